@@ -1,0 +1,73 @@
+# What a person runs: `make demo` and `make test`. Each check of `make test` is a target of its own.
+
+PYTHON ?= python3
+BIN = .venv/bin
+export REDOCLY_TELEMETRY = off
+
+.DELETE_ON_ERROR:
+.PHONY: demo test format lint types contract drift imports tests generate lock node-tools
+
+demo: .venv/demo-ready
+	@$(BIN)/python scripts/demo.py $(ARGS)
+
+test: format lint types contract drift imports tests
+	@echo "Every check passed."
+
+format: .venv/dev-ready
+	$(BIN)/ruff format --check .
+
+lint: .venv/dev-ready
+	$(BIN)/ruff check .
+
+types: .venv/dev-ready node-tools
+	$(BIN)/mypy
+	node_modules/.bin/pyright
+
+contract: .venv/dev-ready node-tools
+	node_modules/.bin/redocly lint segmind
+	node_modules/.bin/spectral lint --fail-severity=hint openapi/segmind.yaml
+	$(BIN)/openapi-spec-validator openapi/segmind.yaml
+
+drift: .venv/dev-ready node-tools
+	$(BIN)/python scripts/generate.py --check
+
+imports: .venv/dev-ready
+	$(BIN)/lint-imports --no-cache
+
+tests: .venv/dev-ready node-tools
+	$(BIN)/pytest
+
+generate: .venv/dev-ready node-tools
+	$(BIN)/python scripts/generate.py
+
+lock: .venv/dev-ready
+	$(BIN)/uv pip compile $(LOCK) --extra mock --group build --output-file requirements/demo.txt
+	$(BIN)/uv pip compile $(LOCK) --extra mock --group dev --output-file requirements/dev.txt
+
+LOCK = pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
+
+.venv/python-ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"Python 3.11 or later is needed. Name one with: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/demo-ready: .venv/python-ready requirements/demo.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev-ready: .venv/demo-ready requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+node-tools: node_modules/.package-lock.json
+
+node_modules/.package-lock.json: package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+		2>/dev/null && command -v npm >/dev/null || { echo \
+		"Node.js 20.19 or later and npm are needed for the contract's linters, the down-converter and pyright." \
+		"Install them from https://nodejs.org or your system's packages, then run this again." >&2; exit 1; }
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,2 @@
+# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
+"""The operations with the tag `generations`."""

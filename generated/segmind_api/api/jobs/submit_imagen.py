@@ -1,0 +1,57 @@
+# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
+"""POST /v2/imagen: Queue an image with Imagen 3.
+
+Answers at once with the request id of a new job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ... import responses
+from ...client import send, send_async
+from ...models.error_response import ErrorResponse
+from ...models.imagen_request import ImagenRequest
+from ...models.submitted_job import SubmittedJob
+from ...types import Answer, ApiRequest, ApiResponse, Bodies, read_answer
+
+if TYPE_CHECKING:
+    import httpx
+
+OPERATION_ID = "submitImagen"
+
+_RESULTS: Mapping[int, Bodies[SubmittedJob]] = {200: responses.SUBMITTED}
+_ERRORS: Mapping[int, Bodies[ErrorResponse | str]] = {
+    400: responses.BAD_REQUEST,
+    401: responses.UNAUTHORIZED,
+    403: responses.FORBIDDEN,
+    404: responses.MODEL_NOT_FOUND,
+    405: responses.METHOD_NOT_ALLOWED,
+    406: responses.INSUFFICIENT_CREDITS,
+    410: responses.MODEL_RETIRED,
+    429: responses.RATE_LIMITED,
+    500: responses.SERVER_ERROR,
+    502: responses.BAD_GATEWAY,
+    504: responses.TIMEOUT,
+}
+
+
+def build(body: ImagenRequest) -> ApiRequest:
+    """The request, for whatever sends it."""
+    return ApiRequest("POST", "/v2/imagen", body.to_dict())
+
+
+def read(response: ApiResponse) -> Answer[SubmittedJob, ErrorResponse | str]:
+    """The answer as the contract has it; never raises."""
+    return read_answer(response, _RESULTS, _ERRORS)
+
+
+def call(client: httpx.Client, body: ImagenRequest) -> Answer[SubmittedJob, ErrorResponse | str]:
+    """Sends one request and reads its answer. Raises what httpx raises."""
+    return read(send(client, build(body)))
+
+
+async def call_async(client: httpx.AsyncClient, body: ImagenRequest) -> Answer[SubmittedJob, ErrorResponse | str]:
+    """Sends one request and reads its answer. Raises what httpx raises."""
+    return read(await send_async(client, build(body)))

@@ -1,0 +1,70 @@
+# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
+"""What the generated code raises, and the root of everything that a client raises."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .types import ApiResponse
+
+
+class SegmindError(Exception):
+    """Whatever goes wrong between a caller and the service.
+
+    `detail` says what, and what to do next; `response` is the answer, None where there is none;
+    `request_id` names the job, where there is one.
+    """
+
+    def __init__(self, detail: str, *, response: ApiResponse | None = None, request_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.response = response
+        self.request_id = request_id
+
+    @property
+    def status(self) -> int | None:
+        """HTTP status of the answer; None where there is none."""
+        return self.response.status if self.response else None
+
+    def __str__(self) -> str:
+        return f"{self.detail} (request {self.request_id})" if self.request_id else self.detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an exception is made anew from its positional arguments, which would lose the others.
+        return restore, (type(self), self.__dict__)
+
+
+def restore(kind: type[SegmindError], attributes: dict[str, Any]) -> SegmindError:
+    """Makes a pickled error anew."""
+    error = kind.__new__(kind, attributes["detail"])
+    error.__dict__.update(attributes)
+    return error
+
+
+class InvalidParameter(SegmindError, ValueError):
+    """A value that the contract does not allow, found before anything was sent.
+
+    `model`, `field`, `value` and `allowed` say which class refused what.
+    """
+
+    def __init__(self, model: str, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{model}.{field}: expected {allowed}, got {reprlib.repr(value)}")
+        self.model = model
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
+class UnreadableField(SegmindError, ValueError):
+    """A field that the contract promises is missing from an answer, or is of another type.
+
+    `model` and `field` say which, `value` is what came in its place. The rest of the answer stays readable.
+    """
+
+    def __init__(self, model: str, field: str, value: object) -> None:
+        super().__init__(f"{model}.{field}: the service sent {reprlib.repr(value)}, which is not what the contract has")
+        self.model = model
+        self.field = field
+        self.value = value

@@ -1,0 +1,4 @@
+# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
+from typing import Literal
+
+PersonGeneration = Literal["ALLOW_ADULT", "DONT_ALLOW"]

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Makes one image with each model, through v1 and through v2, and prints what it took.
+
+scripts/demo.py            against the double: no key, no cost
+scripts/demo.py --live     against the service, with SEGMIND_API_KEY, after asking
+"""
+
+from __future__ import annotations
+
+import argparse
+import mimetypes
+import os
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from segmind_api.catalog import MODELS
+from segmind_api.client import API_KEY_VARIABLE
+from segmind_api.models import GenerationOutput
+from segmind_client import Client, SegmindError
+from segmind_mock import DEFAULT_KEY, Double, serve
+
+PROMPT = "a lighthouse on a cliff at first light"
+LATENCY_FACTOR = 0.05
+"""The double takes a twentieth of the time that the service takes."""
+LARGEST_IMAGE = 50_000_000
+ROW = "{:<16} {:<5} {:<10} {:>7} {:>7}  {}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make one image with each model, through v1 and through v2.")
+    parser.add_argument("--live", action="store_true", help="call the service, which costs money, not the double")
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the images")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    if not options.live:
+        with (
+            serve(Double(latency_factor=LATENCY_FACTOR).app) as address,
+            Client(DEFAULT_KEY, base_url=address) as client,
+        ):
+            return make_images(client, options.output)
+    if not os.environ.get(API_KEY_VARIABLE):
+        print(f"--live needs a key: set {API_KEY_VARIABLE}. Nothing was sent.", file=sys.stderr)
+        return 1
+    with Client() as client:
+        return make_images(client, options.output) if confirmed(client) else 1
+
+
+def confirmed(client: Client) -> bool:
+    unpriced = [slug for slug, model in MODELS.items() if model.price_usd is None]
+    total = 2 * sum(model.price_usd or 0.0 for model in MODELS.values())
+    print(f"{client}: {2 * len(MODELS)} images, at the contract's prices {total:.2f} US dollars.")
+    if unpriced:
+        print(f"Nobody says what these cost: {', '.join(unpriced)}.")
+    try:
+        answer = input("Type yes to pay for them: ")
+    except EOFError:
+        answer = ""
+    if answer.strip() != "yes":
+        print("Nothing was sent.")
+        return False
+    return True
+
+
+def make_images(client: Client, folder: Path) -> int:
+    print(ROW.format("model", "route", "status", "time", "cost", "file"))
+    failures = 0
+    for slug in MODELS:
+        for route, make in (("v1", generate), ("v2", run)):
+            started = time.monotonic()
+            try:
+                status, cost, image = make(client, slug)
+                file = str(save(image, folder / f"{slug}-{route}"))
+            except (SegmindError, httpx.HTTPError, ValueError) as error:
+                failures += 1
+                status, cost, file = "error", None, str(error)
+            seconds = f"{time.monotonic() - started:.2f} s"
+            print(ROW.format(slug, route, status, seconds, "-" if cost is None else f"${cost:.2f}", file), flush=True)
+    return 1 if failures else 0
+
+
+Made = tuple[str, float | None, str | bytes]
+"""Status, cost in US dollars, and the image or its URL."""
+
+
+def generate(client: Client, slug: str) -> Made:
+    generation = client.generate_model(slug, {"prompt": PROMPT})
+    output = generation.output
+    if isinstance(output, GenerationOutput):
+        output = output.output or ""
+    return str(generation.status_code), generation.headers.cost, output
+
+
+def run(client: Client, slug: str) -> Made:
+    result = client.run_model(slug, {"prompt": PROMPT})
+    return result.status, result.metrics.cost, result.output
+
+
+def save(image: str | bytes, stem: Path) -> Path:
+    if isinstance(image, str):
+        # A client of its own, so that the key stays with the service.
+        with httpx.stream("GET", image, timeout=30) as response:
+            response.raise_for_status()
+            content = b""
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > LARGEST_IMAGE:
+                    raise ValueError(f"{image} is larger than {LARGEST_IMAGE} bytes")
+        suffix = mimetypes.guess_extension(response.headers.get("content-type", "").partition(";")[0]) or ".bin"
+    else:
+        content, suffix = image, ".png" if image.startswith(b"\x89PNG") else ".jpg"
+    path = stem.with_name(stem.name + suffix)
+    path.write_bytes(content)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,456 @@
+"""What the templates read: plain views of the contract."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from openapi_python_client.parser import GeneratorData
+from openapi_python_client.parser.properties import Class, EnumProperty, LiteralEnumProperty, ModelProperty
+
+from generator.contract import Contract, GenerationError, Node, is_list, pointer
+
+SOURCES = ("page", "sample", "guide", "sdk", "inferred")
+ROLES = ("generate", "submit", "status", "result", "credits")
+
+PYTHON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+CHECKED_KEYWORDS: dict[str, tuple[str, ...]] = {
+    "string": ("enum", "minLength", "maxLength"),
+    "integer": ("minimum", "maximum"),
+    "number": ("minimum", "maximum"),
+    "boolean": (),
+}
+UNCHECKED_KEYWORDS = ("type", "description", "title", "default", "examples", "deprecated")
+COMBINING_KEYWORDS = ("allOf", "anyOf", "oneOf", "patternProperties")
+
+REQUEST_MEMBERS = ("self", "additional_properties", "from_parameters", "names", "to_dict")
+RESPONSE_MEMBERS = ("get", "items", "keys", "values", "to_dict", "from_raw")
+
+
+@dataclass(frozen=True)
+class PropertyView:
+    name: str
+    python_name: str
+    required: bool
+    annotation: str
+    reader: str
+    """Expression: the check of a request's value, or the reader of a response's."""
+    description: str
+
+
+@dataclass(frozen=True)
+class ModelView:
+    is_request: bool
+    description: str
+    properties: list[PropertyView]
+
+
+@dataclass(frozen=True)
+class ResponseView:
+    """One of the shared responses, as a constant of the generated code."""
+
+    constant: str
+    description: str
+    annotation: str
+    bodies: dict[str, str]
+    """Media type to the expression that reads a body of it."""
+
+
+@dataclass(frozen=True)
+class OperationView:
+    module: str
+    operation_id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    role: str
+    body: str | None
+    """Class of the request body."""
+    path_parameters: list[str]
+    results: dict[str, ResponseView]
+    errors: dict[str, ResponseView]
+
+    @property
+    def slug(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def result_annotation(self) -> str:
+        return union(response.annotation for response in self.results.values())
+
+    @property
+    def error_annotation(self) -> str:
+        return union(response.annotation for response in self.errors.values())
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One model that can be called."""
+
+    slug: str
+    request: str
+    generate: OperationView
+    submit: OperationView
+    price_usd: float
+    typical_latency_seconds: float
+
+
+class Views:
+    """All views of one contract; raises GenerationError for what the generated code could not express."""
+
+    def __init__(self, contract: Contract, data: GeneratorData) -> None:
+        self._contract = contract
+        self._components: Node = contract.document["components"]
+        self.info: Node = contract.document["info"]
+        self.server = str(contract.document["servers"][0]["url"])
+        check_sources(contract.document, "#")
+
+        self.classes: dict[str, Class] = {
+            "#" + plain(item.name): item.class_info for item in (*data.models, *data.enums)
+        }
+        self._values = {
+            str(self.classes[place].name): list[str](contract.at(place)["enum"])
+            for place in self.classes
+            if place.startswith("#/")
+            if "enum" in contract.at(place)
+        }
+        self._request_schemas = {
+            media["schema"]["$ref"]
+            for body in self._components["requestBodies"].values()
+            for media in body["content"].values()
+        }
+        self._models = {str(model.class_info.name): self._model(model) for model in data.models}
+        self.headers = self._headers()
+        self.responses = {name: self._response(name) for name in self._components["responses"]}
+        modules = {
+            (endpoint.method.upper(), plain(endpoint.path)): f"{tag}.{endpoint.name}"
+            for tag, collection in data.endpoint_collections_by_tag.items()
+            for endpoint in collection.endpoints
+        }
+        self.operations = [
+            self._operation(path, method, operation, modules[method, path])
+            for path, method, operation in contract.operations()
+        ]
+        self.catalog = self._catalog()
+
+    def model(self, model: ModelProperty) -> ModelView:
+        return self._models[model.class_info.name]
+
+    def request(self, class_name: str) -> ModelView:
+        return self._models[class_name]
+
+    def values(self, enum: EnumProperty | LiteralEnumProperty) -> list[str]:
+        """The values of an enum in the order of the contract."""
+        return self._values[enum.class_info.name]
+
+    def operation(self, method: str, path: Any) -> OperationView:
+        (found,) = (item for item in self.operations if (item.method, item.path) == (method.upper(), plain(path)))
+        return found
+
+    def with_role(self, role: str) -> OperationView:
+        found = [operation for operation in self.operations if operation.role == role]
+        if len(found) != 1:
+            raise GenerationError("#/paths", f"expected one operation with the x-role {role}, found {len(found)}")
+        return found[0]
+
+    def path_template(self, role: str) -> str:
+        """The path of every operation with this role, {model} standing for the slug."""
+        operations = [operation for operation in self.operations if operation.role == role]
+        templates = {operation.path.removesuffix(operation.slug) + "{model}" for operation in operations}
+        if len(templates) != 1:
+            raise GenerationError("#/paths", f"the operations with the x-role {role} do not share one form of path")
+        return templates.pop()
+
+    @property
+    def polling(self) -> Node:
+        operation = self.with_role("status")
+        place = pointer("paths", operation.path, operation.method.lower())
+        polling = required_key(self._contract.at(place), "x-polling", place)
+        return {
+            key: required_key(polling, key, f"{place}/x-polling") for key in ("interval-seconds", "deadline-seconds")
+        }
+
+    @property
+    def key(self) -> Node:
+        ((name, scheme),) = self._components["securitySchemes"].items()
+        place = pointer("components", "securitySchemes", name)
+        if (scheme["type"], scheme.get("in")) != ("apiKey", "header"):
+            raise GenerationError(place, "only an API key in a header can be generated")
+        return {"header": scheme["name"], "variable": required_key(scheme, "x-key-variable", place)}
+
+    def _model(self, model: ModelProperty) -> ModelView:
+        place = "#" + plain(model.name)
+        schema: Node = self._contract.at(place)
+        refuse_keywords(schema, COMBINING_KEYWORDS, place)
+        is_request = place in self._request_schemas
+        inline_enums = {
+            plain(item.name): item.class_info.name
+            for item in (*(model.required_properties or ()), *(model.optional_properties or ()))
+            if isinstance(item, EnumProperty | LiteralEnumProperty)
+        }
+        for name, enum in inline_enums.items():
+            self._values[str(enum)] = self._contract.resolve(schema["properties"][name], place)[0]["enum"]
+        view = self._parameter if is_request else self._answer
+        return ModelView(
+            is_request=is_request,
+            description=schema.get("description", ""),
+            properties=[
+                view(
+                    name,
+                    written,
+                    f"{place}/properties/{name}",
+                    name in schema.get("required", ()),
+                    inline_enums.get(name),
+                )
+                for name, written in schema.get("properties", {}).items()
+            ],
+        )
+
+    def _parameter(self, name: str, written: Node, place: str, required: bool, enum: str | None) -> PropertyView:
+        schema, _ = self._contract.resolve(written, place)
+        if not name.isidentifier() or keyword.iskeyword(name) or name in REQUEST_MEMBERS:
+            raise GenerationError(place, f"{name!r} cannot be the name of a Python parameter")
+        kind = schema.get("type")
+        if kind not in CHECKED_KEYWORDS:
+            raise GenerationError(place, f"a parameter of type {kind!r} cannot be generated")
+        known = (*CHECKED_KEYWORDS[kind], *UNCHECKED_KEYWORDS)
+        refuse_keywords(schema, [word for word in schema if word not in known and not word.startswith("x-")], place)
+        allowed = describe_allowed(schema)
+        sentences = [schema.get("description", "").strip(), f"{allowed[0].upper()}{allowed[1:]}."]
+        if "default" in schema:
+            sentences.append(f"The service's default: {schema['default']!r}.")
+        return PropertyView(
+            name=name,
+            python_name=name,
+            required=required,
+            annotation=enum or PYTHON_TYPES[kind],
+            reader=check_expression(schema, allowed),
+            description="\n\n".join(sentences) if "\n" in sentences[0] else " ".join(sentences),
+        )
+
+    def _answer(self, name: str, written: Node, place: str, required: bool, enum: str | None) -> PropertyView:
+        schema, _ = self._contract.resolve(written, place)
+        annotation, reader = self._kind(written, place)
+        python_name = name.replace("-", "_")
+        if not python_name.isidentifier() or keyword.iskeyword(python_name) or python_name in RESPONSE_MEMBERS:
+            python_name = f"{name}_"
+        if not python_name.isidentifier():
+            raise GenerationError(place, f"{name!r} cannot be the name of a Python attribute")
+        return PropertyView(
+            name=name,
+            python_name=python_name,
+            required=required,
+            annotation=f"{enum} | str" if enum else annotation,
+            reader=reader,
+            description=schema.get("description", ""),
+        )
+
+    def _kind(self, written: Node, place: str) -> tuple[str, str]:
+        """Annotation of a response's value, and the expression that reads it."""
+        schema, place = self._contract.resolve(written, place)
+        refuse_keywords(schema, COMBINING_KEYWORDS, place)
+        kind = schema.get("type")
+        if kind == "object" and place in self.classes:
+            name = self.classes[place].name
+            return name, f"{name}.from_raw"
+        if kind == "array" and "items" in schema:
+            annotation, reader = self._kind(schema["items"], f"{place}/items")
+            return f"tuple[{annotation}, ...]", f"tuple_of({reader})"
+        kinds = [str(item) for item in (kind if is_list(kind) else [kind])]
+        if not all(item in PYTHON_TYPES for item in kinds):
+            raise GenerationError(place, f"an answer of type {kind!r} cannot be generated; name it as a component")
+        annotation = union(PYTHON_TYPES[item] for item in kinds)
+        readers = [f"as_{item}" for item in kinds]
+        if len(readers) == 1:
+            return annotation, readers[0]
+        return annotation, f"cast('Reader[{annotation}]', either({', '.join(readers)}))"
+
+    def _headers(self) -> list[PropertyView]:
+        found: dict[str, PropertyView] = {}
+        for name, response in self._components["responses"].items():
+            for header_name, written in response.get("headers", {}).items():
+                place = pointer("components", "responses", name, "headers", header_name)
+                header, place = self._contract.resolve(written, place)
+                kind = header["schema"].get("type")
+                if kind not in ("string", "integer", "number"):
+                    raise GenerationError(place, f"a header of type {kind!r} cannot be generated")
+                found[header_name] = PropertyView(
+                    name=header_name,
+                    python_name=header_name.removeprefix("x-").replace("-", "_"),
+                    required=False,
+                    annotation=PYTHON_TYPES[kind],
+                    reader=f"{kind}_of_header",
+                    description=header.get("description", ""),
+                )
+        return list(found.values())
+
+    def _response(self, name: str) -> ResponseView:
+        place = pointer("components", "responses", name)
+        response = self._contract.at(place)
+        annotations: list[str] = []
+        bodies: dict[str, str] = {}
+        for media_type, media in required_key(response, "content", place).items():
+            if media_type == "application/json":
+                annotation, reader = self._kind(media["schema"], f"{place}/content/{media_type}/schema")
+                bodies[media_type] = f"json_body({reader})"
+            elif media_type.startswith("text/"):
+                annotation, bodies[media_type] = "str", "text_body"
+            else:
+                annotation, bodies[media_type] = "bytes", "binary_body"
+            annotations.append(annotation)
+        return ResponseView(
+            constant="".join(f"_{letter}" if letter.isupper() else letter for letter in name).strip("_").upper(),
+            description=response["description"],
+            annotation=union(annotations),
+            bodies=bodies,
+        )
+
+    def _operation(self, path: str, method: str, operation: Node, module: str) -> OperationView:
+        place = pointer("paths", path, method.lower())
+        role = required_key(operation, "x-role", place)
+        if role not in ROLES:
+            raise GenerationError(f"{place}/x-role", f"{role!r} is none of {', '.join(ROLES)}")
+        required_key(operation, "x-source", place)
+        body: str | None = None
+        if "requestBody" in operation:
+            request_body, body_place = self._contract.resolve(operation["requestBody"], place)
+            schema = required_key(request_body["content"], "application/json", f"{body_place}/content")["schema"]
+            body = self.classes[self._contract.resolve(schema, body_place)[1]].name
+        parameters = [
+            self._contract.resolve(parameter, place)[0]
+            for parameter in (
+                *self._contract.at(pointer("paths", path)).get("parameters", ()),
+                *operation.get("parameters", ()),
+            )
+        ]
+        for parameter in parameters:
+            if parameter["in"] != "path":
+                raise GenerationError(place, f"the parameter {parameter['name']!r} is not in the path")
+        responses: dict[str, ResponseView] = {}
+        for status, response in operation["responses"].items():
+            reference = str(response.get("$ref"))
+            if not reference.startswith("#/components/responses/") or not status.isdigit():
+                raise GenerationError(
+                    f"{place}/responses/{status}", "expected one status and a $ref to #/components/responses"
+                )
+            responses[status] = self.responses[reference.rpartition("/")[2]]
+        return OperationView(
+            module=module,
+            operation_id=operation["operationId"],
+            method=method,
+            path=path,
+            summary=operation["summary"],
+            description=operation.get("description", ""),
+            role=role,
+            body=body,
+            path_parameters=[parameter["name"] for parameter in parameters],
+            results={status: view for status, view in responses.items() if status.startswith("2")},
+            errors={status: view for status, view in responses.items() if not status.startswith("2")},
+        )
+
+    def _catalog(self) -> list[CatalogEntry]:
+        by_role = {
+            role: {operation.slug: operation for operation in self.operations if operation.role == role}
+            for role in ("generate", "submit")
+        }
+        if by_role["generate"].keys() != by_role["submit"].keys():
+            lonely = sorted(by_role["generate"].keys() ^ by_role["submit"].keys())
+            raise GenerationError("#/paths", f"v1 and v2 do not offer the same models: {', '.join(lonely)}")
+        entries: list[CatalogEntry] = []
+        for slug, submit in by_role["submit"].items():
+            generate = by_role["generate"][slug]
+            if submit.body is None or generate.body != submit.body:
+                raise GenerationError(pointer("paths", submit.path, "post"), "v1 and v2 do not take the same body")
+            (place,) = (place for place, found in self.classes.items() if found.name == submit.body)
+            schema = self._contract.at(place)
+            entries.append(
+                CatalogEntry(
+                    slug=slug,
+                    request=submit.body,
+                    generate=generate,
+                    submit=submit,
+                    price_usd=sourced_number(schema, "x-price-usd", place),
+                    typical_latency_seconds=sourced_number(schema, "x-typical-latency-seconds", place),
+                )
+            )
+        return entries
+
+
+def plain(name: Any) -> str:
+    """The text of a name; the generator wraps those that come from the contract."""
+    return name if isinstance(name, str) else str(name.get_untrusted_value())
+
+
+def union(annotations: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(part for annotation in annotations for part in annotation.split(" | ")))
+
+
+def required_key(node: Node, key: str, place: str) -> Any:
+    if key not in node:
+        raise GenerationError(place, f"{key} is missing")
+    return node[key]
+
+
+def sourced_number(node: Node, key: str, place: str) -> float:
+    """The number of an extension that is written {value: …, source: …}."""
+    fact = required_key(node, key, place)
+    value = required_key(fact, "value", f"{place}/{key}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise GenerationError(f"{place}/{key}/value", f"expected a number, found {value!r}")
+    if required_key(fact, "source", f"{place}/{key}") not in SOURCES:
+        raise GenerationError(f"{place}/{key}/source", f"{fact['source']!r} is none of {', '.join(SOURCES)}")
+    return value
+
+
+def check_sources(node: Any, place: str) -> None:
+    if isinstance(node, Mapping):
+        for key, value in cast(Node, node).items():
+            if key == "x-source" and value not in SOURCES:
+                raise GenerationError(f"{place}/x-source", f"{value!r} is none of {', '.join(SOURCES)}")
+            check_sources(value, place + pointer(str(key))[1:])
+    elif is_list(node):
+        for index, item in enumerate(node):
+            check_sources(item, f"{place}/{index}")
+
+
+def refuse_keywords(schema: Node, words: Iterable[str], place: str) -> None:
+    for word in words:
+        if word in schema:
+            raise GenerationError(place, f"the keyword {word!r} cannot be generated")
+
+
+def describe_allowed(schema: Node) -> str:
+    """What a parameter may be, as the end of «expected …»."""
+    kind = schema["type"]
+    if "enum" in schema:
+        return "one of " + ", ".join(map(repr, schema["enum"]))
+    article = "an" if kind == "integer" else "a"
+    low, high = (
+        (schema.get("minLength", 0), schema.get("maxLength"))
+        if kind == "string"
+        else (schema.get("minimum"), schema.get("maximum"))
+    )
+    unit = " characters" if kind == "string" else ""
+    if low and high is not None:
+        return f"{article} {kind} from {low} to {high}{unit}"
+    if high is not None:
+        return f"{article} {kind} up to {high}{unit}"
+    if kind == "string" and low == 1:
+        return "a string that is not empty"
+    return f"{article} {kind} of {low} or more{unit}" if low else f"{article} {kind}"
+
+
+def check_expression(schema: Node, allowed: str) -> str:
+    bounds = {
+        "minimum": schema.get("minimum"),
+        "maximum": schema.get("maximum"),
+        "min_length": schema.get("minLength"),
+        "max_length": schema.get("maxLength"),
+    }
+    if "enum" in schema:
+        return f"one_of({tuple(schema['enum'])!r}, allowed={allowed!r})"
+    arguments = "".join(f"{name}={value!r}, " for name, value in bounds.items() if value is not None)
+    return f"{schema['type']}({arguments}allowed={allowed!r})"

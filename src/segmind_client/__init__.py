@@ -1,0 +1,63 @@
+"""A client of Segmind's image API that pays for nothing twice and loses nothing it paid for.
+
+    from segmind_client import Client
+
+    with Client() as segmind:
+        result = segmind.run(slug, prompt="a cabin at sunrise")
+
+`Client` and `AsyncClient` are the same, sync and async. The names of the vendor's own package (`run`,
+`run_sync`, `submit_async`, `SegmindClient`) work here too. All errors are `SegmindError`s.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmind_client import errors
+    from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle
+    from segmind_client.errors import InferenceFailed, InferenceTimeout, SegmindError
+    from segmind_client.results import Generation
+    from segmind_client.vendor import (
+        DEFAULT_POLL_INTERVAL_S,
+        DEFAULT_POLL_TIMEOUT_S,
+        AsyncJob,
+        SegmindClient,
+        run,
+        run_sync,
+        submit_async,
+    )
+
+__all__ = [
+    "DEFAULT_POLL_INTERVAL_S",
+    "DEFAULT_POLL_TIMEOUT_S",
+    "AsyncClient",
+    "AsyncJob",
+    "AsyncJobHandle",
+    "Client",
+    "Generation",
+    "InferenceFailed",
+    "InferenceTimeout",
+    "JobHandle",
+    "SegmindClient",
+    "SegmindError",
+    "errors",
+    "run",
+    "run_sync",
+    "submit_async",
+]
+
+MODULES = ("clients", "errors", "results", "vendor")
+
+
+def __getattr__(name: str) -> Any:
+    # Names are looked up when they are first used, so that the import costs next to nothing.
+    if name in __all__:
+        for module_name in MODULES:
+            module = import_module(f"{__name__}.{module_name}")
+            if module_name == name:
+                return module
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,243 @@
+"""The two clients, sync and async, and the handles of the jobs they submit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from segmind_api import catalog
+from segmind_api.calls import typed_method
+from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
+from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
+from segmind_api.models import Credits, JobResult, JobStatus, SubmittedJob
+from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.errors import MissingKey
+from segmind_client.flows import READ_SECONDS, Caller
+from segmind_client.results import Generation
+
+BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
+
+
+class Client:
+    """A client of the service, to be closed or used as a context manager.
+
+    The key is `api_key` or the environment's SEGMIND_API_KEY, the address `base_url` or the environment's
+    SEGMIND_BASE_URL or the service itself. `read_seconds` is how long a call waits for the next piece of
+    an answer; a v1 call, which blocks until the image is there, waits longer. Raises MissingKey. Every
+    method raises SegmindError.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._caller = Caller(read_seconds=read_seconds)
+        self._driver = SyncDriver(
+            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
+        )
+
+    @typed_method
+    def run(self, model: str, /, **parameters: Any) -> JobResult:
+        """Queues a job, waits until it has completed, and gives its result (v2)."""
+        return self.run_model(model, parameters)
+
+    @typed_method
+    def submit(self, model: str, /, **parameters: Any) -> JobHandle:
+        """Queues a job (v2)."""
+        return self.submit_model(model, parameters)
+
+    @typed_method
+    def generate(self, model: str, /, **parameters: Any) -> Generation:
+        """Makes an image in one blocking call (v1)."""
+        return self.generate_model(model, parameters)
+
+    def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
+        """`run` for any slug, also one that the contract does not know; untyped."""
+        return self._driver.carry_out(
+            self._caller.run(
+                catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS, interval=POLL_INTERVAL_SECONDS
+            )
+        )
+
+    def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
+        """`submit` for any slug, also one that the contract does not know; untyped."""
+        submitted = self._driver.carry_out(self._caller.submit(catalog.model(model), parameters))
+        return JobHandle(self._caller, self._driver, submitted)
+
+    def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
+        """`generate` for any slug, also one that the contract does not know; untyped."""
+        return self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+
+    def job(self, request_id: str) -> JobHandle:
+        """Picks up a job that was submitted before, in this process or another."""
+        return JobHandle(self._caller, self._driver, SubmittedJob({"request_id": request_id}))
+
+    def credits(self) -> Credits:
+        """The balance of the account."""
+        return self._driver.carry_out(self._caller.credits())
+
+    def close(self) -> None:
+        self._driver.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
+
+
+class JobHandle:
+    """A submitted job."""
+
+    def __init__(self, caller: Caller, driver: SyncDriver, submitted: SubmittedJob) -> None:
+        self._caller = caller
+        self._driver = driver
+        self.submitted = submitted
+        """What the submit answered with."""
+
+    @property
+    def request_id(self) -> str:
+        return self.submitted.request_id
+
+    def status(self) -> JobStatus:
+        """How far the job is. Raises InferenceFailed for one that failed."""
+        return self._driver.carry_out(self._caller.status(self.request_id))
+
+    def result(self) -> JobResult:
+        """The result of a job that has completed. Raises NotFound before that."""
+        return self._driver.carry_out(self._caller.result(self.request_id))
+
+    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS) -> JobResult:
+        """Polls every `interval` seconds until the job has completed.
+
+        Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
+        """
+        return self._driver.carry_out(self._caller.wait(self.request_id, deadline=deadline, interval=interval))
+
+
+class AsyncClient:
+    """`Client` with `await`, under asyncio or trio."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._caller = Caller(read_seconds=read_seconds)
+        self._driver = AsyncDriver(
+            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
+        )
+
+    @typed_method
+    async def run(self, model: str, /, **parameters: Any) -> JobResult:
+        """Queues a job, waits until it has completed, and gives its result (v2)."""
+        return await self.run_model(model, parameters)
+
+    @typed_method
+    async def submit(self, model: str, /, **parameters: Any) -> AsyncJobHandle:
+        """Queues a job (v2)."""
+        return await self.submit_model(model, parameters)
+
+    @typed_method
+    async def generate(self, model: str, /, **parameters: Any) -> Generation:
+        """Makes an image in one blocking call (v1)."""
+        return await self.generate_model(model, parameters)
+
+    async def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
+        """`run` for any slug, also one that the contract does not know; untyped."""
+        return await self._driver.carry_out(
+            self._caller.run(
+                catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS, interval=POLL_INTERVAL_SECONDS
+            )
+        )
+
+    async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
+        """`submit` for any slug, also one that the contract does not know; untyped."""
+        submitted = await self._driver.carry_out(self._caller.submit(catalog.model(model), parameters))
+        return AsyncJobHandle(self._caller, self._driver, submitted)
+
+    async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
+        """`generate` for any slug, also one that the contract does not know; untyped."""
+        return await self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+
+    def job(self, request_id: str) -> AsyncJobHandle:
+        """Picks up a job that was submitted before, in this process or another."""
+        return AsyncJobHandle(self._caller, self._driver, SubmittedJob({"request_id": request_id}))
+
+    async def credits(self) -> Credits:
+        """The balance of the account."""
+        return await self._driver.carry_out(self._caller.credits())
+
+    async def close(self) -> None:
+        await self._driver.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
+
+
+class AsyncJobHandle:
+    """A job submitted by an `AsyncClient`."""
+
+    def __init__(self, caller: Caller, driver: AsyncDriver, submitted: SubmittedJob) -> None:
+        self._caller = caller
+        self._driver = driver
+        self.submitted = submitted
+        """What the submit answered with."""
+
+    @property
+    def request_id(self) -> str:
+        return self.submitted.request_id
+
+    async def status(self) -> JobStatus:
+        """How far the job is. Raises InferenceFailed for one that failed."""
+        return await self._driver.carry_out(self._caller.status(self.request_id))
+
+    async def result(self) -> JobResult:
+        """The result of a job that has completed. Raises NotFound before that."""
+        return await self._driver.carry_out(self._caller.result(self.request_id))
+
+    async def wait(
+        self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS
+    ) -> JobResult:
+        """Polls every `interval` seconds until the job has completed.
+
+        Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
+        """
+        return await self._driver.carry_out(self._caller.wait(self.request_id, deadline=deadline, interval=interval))
+
+
+def key_header(api_key: str | None) -> dict[str, str]:
+    key = api_key or os.environ.get(API_KEY_VARIABLE)
+    if not key:
+        raise MissingKey(f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment")
+    return {API_KEY_HEADER: key}
+
+
+def base_address(base_url: str | None) -> str:
+    """The address that the paths of the contract come after; one that ends in a version loses it."""
+    address = (base_url or os.environ.get(BASE_URL_VARIABLE) or BASE_URL).rstrip("/")
+    return address.removesuffix("/v1").removesuffix("/v2")

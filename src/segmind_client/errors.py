@@ -1,0 +1,152 @@
+"""Everything that the client raises.
+
+SegmindError
+├── InvalidParameter      a value that the contract does not allow, nothing was sent
+├── UnreadableField       a field that the contract promises was read, and is not there
+├── MissingKey            no key was given, nothing was sent
+├── NotSent               the service was never reached, nothing was charged
+├── MayHaveBeenAccepted   a POST was sent and its answer was lost, or cannot be read
+├── ConnectionLost        a GET was sent and its answer was lost
+├── UnreadableAnswer      a GET was answered with what the contract does not have
+├── InferenceFailed       the job ran and failed, nothing was charged
+├── InferenceTimeout      the job is still on its way; its request id picks it up again
+└── StatusError           the service refused
+    ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
+    ├── InsufficientCredits 406, ModelRetired 410, RateLimited 429
+    └── ServerError 500, BadGateway 502, GatewayTimeout 504
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from segmind_api.errors import InvalidParameter, SegmindError, UnreadableField
+from segmind_api.types import ApiResponse
+
+__all__ = [
+    "BadGateway",
+    "BadRequest",
+    "ConnectionLost",
+    "Forbidden",
+    "GatewayTimeout",
+    "InferenceFailed",
+    "InferenceTimeout",
+    "InsufficientCredits",
+    "InvalidParameter",
+    "MayHaveBeenAccepted",
+    "MethodNotAllowed",
+    "MissingKey",
+    "ModelRetired",
+    "NotFound",
+    "NotSent",
+    "RateLimited",
+    "SegmindError",
+    "ServerError",
+    "StatusError",
+    "Unauthorized",
+    "UnreadableAnswer",
+    "UnreadableField",
+]
+
+
+class MissingKey(SegmindError):
+    """No key was given, neither as an argument nor by the environment."""
+
+
+class NotSent(SegmindError):
+    """The service was never reached: refused, unknown host, no connection in time. Safe to repeat."""
+
+
+class MayHaveBeenAccepted(SegmindError):
+    """A POST went out and no readable answer came back. Repeating it may pay twice."""
+
+
+class ConnectionLost(SegmindError):
+    """The answer to a GET was lost. Safe to repeat."""
+
+
+class UnreadableAnswer(SegmindError):
+    """An answer that the contract does not have. `response` holds it as it came."""
+
+
+class InferenceFailed(SegmindError):
+    """The job ran and failed, a safety block included. Nothing was charged.
+
+    `status_body` is what the service sent.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        response: ApiResponse | None = None,
+        request_id: str | None = None,
+        status_body: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail, response=response, request_id=request_id)
+        self.status_body = status_body or {}
+
+
+class InferenceTimeout(SegmindError):
+    """The job did not end before the deadline. It may still complete, and is charged if it does.
+
+    `elapsed_s` is how long it was waited for, in seconds.
+    """
+
+    def __init__(self, detail: str, *, request_id: str, elapsed_s: float) -> None:
+        super().__init__(detail, request_id=request_id)
+        self.elapsed_s = elapsed_s
+
+
+class StatusError(SegmindError):
+    """The service answered with an error. Nothing was charged."""
+
+    by_status: ClassVar[dict[int, type[StatusError]]] = {}
+
+    def __init_subclass__(cls, *, status: int) -> None:
+        StatusError.by_status[status] = cls
+
+
+class BadRequest(StatusError, status=400):
+    """The parameters cannot be taken. Correct them before sending again."""
+
+
+class Unauthorized(StatusError, status=401):
+    """No key, or one that is not valid."""
+
+
+class Forbidden(StatusError, status=403):
+    """The account may not call this model."""
+
+
+class NotFound(StatusError, status=404):
+    """No such model, or no such job, or one whose hour of retention is over."""
+
+
+class MethodNotAllowed(StatusError, status=405):
+    """The address exists and takes another verb; most often a wrong base URL."""
+
+
+class InsufficientCredits(StatusError, status=406):
+    """The balance is below the price of the call."""
+
+
+class ModelRetired(StatusError, status=410):
+    """The model is no longer offered."""
+
+
+class RateLimited(StatusError, status=429):
+    """Too many calls in this window; `response.headers.rate_limit_reset_at_utc` says until when."""
+
+
+class ServerError(StatusError, status=500):
+    """The service broke; at times it means a parameter that the model does not take."""
+
+
+class BadGateway(StatusError, status=502):
+    """What stands before the service got no answer from it."""
+
+
+class GatewayTimeout(StatusError, status=504):
+    """The call took too long. A POST that ends this way is raised as MayHaveBeenAccepted."""

@@ -1,0 +1,251 @@
+"""What to send next, without sending it.
+
+A flow is a generator. It yields a `Send` or a `Pause` and is resumed with what came of it: an answer,
+or one of the two exceptions that a driver throws in, NotSent and ConnectionLost.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from datetime import UTC
+from typing import Any, TypeVar, cast
+
+import attrs
+from dateutil import parser as date_parser
+
+from segmind_api.api.account import get_user_credits
+from segmind_api.api.jobs import get_job_result, get_job_status
+from segmind_api.catalog import Model
+from segmind_api.errors import UnreadableField
+from segmind_api.models import Credits, ErrorResponse, FailedJob, JobResult, JobStatus, SubmittedJob
+from segmind_api.types import Answer, ApiRequest, ApiResponse
+from segmind_client.errors import (
+    ConnectionLost,
+    InferenceFailed,
+    InferenceTimeout,
+    MayHaveBeenAccepted,
+    NotSent,
+    SegmindError,
+    StatusError,
+    UnreadableAnswer,
+)
+from segmind_client.results import Generation
+
+T = TypeVar("T")
+ResultT = TypeVar("ResultT")
+
+REPEATED_AFTER = {"POST": frozenset({429, 500, 502, 503}), "GET": frozenset({408, 429, *range(500, 600)})}
+"""Statuses after which a call is repeated: a POST only where the service says that it was not accepted."""
+
+READ_SECONDS = 30.0
+BLOCKING_READ_SECONDS = 180.0
+"""For a v1 call, which answers when the image is there."""
+
+
+@attrs.frozen
+class Send:
+    """Send this, and wait so many seconds for each piece of the answer."""
+
+    request: ApiRequest
+    read_seconds: float
+
+
+@attrs.frozen
+class Pause:
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+Flow = Generator[Send | Pause, ApiResponse | None, T]
+
+
+@attrs.frozen
+class Clocks:
+    """Where a flow takes its times and its chance from."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
+    chance: Callable[[], float] = random.random
+    """From 0 to 1."""
+
+
+@attrs.frozen
+class RetryPolicy:
+    """How often a call is sent, and how long the pauses are, in seconds."""
+
+    attempts: int = 4
+    first_backoff: float = 0.5
+    longest_backoff: float = 8.0
+    total: float = 60.0
+    """From the first attempt until the last is sent."""
+
+    def backoff(self, attempt: int, chance: float) -> float:
+        """Full jitter: anything up to a bound that doubles with each attempt."""
+        return chance * min(self.longest_backoff, self.first_backoff * 2.0**attempt)
+
+
+@attrs.frozen
+class Caller:
+    """What every flow of one client shares."""
+
+    clocks: Clocks = Clocks()
+    retry: RetryPolicy = RetryPolicy()
+    read_seconds: float = READ_SECONDS
+
+    def exchange(self, request: ApiRequest, *, read_seconds: float = 0.0, until: float = math.inf) -> Flow[ApiResponse]:
+        """One call, repeated where that is safe, until a monotonic time at the latest."""
+        until = min(until, self.clocks.monotonic() + self.retry.total)
+        attempt = 0
+        while True:
+            attempt += 1
+            response: ApiResponse | None = None
+            failure: SegmindError | None = None
+            wanted = 0.0
+            try:
+                response = yield Send(request, max(read_seconds, self.read_seconds))
+            except NotSent as error:
+                failure = error
+            except ConnectionLost as error:
+                if request.method != "GET":
+                    raise may_have_been_accepted(request, f"its answer was lost ({error.detail})") from error
+                failure = error
+            if response is not None:
+                if response.status not in REPEATED_AFTER[request.method]:
+                    return response
+                wanted = server_wait(response, self.clocks.utc())
+            pause = max(wanted, self.retry.backoff(attempt, self.clocks.chance()))
+            if attempt < self.retry.attempts and self.clocks.monotonic() + pause <= until:
+                yield Pause(pause)
+            elif failure is not None:
+                raise failure
+            else:
+                return cast(ApiResponse, response)
+
+    def generate(self, model: Model, parameters: Mapping[str, Any]) -> Flow[Generation]:
+        body = model.request.from_parameters(parameters).to_dict()
+        request = ApiRequest("POST", model.generate_path, body)
+        response = yield from self.exchange(request, read_seconds=BLOCKING_READ_SECONDS)
+        return Generation(response, expect_of_post(request, model.read_generated(response)))
+
+    def submit(self, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:
+        body = model.request.from_parameters(parameters).to_dict()
+        request = ApiRequest("POST", model.submit_path, body)
+        response = yield from self.exchange(request)
+        job = expect_of_post(request, model.read_submitted(response))
+        try:
+            job.request_id  # noqa: B018  reading it is the check
+        except UnreadableField as error:
+            raise may_have_been_accepted(request, f"its answer names no job: {error.detail}", response) from error
+        return job
+
+    def status(self, request_id: str, *, until: float = math.inf) -> Flow[JobStatus]:
+        response = yield from self.exchange(get_job_status.build(request_id), until=until)
+        return expect(get_job_status.read(response), request_id)
+
+    def result(self, request_id: str, *, until: float = math.inf) -> Flow[JobResult]:
+        response = yield from self.exchange(get_job_result.build(request_id), until=until)
+        return expect(get_job_result.read(response), request_id)
+
+    def credits(self) -> Flow[Credits]:
+        response = yield from self.exchange(get_user_credits.build())
+        return expect(get_user_credits.read(response), None)
+
+    def wait(self, request_id: str, *, deadline: float, interval: float) -> Flow[JobResult]:
+        """Polls every `interval` seconds until the job ends, for `deadline` seconds at most.
+
+        A poll that fails for a reason that may pass is no end: the next one may succeed.
+        """
+        started = self.clocks.monotonic()
+        until = started + deadline
+        trouble: SegmindError | None = None
+        while True:
+            try:
+                status = yield from self.status(request_id, until=until)
+                if status.get("status") == "COMPLETED":
+                    return (yield from self.result(request_id, until=until))
+                trouble = None
+            except SegmindError as error:
+                if not may_pass(error):
+                    error.request_id = request_id
+                    raise
+                trouble = error
+            elapsed = self.clocks.monotonic() - started
+            if elapsed + interval > deadline:
+                raise InferenceTimeout(
+                    f"the job did not end within {deadline:g} s; it may still complete, pick it up with its request id",
+                    request_id=request_id,
+                    elapsed_s=elapsed,
+                ) from trouble
+            yield Pause(interval)
+
+    def run(self, model: Model, parameters: Mapping[str, Any], *, deadline: float, interval: float) -> Flow[JobResult]:
+        job = yield from self.submit(model, parameters)
+        return (yield from self.wait(job.request_id, deadline=deadline, interval=interval))
+
+
+def may_pass(error: SegmindError) -> bool:
+    """Whether the same GET may succeed later."""
+    if error.status is None:
+        return isinstance(error, NotSent | ConnectionLost)
+    return error.status in REPEATED_AFTER["GET"] or isinstance(error, UnreadableAnswer)
+
+
+def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
+    """The result of an answer, or the error that it stands for."""
+    if answer.result is not None:
+        return answer.result
+    if isinstance(answer.error, FailedJob):
+        detail = answer.error.get("error")
+        raise InferenceFailed(
+            f"the job failed: {detail if isinstance(detail, str) else 'the service does not say why'}",
+            response=answer.response,
+            request_id=request_id,
+            status_body=answer.error,
+        )
+    if answer.status < 400:
+        raise UnreadableAnswer(
+            f"the service's answer cannot be read: {answer.problem}", response=answer.response, request_id=request_id
+        )
+    raise status_error(answer.response, problem=answer.problem or "", error=answer.error, request_id=request_id)
+
+
+def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
+    if answer.result is None and (answer.status < 400 or answer.status == 504):
+        raise may_have_been_accepted(request, answer.problem or f"it was cut off with {answer.status}", answer.response)
+    return expect(answer, None)
+
+
+def may_have_been_accepted(
+    request: ApiRequest, what_happened: str, response: ApiResponse | None = None
+) -> MayHaveBeenAccepted:
+    return MayHaveBeenAccepted(
+        f"{request.method} {request.path} was sent, but {what_happened}. It may have been accepted, and then it is "
+        f"charged: sending it again may pay twice.",
+        response=response,
+    )
+
+
+def status_error(
+    response: ApiResponse, *, problem: str, error: ErrorResponse | str | None = None, request_id: str | None = None
+) -> StatusError:
+    """The error class of a status, with the service's message where it sent one."""
+    message = error.get("error") if isinstance(error, ErrorResponse) else None
+    detail = message if isinstance(message, str) else problem or "no message"
+    kind = StatusError.by_status.get(response.status, StatusError)
+    return kind(f"{response.status} from the service: {detail}", response=response, request_id=request_id)
+
+
+def server_wait(response: ApiResponse, utc_now: float) -> float:
+    """Seconds that the service asks to wait; 0 where it asks for nothing that can be read."""
+    retry_after = response.headers.get("retry-after", "")
+    try:
+        if retry_after.strip().isdigit():
+            return float(retry_after)
+        until = date_parser.parse(retry_after or response.headers.rate_limit_reset_at_utc or "")
+        return max(0.0, (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - utc_now)
+    except (ValueError, OverflowError):
+        return 0.0

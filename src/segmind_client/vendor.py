@@ -1,0 +1,102 @@
+"""The names and the meaning of the vendor's own package, so that code written for it runs as it is."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from segmind_api.calls import typed_function, typed_method
+from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
+from segmind_api.client import API_KEY_VARIABLE
+from segmind_api.models import JobResult, JobStatus, SubmittedJob
+from segmind_client.clients import BASE_URL_VARIABLE, Client, JobHandle
+from segmind_client.flows import READ_SECONDS
+from segmind_client.results import Generation
+
+DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
+DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
+
+
+class AsyncJob:
+    """A submitted job. (The vendor calls it async because it runs elsewhere; its methods block.)"""
+
+    def __init__(self, handle: JobHandle) -> None:
+        self._handle = handle
+
+    @property
+    def request_id(self) -> str:
+        return self._handle.request_id
+
+    @property
+    def status_url(self) -> str | None:
+        return self.submit_response.get("status_url")
+
+    @property
+    def response_url(self) -> str | None:
+        return self.submit_response.get("response_url")
+
+    @property
+    def submit_response(self) -> SubmittedJob:
+        return self._handle.submitted
+
+    def wait(self, timeout: float = DEFAULT_POLL_TIMEOUT_S, interval: float = DEFAULT_POLL_INTERVAL_S) -> JobResult:
+        """Polls every `interval` seconds until the job has completed.
+
+        Raises InferenceFailed, and InferenceTimeout after `timeout` seconds.
+        """
+        return self._handle.wait(deadline=timeout, interval=interval)
+
+    def status(self) -> JobStatus:
+        return self._handle.status()
+
+    def result(self) -> JobResult:
+        return self._handle.result()
+
+
+class SegmindClient(Client):
+    """`Client` by the vendor's name, with the vendor's methods and arguments.
+
+    A `base_url` may end in /v1. `timeout` is in seconds, for each piece of an answer.
+    """
+
+    def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float = READ_SECONDS) -> None:
+        super().__init__(api_key, base_url=base_url, read_seconds=timeout)
+
+    @typed_method
+    def run_sync(self, slug: str, /, **params: Any) -> Generation:
+        """One blocking call (v1). Every keyword goes into the body."""
+        return self.generate_model(slug, params)
+
+    @typed_method
+    def submit_async(self, slug: str, /, **params: Any) -> AsyncJob:
+        """Queues a job (v2). Every keyword goes into the body."""
+        return AsyncJob(self.submit_model(slug, params))
+
+
+@typed_function
+def run(slug: str, /, **params: Any) -> JobResult:
+    """Queues a job, waits until it has completed, and gives its result (v2). Every keyword goes into the body."""
+    return default_client().run_model(slug, params)
+
+
+@typed_function
+def run_sync(slug: str, /, **params: Any) -> Generation:
+    """One blocking call (v1). Every keyword goes into the body."""
+    return default_client().generate_model(slug, params)
+
+
+@typed_function
+def submit_async(slug: str, /, **params: Any) -> AsyncJob:
+    """Queues a job (v2). Every keyword goes into the body."""
+    return AsyncJob(default_client().submit_model(slug, params))
+
+
+def default_client() -> Client:
+    """The client for the key and the address that the environment holds now."""
+    return client_of(os.environ.get(API_KEY_VARIABLE), os.environ.get(BASE_URL_VARIABLE))
+
+
+@lru_cache(maxsize=4)
+def client_of(api_key: str | None, base_url: str | None) -> Client:
+    return Client(api_key, base_url=base_url)

@@ -1,0 +1,114 @@
+"""Reads from the contract what the double serves; nothing here knows a model by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+Node = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a call of one model takes and costs."""
+
+    slug: str
+    validator: jsonschema_rs.Draft202012Validator
+    parameters: frozenset[str]
+    defaults: Node
+    price: float
+    """US dollars for one image."""
+    typical_latency: float
+    """Seconds that one image usually takes."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    operation_id: str
+    role: str
+    """`generate`, `submit`, `status`, `result` or `credits`."""
+    method: str
+    path: str
+    model: Model | None
+    """The model that is called; None where the operation calls none."""
+    responses: Mapping[int, Node]
+
+
+class Contract:
+    """The contract as the double uses it."""
+
+    def __init__(self, document: Node) -> None:
+        self._document = document
+        self.operations = list(self._operations())
+        scheme = next(iter(document["components"]["securitySchemes"].values()))
+        self.key_header: str = scheme["name"]
+        (self.job_retention,) = {
+            float(operation["x-retention-seconds"]["value"])
+            for item in document["paths"].values()
+            for operation in item.values()
+            if "x-retention-seconds" in operation
+        }
+
+        self.job_paths = {item.role: item.path for item in self.operations if item.role in ("status", "result")}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Contract:
+        """The contract in a JSON file, by default the one that comes with the package."""
+        source = path or files("segmind_openapi") / "segmind.json"
+        return cls(json.loads(source.read_text(encoding="utf-8")))
+
+    def example(self, operation: Operation, status: int, name: str) -> Any:
+        """The body of a named example of a response. Raises KeyError where the contract has none."""
+        content = operation.responses[status]["content"]
+        for media in content.values():
+            if name in media.get("examples", ()):
+                return media["examples"][name]["value"]
+        raise KeyError(f"{operation.operation_id} has no example {name!r} for status {status}")
+
+    def _operations(self) -> Iterator[Operation]:
+        for path, item in self._document["paths"].items():
+            for method in ("get", "post", "put", "patch", "delete"):
+                if method in item:
+                    operation = item[method]
+                    yield Operation(
+                        operation_id=operation["operationId"],
+                        role=operation["x-role"],
+                        method=method.upper(),
+                        path=path,
+                        model=self._model(path, operation) if "requestBody" in operation else None,
+                        responses={
+                            int(status): self._resolve(response) for status, response in operation["responses"].items()
+                        },
+                    )
+
+    def _model(self, path: str, operation: Node) -> Model:
+        reference = self._resolve(operation["requestBody"])["content"]["application/json"]["schema"]
+        schema = self._resolve(reference)
+        # The components come along, so that the references between schemas resolve.
+        validator = jsonschema_rs.Draft202012Validator(
+            {**reference, "components": self._document["components"]}, validate_formats=True
+        )
+        return Model(
+            slug=path.rpartition("/")[2],
+            validator=validator,
+            parameters=frozenset(schema["properties"]),
+            defaults={
+                name: written["default"] for name, written in schema["properties"].items() if "default" in written
+            },
+            price=schema["x-price-usd"]["value"],
+            typical_latency=schema["x-typical-latency-seconds"]["value"],
+        )
+
+    def _resolve(self, node: Node) -> Node:
+        while "$ref" in node:
+            target: Any = self._document
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            node = target
+        return node
