@@ -54,8 +54,8 @@ def generate(contract_path: Path, folder: Path) -> None:
     """Writes everything that derives from the contract into a new folder; raises GenerationError."""
     contract = load_contract(contract_path)
     folder.mkdir()
-    write_editions(contract, folder / "segmind_openapi")
     write_python_package(contract, folder / "segmind_api")
+    write_editions(contract, folder / "segmind_openapi")
 
 
 def report_drift(*, committed: Path, fresh: Path) -> int:

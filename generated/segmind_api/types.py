@@ -29,7 +29,7 @@ class Unset(Enum):
         return False
 
     def __repr__(self) -> str:
-        return "UNSET"
+        return "nothing (UNSET)"
 
 
 UNSET: Final = Unset.UNSET
@@ -106,12 +106,9 @@ class RequestBody:
 
         Raises InvalidParameter for a value that the contract does not allow.
         """
-        known = set(cls.names())
-        for field in attrs.fields(cls):
-            if field.default is attrs.NOTHING and field.name not in parameters and field.validator is not None:
-                field.validator(object.__new__(cls), field, UNSET)
+        known = cls.names()
         return cls(
-            **{name: value for name, value in parameters.items() if name in known},
+            **{name: parameters.get(name, UNSET) for name in known},
             additional_properties={name: value for name, value in parameters.items() if name not in known},
         )
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -21,16 +23,38 @@ class GenerationError(Exception):
         super().__init__(f"{place}: {problem}")
 
 
+class PlacedNode(dict[str, Any]):
+    """An object of the contract that knows its place; a key that is missing is an error that names it."""
+
+    def __init__(self, node: Node, place: str) -> None:
+        super().__init__({key: placed(value, place + pointer(key)[1:]) for key, value in node.items()})
+        self.place = place
+
+    def __missing__(self, key: str) -> Any:
+        raise GenerationError(self.place, f"{key} is missing")
+
+
+def placed(value: Any, place: str) -> Any:
+    if isinstance(value, Mapping):
+        return PlacedNode(cast(Node, value), place)
+    if is_list(value):
+        return [placed(item, f"{place}/{index}") for index, item in enumerate(value)]
+    return value
+
+
 class Contract:
     """The contract as plain data, addressed by JSON pointer (`#/components/schemas/Prompt`)."""
 
     def __init__(self, document: Node) -> None:
-        self.document = document
+        self.document: Node = PlacedNode(document, "#")
 
     def at(self, pointer: str) -> Any:
         node: Any = self.document
         for part in pointer.removeprefix("#/").split("/"):
-            node = node[part.replace("~1", "/").replace("~0", "~")]
+            name = part.replace("~1", "/").replace("~0", "~")
+            if not isinstance(node, Mapping) or name not in node:
+                raise GenerationError(pointer, "a $ref points here, and nothing is here")
+            node = cast(Node, node)[name]
         return node
 
     def resolve(self, node: Node, place: str) -> tuple[Node, str]:
@@ -38,7 +62,7 @@ class Contract:
         while "$ref" in node:
             place = str(node["$ref"])
             siblings = {key: value for key, value in node.items() if key != "$ref"}
-            node = {**self.at(place), **siblings}
+            node = PlacedNode({**self.at(place), **siblings}, place)
         return node, place
 
     def operations(self) -> Iterator[tuple[str, str, Node]]:
@@ -71,7 +95,25 @@ def load_contract(path: Path) -> Contract:
     if not isinstance(document, dict):
         raise GenerationError("#", "is no OpenAPI document")
     check_openapi(cast(Node, document), version="3.1")
-    return Contract(cast(Node, document))
+    contract = Contract(cast(Node, document))
+    check_schemas(contract)
+    return contract
+
+
+def check_schemas(contract: Contract) -> None:
+    """Raises GenerationError for a schema that is none, or a default that its schema forbids, `$ref` or not."""
+    for name, schema in contract.document["components"]["schemas"].items():
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            place = pointer("components", "schemas", name, *map(str, error.path))
+            raise GenerationError(place, error.message) from error
+        for property_name, written in schema.get("properties", {}).items():
+            resolved, _ = contract.resolve(written, "")
+            validator: Any = Draft202012Validator({**resolved, "components": contract.document["components"]})
+            for problem in validator.iter_errors(written["default"]) if "default" in written else ():
+                place = pointer("components", "schemas", name, "properties", property_name, "default")
+                raise GenerationError(place, problem.message)
 
 
 def check_openapi(document: Node, *, version: str) -> None:
@@ -81,8 +123,11 @@ def check_openapi(document: Node, *, version: str) -> None:
         raise GenerationError("#/openapi", f"expected {version}.x, found {declared}")
     validator = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}[version]
     try:
-        error = next(iter(validator(cast(Any, document)).iter_errors()), None)
+        errors = list(validator(cast(Any, document)).iter_errors())
     except Exception as broken:  # The validator passes on whatever its parts raise, for a dangling $ref above all.
         raise GenerationError("#", f"cannot be validated: {broken}") from broken
-    if error is not None:
+    for error in errors:
+        if not error.absolute_path:
+            # The validator finds a bad default without saying where.
+            check_schemas(Contract(document))
         raise GenerationError(pointer(*map(str, error.absolute_path)), error.message.partition("\n")[0])

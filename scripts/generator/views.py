@@ -167,11 +167,8 @@ class Views:
     @property
     def polling(self) -> Node:
         operation = self.with_role("status")
-        place = pointer("paths", operation.path, operation.method.lower())
-        polling = required_key(self._contract.at(place), "x-polling", place)
-        return {
-            key: required_key(polling, key, f"{place}/x-polling") for key in ("interval-seconds", "deadline-seconds")
-        }
+        polling = self._contract.at(pointer("paths", operation.path, operation.method.lower()))["x-polling"]
+        return {key: polling[key] for key in ("interval-seconds", "deadline-seconds")}
 
     @property
     def key(self) -> Node:
@@ -179,7 +176,7 @@ class Views:
         place = pointer("components", "securitySchemes", name)
         if (scheme["type"], scheme.get("in")) != ("apiKey", "header"):
             raise GenerationError(place, "only an API key in a header can be generated")
-        return {"header": scheme["name"], "variable": required_key(scheme, "x-key-variable", place)}
+        return {"header": scheme["name"], "variable": scheme["x-key-variable"]}
 
     def _model(self, model: ModelProperty) -> ModelView:
         place = "#" + plain(model.name)
@@ -214,7 +211,7 @@ class Views:
         if not name.isidentifier() or keyword.iskeyword(name) or name in REQUEST_MEMBERS:
             raise GenerationError(place, f"{name!r} cannot be the name of a Python parameter")
         kind = schema.get("type")
-        if kind not in CHECKED_KEYWORDS:
+        if not isinstance(kind, str) or kind not in CHECKED_KEYWORDS:
             raise GenerationError(place, f"a parameter of type {kind!r} cannot be generated")
         known = (*CHECKED_KEYWORDS[kind], *UNCHECKED_KEYWORDS)
         refuse_keywords(schema, [word for word in schema if word not in known and not word.startswith("x-")], place)
@@ -292,7 +289,7 @@ class Views:
         response = self._contract.at(place)
         annotations: list[str] = []
         bodies: dict[str, str] = {}
-        for media_type, media in required_key(response, "content", place).items():
+        for media_type, media in response["content"].items():
             if media_type == "application/json":
                 annotation, reader = self._kind(media["schema"], f"{place}/content/{media_type}/schema")
                 bodies[media_type] = f"json_body({reader})"
@@ -310,14 +307,15 @@ class Views:
 
     def _operation(self, path: str, method: str, operation: Node, module: str) -> OperationView:
         place = pointer("paths", path, method.lower())
-        role = required_key(operation, "x-role", place)
+        role = operation["x-role"]
         if role not in ROLES:
             raise GenerationError(f"{place}/x-role", f"{role!r} is none of {', '.join(ROLES)}")
-        required_key(operation, "x-source", place)
+        if "x-source" not in operation:
+            raise GenerationError(place, "x-source is missing")
         body: str | None = None
         if "requestBody" in operation:
             request_body, body_place = self._contract.resolve(operation["requestBody"], place)
-            schema = required_key(request_body["content"], "application/json", f"{body_place}/content")["schema"]
+            schema = request_body["content"]["application/json"]["schema"]
             body = self.classes[self._contract.resolve(schema, body_place)[1]].name
         parameters = [
             self._contract.resolve(parameter, place)[0]
@@ -388,20 +386,13 @@ def union(annotations: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(part for annotation in annotations for part in annotation.split(" | ")))
 
 
-def required_key(node: Node, key: str, place: str) -> Any:
-    if key not in node:
-        raise GenerationError(place, f"{key} is missing")
-    return node[key]
-
-
 def sourced_number(node: Node, key: str, place: str) -> float:
     """The number of an extension that is written {value: …, source: …}."""
-    fact = required_key(node, key, place)
-    value = required_key(fact, "value", f"{place}/{key}")
+    value, source = node[key]["value"], node[key]["source"]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise GenerationError(f"{place}/{key}/value", f"expected a number, found {value!r}")
-    if required_key(fact, "source", f"{place}/{key}") not in SOURCES:
-        raise GenerationError(f"{place}/{key}/source", f"{fact['source']!r} is none of {', '.join(SOURCES)}")
+    if source not in SOURCES:
+        raise GenerationError(f"{place}/{key}/source", f"{source!r} is none of {', '.join(SOURCES)}")
     return value
 
 

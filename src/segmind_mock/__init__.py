@@ -10,9 +10,27 @@ On a port:
     with serve(double.app) as base_url: ...
 """
 
-from segmind_mock.accounts import DEFAULT_KEY, Account
-from segmind_mock.app import Double
-from segmind_mock.clock import Clock, MovableClock, SystemClock
-from segmind_mock.server import serve
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmind_mock.accounts import DEFAULT_KEY, Account
+    from segmind_mock.app import Double
+    from segmind_mock.clock import Clock, MovableClock, SystemClock
+    from segmind_mock.server import serve
 
 __all__ = ["DEFAULT_KEY", "Account", "Clock", "Double", "MovableClock", "SystemClock", "serve"]
+
+MODULES = ("accounts", "clock", "app", "server")
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when they are first used, so that what the extra installs is missed with a message, not on import.
+    if name in __all__:
+        for module_name in MODULES:
+            module = import_module(f"{__name__}.{module_name}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,159 @@
+"""scripts/generate.py: drift, repeatability, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def generate(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "generate.py", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.fixture
+def changed_contract(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "openapi" / "segmind.yaml", tmp_path))
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_committed_code_is_what_the_contract_generates() -> None:
+    assert generate("--check").returncode == 0
+
+
+def test_check_prints_what_drifted_and_exits_1(changed_contract: Path) -> None:
+    replace(changed_contract, "maximum: 1024", "maximum: 2048")
+    run = generate("--check", "--contract", changed_contract)
+    assert run.returncode == 1
+    assert "+" in run.stdout
+    assert "an integer from 256 to 2048" in run.stdout
+    assert "Run scripts/generate.py" in run.stderr
+
+
+@pytest.mark.parametrize("damage", ["edited", "missing", "left over", "emptied"])
+def test_check_sees_every_kind_of_drift(tmp_path: Path, damage: str) -> None:
+    copy = Path(shutil.copytree(ROOT / "generated", tmp_path / "generated"))
+    before = contents(copy)
+    match damage:
+        case "edited":
+            replace(copy / "segmind_api" / "types.py", "UNSET", "UNSENT")
+        case "missing":
+            (copy / "segmind_api" / "models" / "credits_.py").unlink()
+        case "left over":
+            (copy / "segmind_api" / "models" / "old.py").touch()
+        case _:
+            (copy / "segmind_openapi" / "segmind.json").write_bytes(b"")
+    damaged = contents(copy)
+    assert damaged != before
+    assert generate("--check", "--output", copy).returncode == 1
+    assert contents(copy) == damaged
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati", "LC_ALL": "C"},
+        {"PYTHONHASHSEED": "4242", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0"},
+    ],
+    ids=["seed 1, UTC+14, C", "seed 4242, UTC-3:30, Turkish"],
+)
+def test_the_output_does_not_depend_on_where_and_when(tmp_path: Path, environment: dict[str, str]) -> None:
+    run = generate("--output", tmp_path / "out", cwd=tmp_path, **environment)
+    assert run.returncode == 0, run.stderr
+    assert contents(tmp_path / "out") == contents(ROOT / "generated")
+
+
+REFUSED = {
+    "no YAML": ("openapi: 3.1.0", "openapi: [", "line "),
+    "a key twice": ("info:\n", "info:\n  title: Twice\n", "found duplicate key"),
+    "another version": ("openapi: 3.1.0", "openapi: 3.0.3", "#/openapi"),
+    "a dangling reference": ("schemas/AspectRatio", "schemas/Nowhere", "Nowhere"),
+    "a default out of range": (
+        "default: 512",
+        "default: 5",
+        "#/components/schemas/Imagen4FastRequest/properties/width/default: 5 is less than the minimum of 256",
+    ),
+    "a default that the schema behind its reference forbids": (
+        'default: "16:9"',
+        'default: "2:1"',
+        "#/components/schemas/ImagenRequest/properties/aspect_ratio/default: '2:1' is not one of",
+    ),
+    "a keyword that nothing checks": (
+        "minimum: 256\n",
+        "minimum: 256\n          multipleOf: 8\n",
+        "#/components/schemas/Imagen4FastRequest/properties/width: the keyword 'multipleOf'",
+    ),
+    "a parameter of a type that nothing checks": (
+        "description: Number of denoising steps.\n          type: integer",
+        "description: Number of denoising steps.\n          type: [integer, string]",
+        "#/components/schemas/Imagen4FastRequest/properties/steps",
+    ),
+    "a parameter that Python cannot name": (
+        "        guidance_scale:\n          description",
+        "        guidance-scale:\n          description",
+        "'guidance-scale' cannot be the name of a Python parameter",
+    ),
+    "a price without a source": (
+        "x-price-usd: {value: 0.02, source: inferred}",
+        "x-price-usd: {value: 0.02}",
+        "#/components/schemas/Imagen4FastRequest/x-price-usd: source is missing",
+    ),
+    "no price": (
+        "      x-price-usd: {value: 0.02, source: inferred}\n",
+        "",
+        "#/components/schemas/Imagen4FastRequest: x-price-usd is missing",
+    ),
+    "a source that nobody knows": ("x-source: sample", "x-source: rumour", "'rumour' is none of page, sample"),
+    "no role": ("      x-role: credits\n", "", "#/paths/~1v1~1get-user-credits/get: x-role is missing"),
+    "a model without v2": ("  /v2/imagen-4-fast:", "  /v2/imagen-4-slow:", "imagen-4-fast, imagen-4-slow"),
+    "a status that is a range": ('"504":', '"5XX":', "#/paths"),
+    "an answer of no type that can be read": (
+        "          description: The prompt that was used.\n          type: string",
+        "          description: The prompt that was used.\n          oneOf: [{type: string}, {type: integer}]",
+        "the keyword 'oneOf' cannot be generated",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "place"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_generated_is_refused_by_its_place_and_nothing_is_written(
+    tmp_path: Path, changed_contract: Path, old: str, new: str, place: str
+) -> None:
+    replace(changed_contract, old, new)
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "kept").touch()
+    run = generate("--contract", changed_contract, "--output", output)
+    assert run.returncode == 1
+    assert place in run.stderr
+    assert "Nothing was written" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "segmind.yaml"]
+    assert [path.name for path in output.iterdir()] == ["kept"]
