@@ -26,7 +26,7 @@ PROMPT = "a lighthouse on a cliff at first light"
 LATENCY_FACTOR = 0.05
 """The double takes a twentieth of the time that the service takes."""
 LARGEST_IMAGE = 50_000_000
-ROW = "{:<16} {:<5} {:<10} {:>7} {:>7}  {}"
+ROW = "{:<16}  {:<5}  {:<10}  {:>7}  {:>6}  {}"
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from segmind_api.api.jobs import get_job_result, get_job_status
 from segmind_api.catalog import Model
 from segmind_api.errors import UnreadableField
 from segmind_api.models import Credits, ErrorResponse, FailedJob, JobResult, JobStatus, SubmittedJob
-from segmind_api.types import Answer, ApiRequest, ApiResponse
+from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
 from segmind_client.errors import (
     ConnectionLost,
     InferenceFailed,
@@ -210,7 +210,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
         raise UnreadableAnswer(
             f"the service's answer cannot be read: {answer.problem}", response=answer.response, request_id=request_id
         )
-    raise status_error(answer.response, problem=answer.problem or "", error=answer.error, request_id=request_id)
+    raise status_error(answer.response, problem=answer.problem, request_id=request_id)
 
 
 def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
@@ -229,11 +229,10 @@ def may_have_been_accepted(
     )
 
 
-def status_error(
-    response: ApiResponse, *, problem: str, error: ErrorResponse | str | None = None, request_id: str | None = None
-) -> StatusError:
-    """The error class of a status, with the service's message where it sent one."""
-    message = error.get("error") if isinstance(error, ErrorResponse) else None
+def status_error(response: ApiResponse, *, problem: str | None, request_id: str | None) -> StatusError:
+    """The error class of a status, with the service's message where it sent one, documented or not."""
+    error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
+    message = error.get("error")
     detail = message if isinstance(message, str) else problem or "no message"
     kind = StatusError.by_status.get(response.status, StatusError)
     return kind(f"{response.status} from the service: {detail}", response=response, request_id=request_id)

@@ -1,0 +1,232 @@
+"""The clients against the double on a real port, sync and async."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import pickle
+import subprocess
+import sys
+import traceback
+
+import anyio
+import httpx
+import pytest
+
+import segmind_client as segmind
+from segmind_api.catalog import MODELS
+from segmind_api.client import API_KEY_VARIABLE
+from segmind_api.headers import ResponseHeaders
+from segmind_api.models import GenerationOutput
+from segmind_api.types import ApiResponse
+from segmind_client import AsyncClient, AsyncJobHandle, Client, JobHandle, errors
+from segmind_client.clients import BASE_URL_VARIABLE
+from segmind_client.drivers import SyncDriver
+from segmind_client.flows import Caller
+from segmind_mock import DEFAULT_KEY, Double, MovableClock
+
+SLUG = next(iter(MODELS))
+SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
+
+
+@pytest.fixture
+def double(clock: MovableClock) -> Double:
+    """A double whose jobs complete at once."""
+    return Double(clock=clock, latency_factor=0)
+
+
+@pytest.fixture(autouse=True)
+def environment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, DEFAULT_KEY)
+    monkeypatch.setenv(BASE_URL_VARIABLE, address)
+
+
+class TestClient:
+    @pytest.mark.parametrize("slug", MODELS)
+    def test_runs_every_model(self, slug: str) -> None:
+        with Client() as client:
+            result = client.run_model(slug, {"prompt": "x"})
+            assert result.status == "COMPLETED"
+            assert result.metrics.cost == MODELS[slug].price_usd
+            generation = client.generate_model(slug, {"prompt": "x"})
+            assert isinstance(generation.output, GenerationOutput)
+            assert generation.headers.cost == MODELS[slug].price_usd
+            assert generation.json()["output"] == generation.output.output
+
+    def test_picks_up_a_job_in_another_client(self) -> None:
+        with Client() as client:
+            request_id = client.submit_model(SLUG, {"prompt": "x"}).request_id
+        with Client() as client:
+            job = client.job(request_id)
+            assert job.status().status == "COMPLETED"
+            assert job.result() == job.wait()
+
+    def test_a_job_that_failed_raises(self, double: Double) -> None:
+        with Client() as client:
+            job = client.submit_model(SLUG, {"prompt": "x"})
+            double.jobs.fail(job.request_id, "blocked")
+            with pytest.raises(segmind.InferenceFailed, match="blocked"):
+                job.wait()
+
+    def test_a_model_outside_the_contract_is_called_by_its_slug(self) -> None:
+        with Client() as client, pytest.raises(errors.NotFound, match="/v2/no-such-model"):
+            client.run_model("no-such-model", {"anything": 1})
+
+
+class TestAsyncClient:
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_does_what_the_sync_client_does(self, backend: str) -> None:
+        async def use() -> None:
+            async with AsyncClient() as client:
+                before = (await client.credits()).credits
+                result = await client.run_model(SLUG, {"prompt": "x"})
+                job = await client.submit_model(SLUG, {"prompt": "x"})
+                assert (await job.status()).status == "COMPLETED"
+                assert (await client.job(job.request_id).result()) == await job.wait()
+                generation = await client.generate_model(SLUG, {"prompt": "x"})
+                assert generation.status_code == 200
+                price = result.metrics.cost
+                assert (await client.credits()).credits == pytest.approx(before - 3 * price)
+
+        anyio.run(use, backend=backend)
+
+
+@pytest.mark.parametrize(("sync", "awaited"), [(Client, AsyncClient), (JobHandle, AsyncJobHandle)])
+def test_the_two_clients_have_the_same_surface(sync: type, awaited: type) -> None:
+    def surface(kind: type) -> dict[str, list[str]]:
+        return {
+            name: list(inspect.signature(member).parameters)
+            for name, member in vars(kind).items()
+            if callable(member) and not name.startswith("_")
+        }
+
+    assert surface(sync) == surface(awaited)
+
+
+class TestVendorsNames:
+    def test_the_sample_of_the_vendors_documentation_runs(self) -> None:
+        result = segmind.run("imagen-4", prompt="x", negative_prompt="blurry", aspect_ratio="4:3")
+        assert result["status"] == "COMPLETED"
+        assert str(result.get("output")).endswith(".png")
+        assert result["metrics"]["inference_time"] == 0
+        response = segmind.run_sync("imagen-4", prompt="x")
+        assert response.status_code == 200
+        assert response.json()["output"]
+        assert response.content.decode() == response.text
+
+    def test_a_submitted_job_has_the_vendors_attributes(self) -> None:
+        job = segmind.submit_async("imagen-4", prompt="x")
+        assert job.submit_response["request_id"] == job.request_id
+        assert str(job.status_url).endswith(f"{job.request_id}/status")
+        assert str(job.response_url).endswith(job.request_id)
+        assert job.status()["status"] == "COMPLETED"
+        assert job.wait(timeout=3, interval=0.1) == job.result()
+
+    def test_the_vendors_client_takes_the_vendors_arguments(self, address: str) -> None:
+        with segmind.SegmindClient(DEFAULT_KEY, f"{address}/v1", 5.0) as client:
+            assert client.run("imagen-4", prompt="x")["status"] == "COMPLETED"
+            assert client.run_sync("imagen-4", prompt="x").status_code == 200
+            assert client.submit_async("imagen-4", prompt="x").wait()["status"] == "COMPLETED"
+
+    def test_every_keyword_goes_into_the_body_whatever_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bodies: list[bytes] = []
+        send = httpx.Client.send
+
+        def record(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+            bodies.append(request.content)
+            return send(client, request)
+
+        monkeypatch.setattr(httpx.Client, "send", record)
+        segmind.vendor.default_client().run_model("imagen-4", {"prompt": "x", "timeout": 3, "deadline": 1})
+        assert bodies[0] == b'{"prompt":"x","timeout":3,"deadline":1}'
+
+    def test_the_defaults_are_the_vendors(self) -> None:
+        assert (segmind.DEFAULT_POLL_INTERVAL_S, segmind.DEFAULT_POLL_TIMEOUT_S) == (1.0, 600)
+
+
+class TestKey:
+    def test_a_missing_key_is_an_error_that_says_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv(API_KEY_VARIABLE)
+        with pytest.raises(errors.MissingKey, match="set SEGMIND_API_KEY"):
+            Client()
+
+    def test_shows_in_no_repr_error_traceback_or_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        with Client(SECRET) as client:
+            with pytest.raises(errors.Unauthorized) as raised:
+                client.submit_model(SLUG, {"prompt": "x"})
+            shown = [repr(client), str(client), repr(raised.value), *traceback.format_exception(raised.value)]
+        assert SECRET not in "".join(shown) + caplog.text
+
+    def test_is_not_sent_along_a_redirect_or_to_an_address_in_an_answer(self) -> None:
+        hosts: list[str] = []
+
+        def elsewhere(request: httpx.Request) -> httpx.Response:
+            hosts.append(request.url.host)
+            if request.method == "GET":
+                return httpx.Response(307, headers={"location": "https://elsewhere.example/"})
+            address = "https://elsewhere.example/status"
+            return httpx.Response(200, json={"request_id": "id", "status": "QUEUED", "status_url": address})
+
+        with Client(SECRET, base_url="https://service.example", transport=httpx.MockTransport(elsewhere)) as client:
+            job = client.submit_model(SLUG, {"prompt": "x"})
+            with pytest.raises(errors.UnreadableAnswer):
+                job.status()
+        assert hosts == ["service.example"] * 2
+
+
+TRANSPORT_ERRORS = {
+    httpx.ConnectError: errors.NotSent,
+    httpx.ConnectTimeout: errors.NotSent,
+    httpx.PoolTimeout: errors.NotSent,
+    httpx.ReadTimeout: errors.MayHaveBeenAccepted,
+    httpx.WriteTimeout: errors.MayHaveBeenAccepted,
+    httpx.ReadError: errors.MayHaveBeenAccepted,
+    httpx.WriteError: errors.MayHaveBeenAccepted,
+    httpx.CloseError: errors.MayHaveBeenAccepted,
+    httpx.RemoteProtocolError: errors.MayHaveBeenAccepted,
+    httpx.DecodingError: errors.MayHaveBeenAccepted,
+}
+
+
+@pytest.mark.parametrize(("raised", "expected"), TRANSPORT_ERRORS.items())
+def test_what_httpx_raises_says_whether_a_submit_arrived(
+    raised: type[httpx.HTTPError], expected: type[segmind.SegmindError]
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise raised("broken")
+
+    def no_wait(_: float) -> None: ...
+
+    http = httpx.Client(base_url="https://service.example", transport=httpx.MockTransport(fail))
+    with http, pytest.raises(expected):
+        SyncDriver(http, sleep=no_wait).carry_out(Caller().submit(MODELS[SLUG], {"prompt": "x"}))
+
+
+@pytest.mark.parametrize("kind", [*errors.StatusError.by_status.values(), errors.NotSent, errors.MayHaveBeenAccepted])
+def test_an_error_survives_pickling_with_all_it_knows(kind: type[segmind.SegmindError]) -> None:
+    response = ApiResponse(402, ResponseHeaders({"a": "b"}), b"body")
+    error = kind("no", response=response, request_id="id")
+    restored = pickle.loads(pickle.dumps(error))  # noqa: S301  made one line above
+    assert type(restored) is kind
+    assert (str(restored), restored.response, restored.status) == (str(error), response, 402)
+
+
+def test_the_errors_of_a_job_survive_pickling() -> None:
+    failed = errors.InferenceFailed("no", request_id="id", status_body={"status": "FAILED"})
+    assert pickle.loads(pickle.dumps(failed)).status_body == {"status": "FAILED"}  # noqa: S301  made one line above
+    late = errors.InferenceTimeout("late", request_id="id", elapsed_s=2.5)
+    assert pickle.loads(pickle.dumps(late)).elapsed_s == 2.5  # noqa: S301  made one line above
+
+
+def test_importing_the_client_imports_neither_httpx_nor_attrs() -> None:
+    program = "import sys, segmind_client; print({'httpx', 'attrs', 'segmind_api'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
+def test_every_public_name_is_found_and_no_other() -> None:
+    for name in segmind.__all__:
+        assert getattr(segmind, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = segmind.no_such_name

@@ -1,0 +1,102 @@
+"""Each command and each program in the documents does what the document says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from segmind_mock import DEFAULT_KEY, Double
+from tests.conftest import ROOT
+
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": "",
+}
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for match in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            line = text[: match.start()].count("\n") + 2
+            yield f"{document.relative_to(ROOT)}:{line}", match[1]
+
+
+def run(command: str) -> None:
+    finished = subprocess.run(
+        shlex.split(command), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def run_dry(command: str) -> None:
+    """For what would run these tests again."""
+    run(command.replace("make", "make --dry-run"))
+
+
+def resolve_only(command: str) -> None:
+    """For what would change the environment that runs these tests; test_wheel.py does it in another."""
+    run(command.replace("pip install", "pip install --dry-run --quiet --no-deps --no-build-isolation"))
+
+
+def serve_until_interrupted(command: str) -> None:
+    arguments = [*shlex.split(command), "--port", "0"]
+    with subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listens on" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=10)
+
+
+OTHERWISE: dict[str, Callable[[str], None]] = {
+    "make test": run_dry,
+    "make generate": run_dry,
+    "scripts/generate.py": lambda command: run(f"{command} --output build/generated"),
+    "pip install": resolve_only,
+    "segmind-mock": serve_until_interrupted,
+}
+"""Commands that are not simply run, by how they begin; the longest beginning counts."""
+
+COMMANDS = [(place, command) for place, block in blocks("sh") for command in block.splitlines() if command]
+
+
+@pytest.mark.parametrize("command", [pytest.param(command, id=f"{place} {command}") for place, command in COMMANDS])
+def test_a_command_works_as_it_is_written(command: str) -> None:
+    beginning = next((it for it in OTHERWISE if command.startswith(it) and "--check" not in command), None)
+    (OTHERWISE[beginning] if beginning else run)(command)
+
+
+@pytest.mark.parametrize("program", [pytest.param(program, id=place) for place, program in blocks("python")])
+def test_a_program_runs_as_it_is_written(program: str, address: str, double: Double) -> None:
+    double.latency_factor = 0
+    service = {"SEGMIND_API_KEY": DEFAULT_KEY, "SEGMIND_BASE_URL": address}
+    finished = subprocess.run(
+        [sys.executable, "-c", program], env={**ENVIRONMENT, **service}, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_the_documents_have_commands_and_programs() -> None:
+    assert {"make demo", "make test"} <= {command for _, command in COMMANDS}
+    assert len(list(blocks("python"))) >= 3
+
+
+def test_the_paths_that_documents_link_to_exist() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_ci_calls_the_readmes_test_command_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "make" in line or "pytest" in line] == ["exec make test"]
