@@ -69,5 +69,5 @@ node_modules/.package-lock.json: package-lock.json
 		2>/dev/null && command -v npm >/dev/null || { echo \
 		"Node.js 20.19 or later and npm are needed for the contract's linters, the down-converter and pyright." \
 		"Install them from https://nodejs.org or your system's packages, then run this again." >&2; exit 1; }
-	npm ci --no-audit --no-fund --loglevel=error
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
