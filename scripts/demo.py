@@ -20,7 +20,7 @@ from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
 from segmind_client import Client, SegmindError
-from segmind_mock import DEFAULT_KEY, Double, serve
+from segmind_mock import DEFAULT_KEY, Double, Settings, serve
 
 PROMPT = "a lighthouse on a cliff at first light"
 LATENCY_FACTOR = 0.05
@@ -37,7 +37,7 @@ def main() -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     if not options.live:
         with (
-            serve(Double(latency_factor=LATENCY_FACTOR).app) as address,
+            serve(Double(Settings(latency_factor=LATENCY_FACTOR)).app) as address,
             Client(DEFAULT_KEY, base_url=address) as client,
         ):
             return make_images(client, options.output)

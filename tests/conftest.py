@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from generator.contract import Contract, load_contract
-from segmind_mock import Double, MovableClock, serve
+from segmind_mock import Double, MovableClock, Settings
+from segmind_mock.pytest_plugin import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,30 +39,20 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def double(clock: MovableClock) -> Double:
-    """A double whose jobs take the contract's typical latency, on a clock that the test moves."""
-    return Double(clock=clock, latency_factor=1.0)
-
-
-class Stage:
-    """An application that is whichever double is on it: to start a server takes longer than most tests."""
-
-    def __init__(self) -> None:
-        self.double = Double()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.double.app(scope, receive, send)
-
-
-@pytest.fixture(scope="session")
-def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    with serve(stage) as address:
-        yield stage, address
+def settings() -> Settings:
+    """Jobs take the contract's typical latency."""
+    return Settings(latency_factor=1.0)
 
 
 @pytest.fixture
-def address(stage: tuple[Stage, str], double: Double) -> str:
+def double(settings: Settings, clock: MovableClock) -> Double:
+    """A double on a clock that the test moves."""
+    return Double(settings, clock=clock)
+
+
+@pytest.fixture
+def address(segmind_double_stage: tuple[Stage, str], double: Double) -> str:
     """The address of the double on a real port."""
-    stage[0].double = double
-    return stage[1]
+    stage, address = segmind_double_stage
+    stage.double = double
+    return address

@@ -16,14 +16,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segmind_mock.accounts import DEFAULT_KEY, Account
-    from segmind_mock.app import Double
     from segmind_mock.clock import Clock, MovableClock, SystemClock
+    from segmind_mock.double import DEFAULT_KEY, Double
+    from segmind_mock.records import Account, FaultRule, Job
     from segmind_mock.server import serve
+    from segmind_mock.service import Settings
+    from segmind_mock.stores import JournalRow, MemoryStore, SqliteStore
 
-__all__ = ["DEFAULT_KEY", "Account", "Clock", "Double", "MovableClock", "SystemClock", "serve"]
+__all__ = [
+    "DEFAULT_KEY",
+    "Account",
+    "Clock",
+    "Double",
+    "FaultRule",
+    "Job",
+    "JournalRow",
+    "MemoryStore",
+    "MovableClock",
+    "Settings",
+    "SqliteStore",
+    "SystemClock",
+    "serve",
+]
 
-MODULES = ("accounts", "clock", "app", "server")
+MODULES = ("records", "clock", "stores", "service", "double", "server")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,48 +1,124 @@
-"""The command `segmind-mock`: serves the double until it is interrupted."""
+"""The command `segmind-mock`: serves the double, or a proxy that checks the service, until it is interrupted."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
 DEFAULT_PORT = 4010
 
 
 def main() -> int:
-    options = parse_arguments()
+    options = parse_arguments(sys.argv[1:])
     try:
-        import uvicorn
-
-        from segmind_mock import DEFAULT_KEY, Double
+        return int(options.command(options))
     except ModuleNotFoundError as error:
-        print(f"{error.name} is missing; install it with: pip install 'segmind-openapi[mock]'", file=sys.stderr)
-        return 1
-    double = Double(latency_factor=options.latency_factor)
-    account = double.accounts.add(options.key or DEFAULT_KEY, credits=options.credits)
-    print(
-        f"The double listens on http://{options.host}:{options.port}\n"
-        f"    export SEGMIND_BASE_URL=http://{options.host}:{options.port}\n"
-        f"    export SEGMIND_API_KEY={account.key}\n"
-        f"It has {account.credits:g} credits. Stop it with Ctrl-C.",
-        flush=True,
-    )
-    uvicorn.run(double.app, host=options.host, port=options.port, log_level="warning")
+        extra = {"redis": "redis", "PIL": "pictures"}.get(str(error.name), "mock")
+        print(f"{error.name} is missing; install it with: pip install 'segmind-openapi[{extra}]'", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"segmind-mock: {error}", file=sys.stderr)
+    return 1
+
+
+def serve_double(options: argparse.Namespace) -> int:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from segmind_mock.server import listen, server_config
+    from segmind_mock.worker import WorkerSettings
+
+    with tempfile.TemporaryDirectory(prefix="segmind-mock-") as folder:
+        store = options.store or (f"sqlite:{Path(folder) / 'state.db'}" if options.workers > 1 else "memory")
+        if store == "memory" and options.workers > 1:
+            raise ValueError(
+                "several workers cannot share memory: leave --store away for SQLite, or name sqlite:FILE or redis://HOST"
+            )
+        settings = WorkerSettings(
+            store=store,
+            key=options.key,
+            credits=options.credits,
+            requests_per_minute=options.requests_per_minute,
+            latency_factor=options.latency_factor,
+            latency_jitter=options.latency_jitter,
+            polls_to_complete=options.polls_to_complete,
+            generate_as=options.generate_as,
+            image_format=options.image_format,
+            captions=options.captions,
+            admin_everywhere=options.admin_everywhere,
+        )
+        double = settings.double()
+        key = double.account(options.key).key
+        double.store.close()
+        with listen(options.host, options.port) as listener:
+            address = f"http://{options.host}:{listener.getsockname()[1]}"
+            print(
+                f"The double listens on {address}\n"
+                f"    export SEGMIND_BASE_URL={address}\n"
+                f"    export SEGMIND_API_KEY={key}\n"
+                f"State is in {store}. Stop it with Ctrl-C.",
+                flush=True,
+            )
+            settings.export()
+            config = server_config("segmind_mock.worker:app", factory=True, workers=options.workers)
+            if options.workers > 1:
+                Multiprocess(config, sockets=[listener]).run()
+            else:
+                uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
-def parse_arguments() -> argparse.Namespace:
+def serve_proxy(options: argparse.Namespace) -> int:
+    import uvicorn
+
+    from segmind_mock.proxy import proxy_app
+    from segmind_mock.server import listen, server_config
+
+    app = proxy_app(options.upstream, lambda line: print(line, flush=True))
+    with listen(options.host, options.port) as listener:
+        address = f"http://{options.host}:{listener.getsockname()[1]}"
+        print(f"Calls to {address} go to {options.upstream}; misfits are reported here.", flush=True)
+        uvicorn.Server(server_config(app)).run(sockets=[listener])
+    return 0
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="segmind-mock", description="A stateful double of Segmind's image API.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--key", help="key of the ready account (default: one that is printed)")
+    parser.set_defaults(command=serve_double)
+    add_address(parser, DEFAULT_PORT)
+    parser.add_argument("--key", default="SG_0123456789abcdef", help="key of the ready account (default: %(default)s)")
     parser.add_argument("--credits", type=float, default=100.0, help="US dollars on it (default: %(default)g)")
+    parser.add_argument("--requests-per-minute", type=int, help="calls it may make in a minute (default: no limit)")
     parser.add_argument(
         "--latency-factor",
         type=float,
         default=1.0,
         help="times the typical latency of each model; 0 completes at once (default: %(default)g)",
     )
-    return parser.parse_args()
+    parser.add_argument("--latency-jitter", type=float, default=0.0, help="share by which it varies, 0 to 1")
+    parser.add_argument("--polls-to-complete", type=int, help="status calls until a job ends, instead of time")
+    parser.add_argument("--generate-as", choices=["json", "text", "image"], default="json", help="what v1 answers with")
+    parser.add_argument("--image-format", choices=["png", "jpeg"], default="png", help="jpeg needs Pillow")
+    parser.add_argument("--captions", action="store_true", help="write the prompt on the picture; needs Pillow")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    parser.add_argument(
+        "--store", help="memory, sqlite:FILE or redis://HOST (default: memory; with several workers SQLite)"
+    )
+    parser.add_argument(
+        "--admin-everywhere", action="store_true", help="let other machines use the admin interface too"
+    )
+    commands = parser.add_subparsers()
+    proxy = commands.add_parser("proxy", help="pass calls to the service and report what does not fit the contract")
+    proxy.set_defaults(command=serve_proxy)
+    proxy.add_argument("--upstream", required=True, help="address of the service")
+    add_address(proxy, DEFAULT_PORT + 1)
+    return parser.parse_args(arguments)
+
+
+def add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on, 0 for a free one")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class Contract:
     def __init__(self, document: Node) -> None:
         self._document = document
         self.operations = list(self._operations())
+        self.models = {it.model.slug: it.model for it in self.operations if it.model is not None}
         scheme = next(iter(document["components"]["securitySchemes"].values()))
         self.key_header: str = scheme["name"]
         (self.job_retention,) = {
@@ -71,6 +72,15 @@ class Contract:
                 return media["examples"][name]["value"]
         raise KeyError(f"{operation.operation_id} has no example {name!r} for status {status}")
 
+    def validator(self, schema: Node) -> jsonschema_rs.Draft202012Validator:
+        # The components come along, so that the references between schemas resolve.
+        complete = {**schema, "components": self._document["components"]}
+        return jsonschema_rs.Draft202012Validator(complete, validate_formats=True)
+
+    def headers(self, response: Node) -> Mapping[str, Node]:
+        """The headers of a response, by name."""
+        return {name: self._resolve(header) for name, header in response.get("headers", {}).items()}
+
     def _operations(self) -> Iterator[Operation]:
         for path, item in self._document["paths"].items():
             for method in ("get", "post", "put", "patch", "delete"):
@@ -90,13 +100,9 @@ class Contract:
     def _model(self, path: str, operation: Node) -> Model:
         reference = self._resolve(operation["requestBody"])["content"]["application/json"]["schema"]
         schema = self._resolve(reference)
-        # The components come along, so that the references between schemas resolve.
-        validator = jsonschema_rs.Draft202012Validator(
-            {**reference, "components": self._document["components"]}, validate_formats=True
-        )
         return Model(
             slug=path.rpartition("/")[2],
-            validator=validator,
+            validator=self.validator(reference),
             parameters=frozenset(schema["properties"]),
             defaults={
                 name: written["default"] for name, written in schema["properties"].items() if "default" in written

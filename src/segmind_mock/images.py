@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import struct
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 LONGEST_SIDE = 1024
 """Pixels of the longer side where a shape was asked for, not a size."""
@@ -38,9 +39,30 @@ def image_digest(slug: str, parameters: Mapping[str, Any], seed: int) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
+def draw(
+    digest: str, width: int, height: int, *, image_format: Literal["png", "jpeg"] = "png", caption: str = ""
+) -> bytes:
+    """A file of exactly this size; the digest decides its colours and stands in a PNG's Comment.
+
+    JPEG and a caption, which is written on the picture, need Pillow.
+    """
+    plain = draw_png(digest, width, height)
+    if image_format == "png" and not caption:
+        return plain
+    from PIL import Image, ImageDraw, PngImagePlugin
+
+    with Image.open(io.BytesIO(plain)) as image:
+        if caption:
+            ImageDraw.Draw(image).text((8, 8), caption, fill="white", stroke_width=2, stroke_fill="black")
+        comment = PngImagePlugin.PngInfo()
+        comment.add_text("Comment", f"made by segmind-mock, {digest}")
+        file = io.BytesIO()
+        image.save(file, format=image_format, **({"pnginfo": comment} if image_format == "png" else {"quality": 90}))
+        return file.getvalue()
+
+
 def draw_png(digest: str, width: int, height: int) -> bytes:
-    """A PNG file of exactly this size; the digest decides its colours and stands in its Comment."""
     red, green, blue, slope, *_ = hashlib.sha256(digest.encode()).digest()
     step = 1 + slope % 3
     first_row = bytes((red, green, blue)) + bytes((step % 2, 1, step // 2)) * (width - 1)

@@ -10,8 +10,26 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from segmind_mock.app import ABORT
 
 STARTUP_SECONDS = 10.0
+
+
+class DroppingProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a way to close a connection without an answer."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # The type of the scope knows only the extensions of the ASGI specification.
+        scope: Any = self.scope
+        scope["extensions"] = {ABORT: self.transport.abort}
+
+
+def server_config(app: Any, **options: Any) -> uvicorn.Config:
+    """uvicorn as the double needs it."""
+    return uvicorn.Config(app, http=DroppingProtocol, log_level="critical", access_log=False, **options)
 
 
 @contextmanager
@@ -20,12 +38,8 @@ def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]
 
     Port 0 takes a free one. Raises OSError for a port that is taken, RuntimeError if the server does not start.
     """
-    # With the protocol named, asyncio switches off the delay of small packets, which costs 40 ms an answer.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    with listen(host, port) as listener:
+        server = uvicorn.Server(server_config(app))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
@@ -34,6 +48,21 @@ def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]
         finally:
             server.should_exit = True
             thread.join()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError for a port that is taken."""
+    # With the protocol named, asyncio switches off the delay of small packets, which costs 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    listener.set_inheritable(True)
+    return listener
 
 
 def wait_for_start(server: uvicorn.Server, thread: threading.Thread) -> None:

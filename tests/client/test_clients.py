@@ -32,7 +32,7 @@ SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
 @pytest.fixture
 def double(clock: MovableClock) -> Double:
     """A double whose jobs complete at once."""
-    return Double(clock=clock, latency_factor=0)
+    return Double(clock=clock)
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +63,8 @@ class TestClient:
 
     def test_a_job_that_failed_raises(self, double: Double) -> None:
         with Client() as client:
+            double.add_fault({"fail": "blocked"}, times=1)
             job = client.submit_model(SLUG, {"prompt": "x"})
-            double.jobs.fail(job.request_id, "blocked")
             with pytest.raises(segmind.InferenceFailed, match="blocked"):
                 job.wait()
 

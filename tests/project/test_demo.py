@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from segmind_api.catalog import MODELS
-from segmind_mock import DEFAULT_KEY, Double
+from segmind_mock import DEFAULT_KEY, Double, Settings
 from tests.conftest import ROOT
 
 
@@ -44,9 +44,13 @@ def test_it_makes_an_image_with_each_model_through_both_routes_without_a_key(tmp
 
 
 @pytest.fixture
-def live(address: str, double: Double) -> dict[str, str]:
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def live(address: str) -> dict[str, str]:
     """The environment of a live run, which leads to the double."""
-    double.latency_factor = 0
     return {"SEGMIND_API_KEY": DEFAULT_KEY, "SEGMIND_BASE_URL": address}
 
 
@@ -58,13 +62,13 @@ def test_a_live_run_says_what_it_costs_and_sends_nothing_without_a_yes(
     assert run.returncode == 1
     assert "8 images, at the contract's prices 0.40 US dollars" in run.stdout
     assert "Nothing was sent." in run.stdout
-    assert double.accounts.by_key[DEFAULT_KEY].credits == 100
+    assert double.account().credits == 100
 
 
 def test_a_live_run_with_a_yes_costs_what_it_said(tmp_path: Path, double: Double, live: dict[str, str]) -> None:
     run = demo("--live", "--output", str(tmp_path), typed="yes\n", **live)
     assert run.returncode == 0, run.stdout
-    assert double.accounts.by_key[DEFAULT_KEY].credits == 99.6
+    assert double.account().credits == 99.6
     assert DEFAULT_KEY not in run.stdout + run.stderr
 
 
@@ -74,7 +78,7 @@ def test_a_live_run_without_a_key_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_call_that_fails_is_a_row_and_the_others_go_on(tmp_path: Path, double: Double, live: dict[str, str]) -> None:
-    double.accounts.add(credits=0.05)
+    double.open_account(credits=0.05)
     run = demo("--live", "--output", str(tmp_path), typed="yes\n", **live)
     assert run.returncode == 1
     assert run.stdout.count("the balance is below the price") == 6

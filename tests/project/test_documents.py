@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double
+from segmind_mock import DEFAULT_KEY, Settings
 from tests.conftest import ROOT
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
@@ -30,6 +30,11 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
         for match in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
             line = text[: match.start()].count("\n") + 2
             yield f"{document.relative_to(ROOT)}:{line}", match[1]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
 
 
 def run(command: str) -> None:
@@ -77,8 +82,7 @@ def test_a_command_works_as_it_is_written(command: str) -> None:
 
 
 @pytest.mark.parametrize("program", [pytest.param(program, id=place) for place, program in blocks("python")])
-def test_a_program_runs_as_it_is_written(program: str, address: str, double: Double) -> None:
-    double.latency_factor = 0
+def test_a_program_runs_as_it_is_written(program: str, address: str) -> None:
     service = {"SEGMIND_API_KEY": DEFAULT_KEY, "SEGMIND_BASE_URL": address}
     finished = subprocess.run(
         [sys.executable, "-c", program], env={**ENVIRONMENT, **service}, capture_output=True, text=True, check=False

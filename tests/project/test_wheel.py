@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double
+from segmind_mock import DEFAULT_KEY, Settings
 from tests.conftest import ROOT
 
 MOST_PACKAGES = 12
@@ -29,6 +29,11 @@ with Client(sys.argv[1], base_url=sys.argv[2]) as client:
     result = client.run("imagen-4", prompt="x")
 print(json.dumps([result.status, contract["info"]["title"], yaml[:14], distribution("segmind-openapi").version]))
 """
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
@@ -58,9 +63,8 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_imports_runs_against_the_double_and_carries_the_contract(
-    python: Path, tmp_path: Path, address: str, double: Double
+    python: Path, tmp_path: Path, address: str
 ) -> None:
-    double.latency_factor = 0
     printed = run(python, "-c", PROGRAM, DEFAULT_KEY, address, cwd=tmp_path)
     assert json.loads(printed) == ["COMPLETED", "Segmind image API", "openapi: 3.1.0", "0.1.0"]
 

@@ -1,0 +1,166 @@
+"""The double's own paths: the images it serves to everybody, and an admin interface for the machine it runs on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from segmind_mock.images import LARGEST_SIDE, draw
+from segmind_mock.records import Account, FaultRule, Job
+from segmind_mock.service import RESERVED_PREFIX
+from segmind_mock.stores import R
+
+if TYPE_CHECKING:
+    from segmind_mock.double import Double
+
+MOST_LISTED = 10_000
+LONGEST_CAPTION = 200
+
+
+def admin_app(double: Double) -> Starlette:
+    """What is served below the reserved prefix."""
+    admin = Admin(double)
+
+    def route(path: str, handler: Callable[[dict[str, Any]], Any], method: str) -> Route:
+        async def endpoint(request: Request) -> Response:
+            if double.admin_hosts is not None and (
+                request.client is None or request.client.host not in double.admin_hosts
+            ):
+                return answer({"error": "the admin interface answers on loopback only"}, 403)
+            try:
+                arguments = {**request.query_params, **request.path_params, **await read_object(request)}
+                return answer(handler(arguments))
+            except (KeyError, TypeError, ValueError) as error:
+                return answer({"error": str(error.args[0]) if error.args else type(error).__name__}, 400)
+
+        return Route(f"{RESERVED_PREFIX}{path}", endpoint, methods=[method])
+
+    return Starlette(
+        routes=[
+            Route(f"{RESERVED_PREFIX}/images/{{name}}", serve_image),
+            route("/reset", admin.reset, "POST"),
+            route("/accounts", admin.list_accounts, "GET"),
+            route("/accounts", admin.open_account, "POST"),
+            route("/faults", admin.list_faults, "GET"),
+            route("/faults", admin.add_fault, "POST"),
+            route("/faults", admin.clear_faults, "DELETE"),
+            route("/clock", admin.read_clock, "GET"),
+            route("/clock", admin.advance_clock, "POST"),
+            route("/jobs", admin.list_jobs, "GET"),
+            route("/jobs/{request_id}", admin.inspect_job, "GET"),
+            route("/jobs/{request_id}/complete", admin.complete_job, "POST"),
+            route("/jobs/{request_id}/fail", admin.fail_job, "POST"),
+            route("/journal", admin.journal, "GET"),
+            route("/journal/counts", admin.counts, "GET"),
+        ],
+        exception_handlers={404: answer_http_error, 405: answer_http_error},
+    )
+
+
+class Admin:
+    """The admin interface, by what a caller names in the query, the path and the body."""
+
+    def __init__(self, double: Double) -> None:
+        self._double = double
+
+    def reset(self, _: dict[str, Any]) -> Any:
+        self._double.reset()
+        return {}
+
+    def list_accounts(self, _: dict[str, Any]) -> Any:
+        return [asdict(account) for account in self._records(Account)]
+
+    def open_account(self, arguments: dict[str, Any]) -> Any:
+        return asdict(self._double.open_account(**arguments))
+
+    def list_faults(self, _: dict[str, Any]) -> Any:
+        return [asdict(rule) for rule in self._records(FaultRule)]
+
+    def add_fault(self, arguments: dict[str, Any]) -> Any:
+        return asdict(self._double.add_fault(**arguments))
+
+    def clear_faults(self, _: dict[str, Any]) -> Any:
+        self._double.clear_faults()
+        return {}
+
+    def read_clock(self, _: dict[str, Any]) -> Any:
+        return {"now": self._double.clock.now()}
+
+    def advance_clock(self, arguments: dict[str, Any]) -> Any:
+        self._double.clock.advance(**{name: float(value) for name, value in arguments.items()})
+        return self.read_clock({})
+
+    def list_jobs(self, _: dict[str, Any]) -> Any:
+        return [self._show(job) for job in self._records(Job)]
+
+    def inspect_job(self, arguments: dict[str, Any]) -> Any:
+        return self._show(self._double.job(arguments["request_id"]))
+
+    def complete_job(self, arguments: dict[str, Any]) -> Any:
+        return self._show(self._double.complete(arguments["request_id"]))
+
+    def fail_job(self, arguments: dict[str, Any]) -> Any:
+        return self._show(self._double.fail(**arguments))
+
+    def journal(self, arguments: dict[str, Any]) -> Any:
+        return [asdict(row) for row in self._double.requests(**with_numbers(arguments))]
+
+    def counts(self, arguments: dict[str, Any]) -> Any:
+        """How many calls there were, by key."""
+        counts: dict[str, int] = {}
+        for row in self._double.requests(**with_numbers(arguments)):
+            counts[row.key or ""] = counts.get(row.key or "", 0) + 1
+        return counts
+
+    def _records(self, kind: type[R]) -> list[R]:
+        return self._double.store.transact(lambda tx: tx.oldest(kind, MOST_LISTED))
+
+    def _show(self, job: Job) -> dict[str, Any]:
+        return {**asdict(job), "state": job.state(self._double.clock.now())}
+
+
+def with_numbers(arguments: dict[str, Any]) -> dict[str, Any]:
+    """A query's words for a status and for yes and no, as what they stand for."""
+    words = {"true": True, "false": False}
+    return {
+        name: int(value) if name == "status" else words.get(str(value).lower(), value)
+        for name, value in arguments.items()
+    }
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    if not body:
+        return {}
+    value: Any = orjson.loads(body)
+    if not isinstance(value, dict):
+        raise TypeError("expected a JSON object")
+    return cast(dict[str, Any], value)
+
+
+async def serve_image(request: Request) -> Response:
+    name = re.fullmatch(r"[0-9a-f-]{36}-([0-9a-f]{32})-(\d{1,4})x(\d{1,4})\.(png|jpg)", request.path_params["name"])
+    if name is None or not (0 < int(name[2]) <= LARGEST_SIDE and 0 < int(name[3]) <= LARGEST_SIDE):
+        raise HTTPException(404)
+    image_format: Literal["png", "jpeg"] = "png" if name[4] == "png" else "jpeg"
+    caption = request.query_params.get("caption", "")[:LONGEST_CAPTION]
+    content = draw(name[1], int(name[2]), int(name[3]), image_format=image_format, caption=caption)
+    return Response(content, media_type=f"image/{image_format}")
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return answer({"error": f"no {request.method} at {request.url.path}"}, status)
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")

@@ -1,0 +1,214 @@
+"""One double: its clock, its accounts, what it saw, and what is to go wrong."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from segmind_mock.app import MockApp, mask
+from segmind_mock.clock import Clock, SystemClock
+from segmind_mock.contract import Contract
+from segmind_mock.faults import read_fault
+from segmind_mock.records import Account, FaultRule, Job
+from segmind_mock.service import MOST_RULES, Service, Settings, end, settle
+from segmind_mock.stores import JournalRow, MemoryStore, Store, Transaction
+
+DEFAULT_KEY = "SG_0123456789abcdef"
+"""Key of the account that every double starts with."""
+
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+class Double:
+    """A double of the service, with one ready account, by default with 100 dollars and the key DEFAULT_KEY.
+
+    `app` is the ASGI application. `settings` say how it behaves, `clock` where its time comes from, `store`
+    where it remembers, `account` is the ready one, `seed` decides what is drawn: seeds of images, jitter. The
+    admin interface answers callers at `admin_hosts`, None for everybody.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        contract: Contract | None = None,
+        seed: int | None = None,
+        account: Account | None = None,
+        admin_hosts: frozenset[str] | None = LOOPBACK,
+    ) -> None:
+        self.contract = contract or Contract.load()
+        self.settings = settings or Settings()
+        self.store: Store = store or MemoryStore()
+        self.clock: Clock = clock or SystemClock(self.store)
+        self.admin_hosts = admin_hosts
+        self.service = Service(self.contract, self.settings, seed)
+        self.app = MockApp(self)
+        self._first_account = account or Account(DEFAULT_KEY)
+        self._open_first_account()
+
+    def reset(self) -> None:
+        """Forgets everything but the settings and the time, and opens the ready account anew."""
+        self.store.reset()
+        self._open_first_account()
+
+    def _open_first_account(self) -> None:
+        """Opens the ready account, unless another process that shares the store has."""
+        account = replace(self._first_account, forbidden_models=[*self._first_account.forbidden_models], pending=[])
+
+        def put(tx: Transaction) -> None:
+            if tx.get(Account, account.key) is None:
+                tx.put(account.key, account)
+
+        self.store.transact(put)
+
+    def open_account(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        credits: float = 100.0,  # noqa: A002  the API's own word
+        requests_per_minute: int | None = None,
+        forbidden_models: Sequence[str] = (),
+        has_balance: bool = True,
+    ) -> Account:
+        """Opens an account, or opens it anew. Raises ValueError for what makes no sense.
+
+        `credits` are US dollars; `requests_per_minute` limits the calls, None does not; `forbidden_models` are
+        slugs that it may not call; without a balance it has no credits to ask for.
+        """
+        unknown = sorted(set(forbidden_models) - set(self.contract.models))
+        if unknown:
+            raise ValueError(f"no model has the slug {unknown[0]!r}; known are {', '.join(self.contract.models)}")
+        if not key or credits < 0 or (requests_per_minute is not None and requests_per_minute < 1):
+            raise ValueError("expected a key, credits of 0 or more and a limit of 1 or more")
+        account = Account(key, credits, requests_per_minute, list(forbidden_models), has_balance)
+        self.store.transact(lambda tx: tx.put(key, account))
+        return account
+
+    def account(self, key: str = DEFAULT_KEY) -> Account:
+        """An account with all that has completed by now charged. Raises KeyError for a key that nobody holds."""
+
+        def read(tx: Transaction) -> Account:
+            account = tx.get(Account, key)
+            if account is None:
+                raise KeyError(f"no account has the key {key!r}")
+            if settle(tx, account, self.clock.now()):
+                tx.put(key, account)
+            return account
+
+        return self.store.transact(read)
+
+    def job(self, request_id: str) -> Job:
+        """A job. Raises KeyError for an id that is not known."""
+        return self._with_job(request_id, look)
+
+    def complete(self, request_id: str) -> Job:
+        """Lets a job complete now. Raises KeyError for an id that is not known, ValueError for a job that has ended."""
+        return self._end(request_id, None)
+
+    def fail(self, request_id: str, error: str = "failed on demand") -> Job:
+        """Lets a job fail now. Raises KeyError for an id that is not known, ValueError for a job that has ended."""
+        return self._end(request_id, error)
+
+    def _end(self, request_id: str, error: str | None) -> Job:
+        def work(tx: Transaction, job: Job) -> None:
+            now = self.clock.now()
+            account = tx.get(Account, job.key)
+            if now >= job.ended_at or account is None:
+                raise ValueError(f"the job {request_id} has ended already")
+            job.error = error
+            end(tx, job, account, now)
+
+        return self._with_job(request_id, work)
+
+    def _with_job(self, request_id: str, work: Callable[[Transaction, Job], None]) -> Job:
+        def find(tx: Transaction) -> Job:
+            job = tx.get(Job, request_id)
+            if job is None:
+                raise KeyError(f"no job has the request id {request_id!r}")
+            work(tx, job)
+            return job
+
+        return self.store.transact(find)
+
+    def add_fault(
+        self,
+        fault: dict[str, str],
+        *,
+        operation_id: str | None = None,
+        key: str | None = None,
+        times: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
+    ) -> FaultRule:
+        """Sets a rule: which calls go wrong, and how. The first rule that strikes counts.
+
+        `fault` holds the fields of a `Prefer` header. Without an `operation_id` or a `key` the rule is for all,
+        without `times` it has no end. Raises ValueError for what makes no sense.
+        """
+        read_fault(fault)
+        known = {operation.operation_id for operation in self.contract.operations}
+        if operation_id is not None and operation_id not in known:
+            raise ValueError(f"no operation is called {operation_id!r}; known are {', '.join(sorted(known))}")
+        if not 0 < probability <= 1 or (times is not None and times < 1):
+            raise ValueError("expected a probability above 0 and up to 1, and times of 1 or more")
+        rule = FaultRule(fault, str(uuid.uuid4()), operation_id, key, times, probability, seed)
+
+        def put(tx: Transaction) -> None:
+            if tx.count(FaultRule) >= MOST_RULES:
+                raise ValueError(f"there are {MOST_RULES} rules already; clear them first")
+            tx.put(rule.rule_id, rule)
+
+        self.store.transact(put)
+        return rule
+
+    def fail_next(self, operation_id: str | None = None, *, status: int, times: int = 1, **fields: str) -> FaultRule:
+        """Answers the next calls with an error, documented or not. Further fields are those of `Prefer`."""
+        return self.add_fault({"code": str(status), **fields}, operation_id=operation_id, times=times)
+
+    def clear_faults(self) -> None:
+        def delete(tx: Transaction) -> None:
+            for rule in tx.oldest(FaultRule, MOST_RULES):
+                tx.delete(FaultRule, rule.rule_id)
+
+        self.store.transact(delete)
+
+    def requests(
+        self,
+        operation_id: str | None = None,
+        *,
+        key: str | None = None,
+        status: int | None = None,
+        accepted: bool | None = None,
+    ) -> list[JournalRow]:
+        """The calls that the journal still has, oldest first: of one operation, by one key, with one answer.
+
+        `accepted` asks for the POSTs that were accepted, or for all other calls. A dropped call has the status 0.
+        """
+        return [
+            row
+            for row in self.store.journal()
+            if operation_id in (None, row.operation_id)
+            and (key is None or row.key in (key, mask(key)))
+            and status in (None, row.status)
+            and accepted in (None, row.accepted)
+        ]
+
+    def billed_requests(self, *, key: str | None = None) -> list[JournalRow]:
+        """The calls that were paid for: answered v1 calls, and submits whose job has completed."""
+        return [row for row in self.requests(key=key, accepted=True) if self._was_charged(row)]
+
+    def _was_charged(self, row: JournalRow) -> bool:
+        if row.request_id is None:
+            return True
+        try:
+            job = self.job(row.request_id)
+        except KeyError:
+            return False
+        return job.state(self.clock.now()) == "COMPLETED"
+
+
+def look(_tx: Transaction, _job: Job) -> None:
+    """Leaves a job as it is."""

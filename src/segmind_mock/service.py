@@ -1,0 +1,444 @@
+"""What the double does with a call: the contract's operations over accounts and jobs, without I/O."""
+
+from __future__ import annotations
+
+import math
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+import orjson
+
+from segmind_mock.contract import Contract, Model, Operation
+from segmind_mock.faults import Fault, parse_prefer, read_fault, strikes
+from segmind_mock.images import draw, image_digest, image_size
+from segmind_mock.records import NEVER, Account, FaultRule, Job
+from segmind_mock.stores import Transaction
+
+RESERVED_PREFIX = "/_mock"
+"""Paths below it are the double's own, not the service's."""
+WINDOW_SECONDS = 60.0
+SHARE_IN_QUEUE = 0.1
+"""Part of a job's latency that it spends in the queue."""
+MOST_JOBS = 10_000
+"""Jobs that are remembered; beyond that the oldest that has ended is forgotten before its retention is over."""
+MOST_RULES = 100
+LONGEST_MESSAGE = 500
+"""Characters; a message may quote what was sent."""
+HIGHEST_SEED = 2**31 - 1
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a double behaves; the same for all processes that serve it."""
+
+    latency_factor: float = 0.0
+    """Times the contract's typical latency; 0 answers and completes at once."""
+    latency_jitter: float = 0.0
+    """Share of the latency by which it varies, up and down, from 0 to 1."""
+    polls_to_complete: int | None = None
+    """Status calls until a job ends; None lets the time decide."""
+    generate_as: Literal["json", "text", "image"] = "json"
+    """What v1 answers with; the vendor's documentation has all three."""
+    image_format: Literal["png", "jpeg"] = "png"
+    captions: bool = False
+    """Whether model, prompt and seed are written on the picture. JPEG and captions need the extra `pictures`."""
+    largest_body: int = 1_000_000
+    """Bytes of a request's body."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of an operation."""
+
+    operation: Operation
+    request_id: str
+    """Of the job that the path names; empty where it names none."""
+    headers: Mapping[str, str]
+    body: bytes
+    address: str
+    """Scheme, host and port that the caller used."""
+    now: float
+
+    @property
+    def model(self) -> Model:
+        if self.operation.model is None:
+            raise TypeError(f"{self.operation.operation_id} calls no model: its operation has no request body")
+        return self.operation.model
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a call is answered with."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    request_id: str | None = None
+    """The job that was accepted."""
+    accepted: bool = False
+    """Whether this is a POST that is charged for, now or when its job completes."""
+    wait: float = 0.0
+    """Seconds until the answer."""
+    finish: Callable[[Transaction], Outcome] | None = None
+    """Gives the answer after the wait, where it depends on what happens until then."""
+
+
+class RefusedError(Exception):
+    """A call that is answered with a documented error: a named example of the contract, or a body of its own."""
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        example: str = "",
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, example, body)
+        self.status = status
+        self.example = example
+        self.body = body
+        self.headers = headers or {}
+
+
+class Service:
+    """Answers calls. All state is in the transaction; a service itself remembers nothing but its settings."""
+
+    def __init__(self, contract: Contract, settings: Settings, seed: int | None = None) -> None:
+        self.contract = contract
+        self.settings = settings
+        self._random = random.Random(seed)  # noqa: S311  no secret
+        self._handlers: Mapping[str, Callable[[Transaction, Call, Account, Fault], Outcome]] = {
+            "generate": self._generate,
+            "submit": self._submit,
+            "status": self._status,
+            "result": self._result,
+            "credits": self._credits,
+        }
+
+    def fault_of(self, tx: Transaction, call: Call) -> tuple[dict[str, str], Fault]:
+        """How this call goes wrong, by its own header or else by the first rule that strikes. Raises ValueError."""
+        fields = parse_prefer(call.headers["prefer"]) if "prefer" in call.headers else {}
+        if not fields and tx.count(FaultRule):
+            fields = self._fields_by_rule(tx, call)
+        return fields, read_fault(fields)
+
+    def _fields_by_rule(self, tx: Transaction, call: Call) -> dict[str, str]:
+        key = call.headers.get(self.contract.key_header)
+        for rule in tx.oldest(FaultRule, MOST_RULES):
+            if rule.operation_id not in (None, call.operation.operation_id) or rule.key not in (None, key):
+                continue
+            if rule.times == 0:
+                continue
+            rule.seen += 1
+            struck = strikes(rule.seed, rule.seen, rule.probability)
+            if struck and rule.times is not None:
+                rule.times -= 1
+            tx.put(rule.rule_id, rule)
+            if struck:
+                return rule.fault
+        return {}
+
+    def answer(self, tx: Transaction, call: Call, fault: Fault) -> Outcome:
+        """Carries a call out. Raises nothing: what is refused is an answer too."""
+        if fault.replaces_the_call:
+            return self._replacement(call.operation, fault)
+        try:
+            account = self._authenticate(tx, call)
+            outcome = self._handlers[call.operation.role](tx, call, account, fault)
+        except RefusedError as refusal:
+            body = refusal.body or self.contract.example(call.operation, refusal.status, refusal.example)
+            outcome = Outcome(refusal.status, orjson.dumps(body), headers=dict(refusal.headers))
+        if fault.malformed:
+            outcome.body = b'{"error": '
+        return outcome
+
+    def _replacement(self, operation: Operation, fault: Fault) -> Outcome:
+        if fault.html is not None:
+            page = f"<!doctype html><title>{fault.html}</title><h1>{fault.html}</h1>"
+            return Outcome(fault.html, page.encode(), "text/html")
+        status = fault.code or 502
+        documented = operation.responses.get(status)
+        if documented is None:
+            return Outcome(status, orjson.dumps({"error": f"status {status}, as it was asked for"}))
+        headers = {name: str(header["example"]) for name, header in self.contract.headers(documented).items()}
+        for media_type, media in documented["content"].items():
+            examples = media.get("examples", {})
+            name = fault.example or next(iter(examples), None)
+            if name in examples:
+                value = examples[name]["value"]
+                body = orjson.dumps(value) if media_type == JSON else str(value).encode()
+                return Outcome(status, body, media_type, headers)
+        message = f"the contract has no example {fault.example!r} for {operation.operation_id} and {status}"
+        return Outcome(400, orjson.dumps({"error": f"Prefer: {message}"}))
+
+    def _authenticate(self, tx: Transaction, call: Call) -> Account:
+        key = call.headers.get(self.contract.key_header)
+        if not key:
+            raise RefusedError(401, example="missing-key")
+        account = tx.get(Account, key)
+        if account is None:
+            raise RefusedError(401, example="unknown-key")
+        if settle(tx, account, call.now):
+            tx.put(key, account)
+        if account.requests_per_minute is not None:
+            count_call(tx, account, account.requests_per_minute, call.now)
+        return account
+
+    def _latency(self, model: Model) -> float:
+        varied = 1 + self.settings.latency_jitter * (2 * self._random.random() - 1)
+        return model.typical_latency * self.settings.latency_factor * varied
+
+    def _seed(self, parameters: Mapping[str, Any]) -> int:
+        seed = int(parameters.get("seed", -1))
+        return self._random.randint(0, HIGHEST_SEED) if seed == -1 else seed
+
+    def _accept(self, call: Call, account: Account) -> dict[str, Any]:
+        """The parameters of a call that can be carried out. Raises RefusedError."""
+        model = call.model
+        if model.slug in account.forbidden_models:
+            raise RefusedError(403, example="model-not-allowed")
+        parameters = read_parameters(call)
+        if not account.can_pay(model.price):
+            raise RefusedError(406, example="balance-too-low")
+        return parameters
+
+    def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
+        parameters = self._accept(call, account)
+        model, seed, latency = call.model, self._seed(parameters), self._latency(call.model)
+
+        def finish(tx: Transaction) -> Outcome:
+            # Read again: others may have spent in the meantime.
+            payer = tx.get(Account, account.key) or account
+            payer.release(model.price)
+            payer.charge(model.price)
+            tx.put(payer.key, payer)
+            return self._generated(call, parameters, seed, latency, payer.credits)
+
+        # Set aside before the wait, so that calls in parallel cannot spend the same credits.
+        account.reserve(model.price)
+        tx.put(account.key, account)
+        return Outcome(200, b"", wait=latency, finish=finish) if latency else finish(tx)
+
+    def release(self, tx: Transaction, call: Call) -> None:
+        """Gives back what was set aside for a v1 call that is not answered."""
+        account = tx.get(Account, call.headers[self.contract.key_header])
+        if account is not None:
+            account.release(call.model.price)
+            tx.put(account.key, account)
+
+    def _generated(
+        self, call: Call, parameters: Mapping[str, Any], seed: int, latency: float, credits_left: float
+    ) -> Outcome:
+        model = call.model
+        request_id = str(uuid.uuid4())
+        headers = {
+            "x-request-id": request_id,
+            "x-cost": f"{model.price:g}",
+            "x-remaining-credits": f"{credits_left:.6f}",
+            "x-generation-time": f"{latency:.3f}",
+        }
+        if "seed" in model.parameters:
+            headers["x-seed-value"] = str(seed)
+        described = self._describe_image(call.address, request_id, model, parameters, seed)
+        outcome = Outcome(200, b"", headers=headers, accepted=True)
+        match self.settings.generate_as:
+            case "text":
+                outcome.body, outcome.content_type = described["url"].encode(), "text/plain"
+            case "image":
+                outcome.body, outcome.content_type = self._picture(model, parameters, seed), described["content_type"]
+            case _:
+                body = {"output": described["url"], "images": [described], "prompt": parameters["prompt"]}
+                outcome.body = orjson.dumps({**body, "seed": seed} if "seed" in model.parameters else body)
+        return outcome
+
+    def _submit(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
+        parameters = self._accept(call, account)
+        model, now, latency = call.model, call.now, self._latency(call.model)
+        polls = self.settings.polls_to_complete
+        job = Job(
+            request_id=str(uuid.uuid4()),
+            key=account.key,
+            slug=model.slug,
+            parameters=parameters,
+            seed=self._seed(parameters),
+            price=model.price,
+            submitted_at=now,
+            started_at=now + SHARE_IN_QUEUE * latency if polls is None else NEVER,
+            ended_at=now + latency if polls is None else NEVER,
+            polls_left=polls,
+            error=fault.fail,
+        )
+        account.reserve(model.price)
+        account.pending.append((job.ended_at, job.request_id))
+        tx.put(account.key, account)
+        tx.put(job.request_id, job)
+        self._forget(tx, now)
+        body = {"request_id": job.request_id, "status": "QUEUED", **self._addresses(call.address, job.request_id)}
+        return Outcome(200, orjson.dumps(body), request_id=job.request_id, accepted=True)
+
+    def _forget(self, tx: Transaction, now: float) -> None:
+        """Forgets the oldest jobs whose retention is over, and those beyond the number that is remembered."""
+        for job in tx.oldest(Job, 2):
+            gone = now >= job.submitted_at + self.contract.job_retention or tx.count(Job) > MOST_JOBS
+            if gone and now >= job.ended_at:
+                tx.delete(Job, job.request_id)
+
+    def _status(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
+        job = self._job(tx, call, account)
+        if job.polls_left is not None and job.polls_left > 0:
+            poll(tx, job, account, call.now)
+        body = job_body(job, call.now)
+        if fault.state is not None:
+            body["status"] = fault.state
+        return Outcome(200, orjson.dumps({**body, **self._addresses(call.address, job.request_id)}))
+
+    def _result(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
+        job = self._job(tx, call, account)
+        body = job_body(job, call.now)
+        if body["status"] != "COMPLETED":
+            raise RefusedError(404, example="not-completed")
+        model = self.contract.models[job.slug]
+        described = self._describe_image(call.address, job.request_id, model, job.parameters, job.seed)
+        body |= {"output": described["url"], "images": [described], "prompt": job.parameters["prompt"], "error": None}
+        if "seed" in model.parameters:
+            body["seed"] = job.seed
+        return Outcome(200, orjson.dumps(body))
+
+    def _credits(self, _tx: Transaction, _call: Call, account: Account, _: Fault) -> Outcome:
+        if not account.has_balance:
+            raise RefusedError(404, example="no-balance")
+        return Outcome(200, orjson.dumps({"credits": account.credits, "free-credits": 0.0}))
+
+    def _job(self, tx: Transaction, call: Call, account: Account) -> Job:
+        job = tx.get(Job, call.request_id)
+        if job is None or job.key != account.key or call.now >= job.submitted_at + self.contract.job_retention:
+            raise RefusedError(404, example="unknown-or-expired")
+        return job
+
+    def _addresses(self, address: str, request_id: str) -> dict[str, str]:
+        paths = self.contract.job_paths
+        return {
+            "status_url": address + paths["status"].format(request_id=request_id),
+            "response_url": address + paths["result"].format(request_id=request_id),
+        }
+
+    def _describe_image(
+        self, address: str, request_id: str, model: Model, parameters: Mapping[str, Any], seed: int
+    ) -> dict[str, Any]:
+        width, height = image_size(parameters, model.defaults)
+        suffix = "jpg" if self.settings.image_format == "jpeg" else "png"
+        # The address says all that the image follows from, so that any process can draw it again.
+        name = f"{request_id}-{image_digest(model.slug, parameters, seed)}-{width}x{height}.{suffix}"
+        caption = f"?caption={quote(self._caption(model, parameters, seed))}" if self.settings.captions else ""
+        return {
+            "url": f"{address}{RESERVED_PREFIX}/images/{name}{caption}",
+            "content_type": f"image/{self.settings.image_format}",
+            "file_name": f"{request_id}.{suffix}",
+            "file_size": len(self._picture(model, parameters, seed)),
+        }
+
+    def _picture(self, model: Model, parameters: Mapping[str, Any], seed: int) -> bytes:
+        width, height = image_size(parameters, model.defaults)
+        caption = self._caption(model, parameters, seed) if self.settings.captions else ""
+        digest = image_digest(model.slug, parameters, seed)
+        return draw(digest, width, height, image_format=self.settings.image_format, caption=caption)
+
+    @staticmethod
+    def _caption(model: Model, parameters: Mapping[str, Any], seed: int) -> str:
+        return f"{model.slug}, seed {seed}: {str(parameters['prompt'])[:80]}"
+
+
+def read_parameters(call: Call) -> dict[str, Any]:
+    """The checked body of a call. Raises RefusedError."""
+    media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON:
+        raise RefusedError(406, example="content-type")
+    try:
+        parameters = orjson.loads(call.body)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError(400, body={"error": f"the body is not valid JSON: {error}"}) from error
+    problem = next(call.model.validator.iter_errors(parameters), None)
+    if problem is not None:
+        place = ".".join(map(str, problem.instance_path)) or "the body"
+        raise RefusedError(400, body={"error": f"{place}: {problem.message}"[:LONGEST_MESSAGE]})
+    return cast(dict[str, Any], parameters)
+
+
+def count_call(tx: Transaction, account: Account, limit: int, now: float) -> None:
+    """Counts a call against the account's limit. Raises RefusedError for one beyond it."""
+    if now >= account.window_started + WINDOW_SECONDS:
+        account.window_started, account.window_calls = now, 0
+    if account.window_calls >= limit:
+        reset = datetime.fromtimestamp(math.ceil(account.window_started + WINDOW_SECONDS), UTC)
+        headers = {
+            "x-rate-limit-reset-at-utc": reset.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "x-rate-limit-remaining": "0",
+        }
+        raise RefusedError(429, example="too-many", headers=headers)
+    account.window_calls += 1
+    tx.put(account.key, account)
+
+
+def settle(tx: Transaction, account: Account, now: float) -> bool:
+    """Charges the account's jobs that have completed, in the order of completion; whether there were any that ended."""
+    due = [item for item in account.pending if item[0] <= now]
+    if not due:
+        return False
+    account.pending = [item for item in account.pending if item[0] > now]
+    for _, request_id in sorted(due, key=tuple):
+        job = tx.get(Job, request_id)
+        if job is None:
+            continue
+        account.release(job.price)
+        if job.error is None:
+            account.charge(job.price)
+            job.remaining_credits = account.credits
+        tx.put(request_id, job)
+    return True
+
+
+def poll(tx: Transaction, job: Job, account: Account, now: float) -> None:
+    """Counts a poll of a job whose state follows from the number of polls."""
+    job.polls_left = (job.polls_left or 0) - 1
+    job.started_at = min(job.started_at, now)
+    tx.put(job.request_id, job)
+    if job.polls_left == 0:
+        end(tx, job, account, now)
+
+
+def end(tx: Transaction, job: Job, account: Account, now: float) -> None:
+    """Lets a job that is on its way end now, and settles it."""
+    job.started_at = min(job.started_at, now)
+    job.ended_at = now
+    account.pending = [(now if name == job.request_id else at, name) for at, name in account.pending]
+    tx.put(job.request_id, job)
+    settle(tx, account, now)
+    tx.put(account.key, account)
+    settled = tx.get(Job, job.request_id)
+    if settled is not None:
+        job.remaining_credits = settled.remaining_credits
+
+
+def job_body(job: Job, now: float) -> dict[str, Any]:
+    """What every answer about a job holds. Raises RefusedError for one that failed."""
+    metrics: dict[str, float] = {}
+    if now >= job.started_at:
+        metrics["queue_time"] = round(job.started_at - job.submitted_at, 3)
+    if now >= job.ended_at:
+        metrics["inference_time"] = round(job.ended_at - job.started_at, 3)
+        metrics["total_time"] = round(metrics["queue_time"] + metrics["inference_time"], 3)
+    if job.remaining_credits is not None:
+        metrics["cost"] = job.price
+        metrics["remaining_credits"] = job.remaining_credits
+    body = {"request_id": job.request_id, "status": job.state(now), "metrics": metrics}
+    if body["status"] == "FAILED":
+        raise RefusedError(422, body={**body, "error": job.error})
+    return body

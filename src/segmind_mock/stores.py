@@ -1,0 +1,228 @@
+"""Where the double keeps what it remembers: one small interface, in memory, in SQLite or in Redis."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import orjson
+
+from segmind_mock.records import Account, FaultRule, Job
+
+Record = Account | Job | FaultRule
+R = TypeVar("R", Account, Job, FaultRule)
+T = TypeVar("T")
+
+JOURNAL_LENGTH = 1000
+"""Calls that are remembered; older ones are forgotten."""
+LOCK_SECONDS = 10.0
+"""For the lock of a shared store, before an error."""
+
+
+class Transaction(Protocol):
+    """What may be done while nobody else does anything. What was changed must be put back."""
+
+    def get(self, kind: type[R], key: str) -> R | None: ...
+    def put(self, key: str, record: Record) -> None: ...
+    def delete(self, kind: type[Record], key: str) -> None: ...
+    def oldest(self, kind: type[R], count: int) -> list[R]:
+        """The first records that were put, in that order."""
+        ...
+
+    def count(self, kind: type[Record]) -> int: ...
+
+
+class Store(Protocol):
+    """State of a double. Every process that serves the same double shares one."""
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Does the work as one step that no other process sees half done."""
+        ...
+
+    def shift(self) -> float:
+        """Seconds by which the clock has been moved."""
+        ...
+
+    def add_shift(self, seconds: float) -> None: ...
+    def append(self, entry: JournalRow) -> None:
+        """Adds a call to the journal, forgetting the oldest beyond JOURNAL_LENGTH."""
+        ...
+
+    def journal(self) -> list[JournalRow]: ...
+    def reset(self) -> None:
+        """Forgets everything."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class JournalRow:
+    """One call and its answer, as they came."""
+
+    at: float
+    operation_id: str | None
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    """Without the key."""
+    key: str | None
+    body: str
+    status: int
+    """0 where the connection was dropped."""
+    answer: str
+    request_id: str | None
+    """The job that was accepted."""
+    accepted: bool
+    """Whether a POST was accepted, and is charged unless its job fails."""
+    fault: dict[str, str]
+
+
+class MemoryStore:
+    """State of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        self._records: dict[type[Record], OrderedDict[str, Any]] = {
+            kind: OrderedDict() for kind in (Account, Job, FaultRule)
+        }
+        self._journal: deque[JournalRow] = deque(maxlen=JOURNAL_LENGTH)
+        self._shift = 0.0
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        with self._lock:
+            return work(self)
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        return self._records[kind].get(key)
+
+    def put(self, key: str, record: Record) -> None:
+        self._records[type(record)][key] = record
+
+    def delete(self, kind: type[Record], key: str) -> None:
+        self._records[kind].pop(key, None)
+
+    def oldest(self, kind: type[R], count: int) -> list[R]:
+        return [record for record, _ in zip(self._records[kind].values(), range(count), strict=False)]
+
+    def count(self, kind: type[Record]) -> int:
+        return len(self._records[kind])
+
+    def shift(self) -> float:
+        return self._shift
+
+    def add_shift(self, seconds: float) -> None:
+        self._shift += seconds
+
+    def append(self, entry: JournalRow) -> None:
+        self._journal.append(entry)
+
+    def journal(self) -> list[JournalRow]:
+        return list(self._journal)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class SqliteStore:
+    """State in a file, for the processes of one machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+        for statement in (
+            "PRAGMA journal_mode = WAL",
+            # A double's state need not survive a power cut.
+            "PRAGMA synchronous = OFF",
+            "CREATE TABLE IF NOT EXISTS records (kind TEXT, key TEXT, position INTEGER PRIMARY KEY, value BLOB,"
+            " UNIQUE (kind, key))",
+            "CREATE TABLE IF NOT EXISTS journal (position INTEGER PRIMARY KEY, value BLOB)",
+            "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, shift REAL)",
+        ):
+            self._connection.execute(statement)
+
+    def reset(self) -> None:
+        with self._locked():
+            for table in ("records", "journal", "clock"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        with self._locked():
+            return work(self)
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        found = self._connection.execute(
+            "SELECT value FROM records WHERE kind = ? AND key = ?", (kind.__name__, key)
+        ).fetchone()
+        return decode(kind, found[0]) if found else None
+
+    def put(self, key: str, record: Record) -> None:
+        self._connection.execute(
+            "INSERT INTO records (kind, key, value) VALUES (?, ?, ?)"
+            " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+            (type(record).__name__, key, orjson.dumps(record)),
+        )
+
+    def delete(self, kind: type[Record], key: str) -> None:
+        self._connection.execute("DELETE FROM records WHERE kind = ? AND key = ?", (kind.__name__, key))
+
+    def oldest(self, kind: type[R], count: int) -> list[R]:
+        rows = self._connection.execute(
+            "SELECT value FROM records WHERE kind = ? ORDER BY position LIMIT ?", (kind.__name__, count)
+        )
+        return [decode(kind, value) for (value,) in rows]
+
+    def count(self, kind: type[Record]) -> int:
+        (found,) = self._connection.execute("SELECT count(*) FROM records WHERE kind = ?", (kind.__name__,)).fetchone()
+        return int(found)
+
+    def shift(self) -> float:
+        with self._lock:
+            found = self._connection.execute("SELECT shift FROM clock").fetchone()
+        return float(found[0]) if found else 0.0
+
+    def add_shift(self, seconds: float) -> None:
+        with self._lock:
+            self._connection.execute(
+                "INSERT INTO clock VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET shift = shift + excluded.shift",
+                (seconds,),
+            )
+
+    def append(self, entry: JournalRow) -> None:
+        with self._locked():
+            position = self._connection.execute(
+                "INSERT INTO journal (value) VALUES (?)", (orjson.dumps(entry),)
+            ).lastrowid
+            self._connection.execute("DELETE FROM journal WHERE position <= ?", ((position or 0) - JOURNAL_LENGTH,))
+
+    def journal(self) -> list[JournalRow]:
+        with self._lock:
+            rows = self._connection.execute("SELECT value FROM journal ORDER BY position").fetchall()
+        return [JournalRow(**orjson.loads(value)) for (value,) in rows]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def decode(kind: type[R], value: bytes) -> R:
+    return kind(**orjson.loads(value))

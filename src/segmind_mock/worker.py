@@ -1,0 +1,70 @@
+"""One serving process: its settings come from the environment, where the command has put them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segmind_mock.double import LOOPBACK, Double
+from segmind_mock.records import Account
+from segmind_mock.service import Settings
+from segmind_mock.stores import MemoryStore, SqliteStore, Store
+
+VARIABLE = "SEGMIND_MOCK_SETTINGS"
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What the command's arguments say, for every process alike."""
+
+    store: str
+    key: str
+    credits: float
+    requests_per_minute: int | None
+    latency_factor: float
+    latency_jitter: float
+    polls_to_complete: int | None
+    generate_as: Literal["json", "text", "image"]
+    image_format: Literal["png", "jpeg"]
+    captions: bool
+    admin_everywhere: bool
+
+    def export(self) -> None:
+        os.environ[VARIABLE] = json.dumps(asdict(self))
+
+    def double(self) -> Double:
+        """The double of these settings. Raises ValueError for a store that nobody knows."""
+        return Double(
+            Settings(
+                latency_factor=self.latency_factor,
+                latency_jitter=self.latency_jitter,
+                polls_to_complete=self.polls_to_complete,
+                generate_as=self.generate_as,
+                image_format=self.image_format,
+                captions=self.captions,
+            ),
+            store=open_store(self.store),
+            account=Account(self.key, credits=self.credits, requests_per_minute=self.requests_per_minute),
+            admin_hosts=None if self.admin_everywhere else LOOPBACK,
+        )
+
+
+def open_store(name: str) -> Store:
+    """The store that `memory`, `sqlite:FILE` or `redis://HOST` names."""
+    if name == "memory":
+        return MemoryStore()
+    if name.startswith("sqlite:"):
+        return SqliteStore(Path(name.removeprefix("sqlite:")))
+    if name.startswith(("redis://", "rediss://", "unix://")):
+        from segmind_mock.redis_store import RedisStore
+
+        return RedisStore(name)
+    raise ValueError(f"no store is called {name!r}; expected memory, sqlite:FILE or redis://HOST")
+
+
+def app() -> Any:
+    """For uvicorn: the application of this process."""
+    return WorkerSettings(**json.loads(os.environ[VARIABLE])).double().app
