@@ -34,7 +34,11 @@ def main() -> int:
     parser.add_argument("--live", action="store_true", help="call the service, which costs money, not the double")
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the images")
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"--output: {error}", file=sys.stderr)
+        return 1
     if not options.live:
         with (
             serve(Double(Settings(latency_factor=LATENCY_FACTOR)).app) as address,

@@ -20,26 +20,47 @@ from generator.editions import write_editions
 from generator.python import write_python_package
 
 ROOT = Path(__file__).resolve().parent.parent
+GENERATED = {"segmind_api", "segmind_openapi", "__pycache__"}
+"""What may be in a folder that is replaced."""
 
 
 def main() -> int:
     options = parse_arguments()
     output: Path = options.output
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the output, so that moving it into place is a rename on one file system.
-    with tempfile.TemporaryDirectory(prefix=".generate-", dir=output.parent) as folder:
-        fresh = Path(folder) / "fresh"
-        try:
-            generate(options.contract, fresh)
-        except GenerationError as error:
-            print(f"{options.contract}: {error}\nNothing was written.", file=sys.stderr)
-            return 1
+    try:
         if options.check:
-            return report_drift(committed=output, fresh=fresh)
-        if output.exists():
-            output.rename(Path(folder) / "replaced")
-        fresh.rename(output)
+            with tempfile.TemporaryDirectory() as folder:
+                fresh = Path(folder) / "fresh"
+                generate(options.contract, fresh)
+                return report_drift(committed=output, fresh=fresh)
+        refuse_foreign_folder(output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the output, so that moving it into place is a rename on one file system.
+        with tempfile.TemporaryDirectory(prefix=".generate-", dir=output.parent) as folder:
+            fresh = Path(folder) / "fresh"
+            generate(options.contract, fresh)
+            put_in_place(fresh, output, aside=Path(folder) / "replaced")
+    except (GenerationError, OSError) as error:
+        print(f"{options.contract}: {error}\nNothing was written.", file=sys.stderr)
+        return 1
     return 0
+
+
+def refuse_foreign_folder(output: Path) -> None:
+    """Raises GenerationError for a folder that holds what was not generated."""
+    if output.exists() and not (output.is_dir() and {path.name for path in output.iterdir()} <= GENERATED):
+        raise GenerationError(str(output), "holds what was not generated; name an empty folder or a new one")
+
+
+def put_in_place(fresh: Path, output: Path, *, aside: Path) -> None:
+    if output.exists():
+        output.rename(aside)
+    try:
+        fresh.rename(output)
+    except OSError:
+        if aside.exists():
+            aside.rename(output)
+        raise
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -59,6 +80,9 @@ def generate(contract_path: Path, folder: Path) -> None:
 
 
 def report_drift(*, committed: Path, fresh: Path) -> int:
+    if not committed.is_dir():
+        print(f"{committed}: there is no such folder. Run scripts/generate.py.", file=sys.stderr)
+        return 1
     paths = sorted(set(files_below(committed)) | set(files_below(fresh)))
     drifted = 0
     for path in paths:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import attrs
@@ -18,6 +19,7 @@ from .api.jobs import (
     submit_imagen_4_fast,
     submit_imagen_4_ultra,
 )
+from .errors import InvalidParameter
 from .models.error_response import ErrorResponse
 from .models.generation_output import GenerationOutput
 from .models.imagen_4_fast_request import Imagen4FastRequest
@@ -100,6 +102,23 @@ POLL_INTERVAL_SECONDS = 1.0
 """Between two polls, as the vendor recommends."""
 POLL_DEADLINE_SECONDS = 600
 """From submission until polling stops, as the vendor recommends."""
+
+
+def known_model(slug: str, parameters: Iterable[str]) -> Model:
+    """The model with this slug, if the contract knows it and all these parameters. Raises InvalidParameter."""
+    if slug not in MODELS:
+        raise InvalidParameter("Model", "slug", slug, f"one of {', '.join(MODELS)}{guess(slug, MODELS)}")
+    names = MODELS[slug].request.names()
+    for name in parameters:
+        if name not in names:
+            kind = MODELS[slug].request.__name__
+            raise InvalidParameter(kind, "parameters", name, f"any of {', '.join(names)}{guess(name, names)}")
+    return MODELS[slug]
+
+
+def guess(word: str, words: Iterable[str]) -> str:
+    close = get_close_matches(str(word), words, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def model(slug: str) -> Model:

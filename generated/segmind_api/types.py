@@ -29,7 +29,7 @@ class Unset(Enum):
         return False
 
     def __repr__(self) -> str:
-        return "nothing (UNSET)"
+        return "UNSET"
 
 
 UNSET: Final = Unset.UNSET
@@ -86,18 +86,23 @@ Bodies = Mapping[str, Body[T]]
 """Media type to what reads a body of it."""
 
 
-def refuse_shadowing(instance: RequestBody, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
+def check_additional(instance: RequestBody, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
     shadowed = sorted(set(value) & set(instance.names()))
     if shadowed:
         allowed = f"no parameter that has a field of its own, as {', '.join(shadowed)} has"
         raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        allowed = f"values that JSON can carry ({error})"
+        raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed) from error
 
 
 @attrs.define(kw_only=True, repr=False)
 class RequestBody:
     """Parameters of one model: checked when they are set, sent only if they are."""
 
-    additional_properties: dict[str, Any] = attrs.field(factory=dict[str, Any], validator=refuse_shadowing)
+    additional_properties: dict[str, Any] = attrs.field(factory=dict[str, Any], validator=check_additional)
     """Parameters that the contract does not know, sent as they are."""
 
     @classmethod
@@ -130,6 +135,8 @@ def checked(accepts: Callable[[Any], bool], allowed: str) -> Validator:
     def validate(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is UNSET and attribute.default is UNSET:
             return
+        if value is UNSET:
+            raise InvalidParameter(type(instance).__name__, attribute.name, value, f"{allowed}, since it is required")
         if not accepts(value):
             raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard, cast
@@ -10,10 +11,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Node = Mapping[str, Any]
 """An object of the contract."""
+LONGEST_MESSAGE = 300
+"""Characters; the tools' messages may hold the whole contract."""
 
 
 class GenerationError(Exception):
@@ -27,7 +30,7 @@ class PlacedNode(dict[str, Any]):
     """An object of the contract that knows its place; a key that is missing is an error that names it."""
 
     def __init__(self, node: Node, place: str) -> None:
-        super().__init__({key: placed(value, place + pointer(key)[1:]) for key, value in node.items()})
+        super().__init__({key: placed(value, place + pointer(str(key))[1:]) for key, value in node.items()})
         self.place = place
 
     def __missing__(self, key: str) -> Any:
@@ -81,39 +84,75 @@ def is_list(node: Any) -> TypeGuard[list[Any]]:
     return isinstance(node, list)
 
 
+def is_mapping(node: Any) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(node, Mapping)
+
+
 def load_contract(path: Path) -> Contract:
-    """Raises GenerationError for what is no YAML, repeats a key or is no OpenAPI 3.1."""
+    """Raises GenerationError for what is no YAML, repeats a key, points to nothing or is no OpenAPI 3.1."""
     yaml: Any = YAML(typ="safe", pure=True)
     try:
-        document = yaml.load(path.read_bytes())
+        document = yaml.load(path.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:
         mark: Any = cast(Any, error).problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
         raise GenerationError(place, str(cast(Any, error).problem)) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise GenerationError("the file", f"is no YAML in UTF-8: {error}") from error
     except OSError as error:
         raise GenerationError("the file", f"cannot be read: {error.strerror}") from error
     if not isinstance(document, dict):
         raise GenerationError("#", "is no OpenAPI document")
-    check_openapi(cast(Node, document), version="3.1")
     contract = Contract(cast(Node, document))
+    check_keys_and_references(contract, contract.document, "#")
     check_schemas(contract)
+    check_openapi(cast(Node, document), version="3.1")
     return contract
+
+
+def check_keys_and_references(contract: Contract, node: Any, place: str) -> None:
+    """Raises GenerationError for a key that is no text and a `$ref` that points to nothing."""
+    if is_mapping(node):
+        for key, value in node.items():
+            below = f"{place}{pointer(str(key))[1:]}"
+            if not isinstance(key, str):
+                raise GenerationError(below, f"the key {key!r} is no text; put it in quotes")
+            if key == "$ref" and isinstance(value, str):
+                if not value.startswith("#/"):
+                    raise GenerationError(below, f"{value} leads out of the file")
+                try:
+                    contract.at(value)
+                except GenerationError as error:
+                    raise GenerationError(below, f"{value} is not there") from error
+            check_keys_and_references(contract, value, below)
+    elif is_list(node):
+        for index, item in enumerate(node):
+            check_keys_and_references(contract, item, f"{place}/{index}")
 
 
 def check_schemas(contract: Contract) -> None:
     """Raises GenerationError for a schema that is none, or a default that its schema forbids, `$ref` or not."""
-    for name, schema in contract.document["components"]["schemas"].items():
+    schemas = contract.document["components"]["schemas"]
+    if not isinstance(schemas, Mapping):
+        raise GenerationError("#/components/schemas", "is no object")
+    for name, schema in cast(Node, schemas).items():
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             place = pointer("components", "schemas", name, *map(str, error.path))
-            raise GenerationError(place, error.message) from error
+            raise GenerationError(place, shorten(error.message)) from error
+        for required in schema.get("required", ()):
+            if required not in schema.get("properties", {}):
+                raise GenerationError(
+                    pointer("components", "schemas", name, "required"), f"no property is {required!r}"
+                )
         for property_name, written in schema.get("properties", {}).items():
             resolved, _ = contract.resolve(written, "")
+            check_bounds(resolved, pointer("components", "schemas", name, "properties", property_name))
             validator: Any = Draft202012Validator({**resolved, "components": contract.document["components"]})
             for problem in validator.iter_errors(written["default"]) if "default" in written else ():
                 place = pointer("components", "schemas", name, "properties", property_name, "default")
-                raise GenerationError(place, problem.message)
+                raise GenerationError(place, shorten(problem.message))
 
 
 def check_openapi(document: Node, *, version: str) -> None:
@@ -125,9 +164,17 @@ def check_openapi(document: Node, *, version: str) -> None:
     try:
         errors = list(validator(cast(Any, document)).iter_errors())
     except Exception as broken:  # The validator passes on whatever its parts raise, for a dangling $ref above all.
-        raise GenerationError("#", f"cannot be validated: {broken}") from broken
+        raise GenerationError("#", shorten(f"cannot be validated: {broken}")) from broken
     for error in errors:
-        if not error.absolute_path:
-            # The validator finds a bad default without saying where.
-            check_schemas(Contract(document))
-        raise GenerationError(pointer(*map(str, error.absolute_path)), error.message.partition("\n")[0])
+        raise GenerationError(pointer(*map(str, error.absolute_path)), shorten(error.message))
+
+
+def check_bounds(schema: Node, place: str) -> None:
+    for low, high in (("minimum", "maximum"), ("minLength", "maxLength")):
+        if schema.get(low, -math.inf) > schema.get(high, math.inf):
+            raise GenerationError(place, f"{low} is above {high}")
+
+
+def shorten(message: str) -> str:
+    line = message.partition("\n")[0]
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.properties import Class, EnumProperty, LiteralEnumProperty, ModelProperty
 
-from generator.contract import Contract, GenerationError, Node, is_list, pointer
+from generator.contract import Contract, GenerationError, Node, PlacedNode, is_list, pointer
 
+EXTENSIONS = (
+    "x-enum-varnames",
+    "x-key-pattern",
+    "x-key-variable",
+    "x-polling",
+    "x-price-usd",
+    "x-retention-seconds",
+    "x-role",
+    "x-source",
+    "x-typical-latency-seconds",
+)
 SOURCES = ("page", "sample", "guide", "sdk", "inferred")
 ROLES = ("generate", "submit", "status", "result", "credits")
 
@@ -106,7 +118,7 @@ class Views:
         self._components: Node = contract.document["components"]
         self.info: Node = contract.document["info"]
         self.server = str(contract.document["servers"][0]["url"])
-        check_sources(contract.document, "#")
+        check_extensions(contract.document)
 
         self.classes: dict[str, Class] = {
             "#" + plain(item.name): item.class_info for item in (*data.models, *data.enums)
@@ -168,7 +180,7 @@ class Views:
     def polling(self) -> Node:
         operation = self.with_role("status")
         polling = self._contract.at(pointer("paths", operation.path, operation.method.lower()))["x-polling"]
-        return {key: polling[key] for key in ("interval-seconds", "deadline-seconds")}
+        return {key: amount(polling, key) for key in ("interval-seconds", "deadline-seconds")}
 
     @property
     def key(self) -> Node:
@@ -370,8 +382,8 @@ class Views:
                     request=submit.body,
                     generate=generate,
                     submit=submit,
-                    price_usd=sourced_number(schema, "x-price-usd", place),
-                    typical_latency_seconds=sourced_number(schema, "x-typical-latency-seconds", place),
+                    price_usd=sourced_number(schema, "x-price-usd"),
+                    typical_latency_seconds=sourced_number(schema, "x-typical-latency-seconds"),
                 )
             )
         return entries
@@ -386,25 +398,43 @@ def union(annotations: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(part for annotation in annotations for part in annotation.split(" | ")))
 
 
-def sourced_number(node: Node, key: str, place: str) -> float:
+def sourced_number(node: Node, key: str) -> float:
     """The number of an extension that is written {value: …, source: …}."""
-    value, source = node[key]["value"], node[key]["source"]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise GenerationError(f"{place}/{key}/value", f"expected a number, found {value!r}")
-    if source not in SOURCES:
-        raise GenerationError(f"{place}/{key}/source", f"{source!r} is none of {', '.join(SOURCES)}")
+    fact = node[key]
+    if not isinstance(fact, PlacedNode):
+        raise GenerationError(
+            f"{node.place}/{key}" if isinstance(node, PlacedNode) else key, "expected value and source"
+        )
+    if fact["source"] not in SOURCES:
+        raise GenerationError(f"{fact.place}/source", f"{fact['source']!r} is none of {', '.join(SOURCES)}")
+    return amount(fact, "value")
+
+
+def amount(node: Node, key: str) -> float:
+    """A number of 0 or more."""
+    value = node[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        place = node.place if isinstance(node, PlacedNode) else "#"
+        raise GenerationError(f"{place}/{key}", f"expected a number of 0 or more, found {value!r}")
     return value
 
 
-def check_sources(node: Any, place: str) -> None:
-    if isinstance(node, Mapping):
-        for key, value in cast(Node, node).items():
+def check_extensions(node: Any) -> None:
+    """Raises GenerationError for an extension that is not documented, or a source that is none."""
+    if isinstance(node, PlacedNode):
+        for key, value in node.items():
+            # Under these, keys are names of the API's own.
+            is_name = node.place.endswith(("/headers", "/properties"))
+            if key.startswith("x-") and not is_name and key not in EXTENSIONS:
+                raise GenerationError(f"{node.place}/{key}", f"is none of {', '.join(EXTENSIONS)}")
             if key == "x-source" and value not in SOURCES:
-                raise GenerationError(f"{place}/x-source", f"{value!r} is none of {', '.join(SOURCES)}")
-            check_sources(value, place + pointer(str(key))[1:])
+                raise GenerationError(f"{node.place}/x-source", f"{value!r} is none of {', '.join(SOURCES)}")
+            if key == "x-retention-seconds":
+                sourced_number(node, key)
+            check_extensions(value)
     elif is_list(node):
-        for index, item in enumerate(node):
-            check_sources(item, f"{place}/{index}")
+        for item in node:
+            check_extensions(item)
 
 
 def refuse_keywords(schema: Node, words: Iterable[str], place: str) -> None:

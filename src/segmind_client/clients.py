@@ -15,7 +15,7 @@ from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobResult, JobStatus, SubmittedJob
 from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.errors import MissingKey
+from segmind_client.errors import InvalidParameter, MissingKey
 from segmind_client.flows import READ_SECONDS, Caller
 from segmind_client.results import Generation
 
@@ -46,18 +46,21 @@ class Client:
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> JobResult:
-        """Queues a job, waits until it has completed, and gives its result (v2)."""
-        return self.run_model(model, parameters)
+        """Queues a job, waits until it has completed, and gives its result (v2).
+
+        Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
+        """
+        return self.run_model(catalog.known_model(model, parameters).slug, parameters)
 
     @typed_method
     def submit(self, model: str, /, **parameters: Any) -> JobHandle:
         """Queues a job (v2)."""
-        return self.submit_model(model, parameters)
+        return self.submit_model(catalog.known_model(model, parameters).slug, parameters)
 
     @typed_method
     def generate(self, model: str, /, **parameters: Any) -> Generation:
         """Makes an image in one blocking call (v1)."""
-        return self.generate_model(model, parameters)
+        return self.generate_model(catalog.known_model(model, parameters).slug, parameters)
 
     def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
@@ -108,6 +111,9 @@ class JobHandle:
         self.submitted = submitted
         """What the submit answered with."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.submitted.get('request_id')!r})"
+
     @property
     def request_id(self) -> str:
         return self.submitted.request_id
@@ -146,18 +152,21 @@ class AsyncClient:
 
     @typed_method
     async def run(self, model: str, /, **parameters: Any) -> JobResult:
-        """Queues a job, waits until it has completed, and gives its result (v2)."""
-        return await self.run_model(model, parameters)
+        """Queues a job, waits until it has completed, and gives its result (v2).
+
+        Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
+        """
+        return await self.run_model(catalog.known_model(model, parameters).slug, parameters)
 
     @typed_method
     async def submit(self, model: str, /, **parameters: Any) -> AsyncJobHandle:
         """Queues a job (v2)."""
-        return await self.submit_model(model, parameters)
+        return await self.submit_model(catalog.known_model(model, parameters).slug, parameters)
 
     @typed_method
     async def generate(self, model: str, /, **parameters: Any) -> Generation:
         """Makes an image in one blocking call (v1)."""
-        return await self.generate_model(model, parameters)
+        return await self.generate_model(catalog.known_model(model, parameters).slug, parameters)
 
     async def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
@@ -208,6 +217,9 @@ class AsyncJobHandle:
         self.submitted = submitted
         """What the submit answered with."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.submitted.get('request_id')!r})"
+
     @property
     def request_id(self) -> str:
         return self.submitted.request_id
@@ -234,10 +246,19 @@ def key_header(api_key: str | None) -> dict[str, str]:
     key = api_key or os.environ.get(API_KEY_VARIABLE)
     if not key:
         raise MissingKey(f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise MissingKey("the API key cannot be sent: it holds a space, a line break or a character that no key has")
     return {API_KEY_HEADER: key}
 
 
 def base_address(base_url: str | None) -> str:
     """The address that the paths of the contract come after; one that ends in a version loses it."""
-    address = (base_url or os.environ.get(BASE_URL_VARIABLE) or BASE_URL).rstrip("/")
+    address = (base_url or os.environ.get(BASE_URL_VARIABLE) or BASE_URL).strip().rstrip("/")
+    allowed = "an address such as https://host or http://host:port"
+    try:
+        parsed = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise InvalidParameter("Client", "base_url", address, f"{allowed} ({error})") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidParameter("Client", "base_url", address, allowed)
     return address.removesuffix("/v1").removesuffix("/v2")

@@ -16,6 +16,14 @@ from segmind_client.flows import Flow, Pause, Send
 
 T = TypeVar("T")
 
+NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 POOL_SECONDS = 10.0
@@ -80,7 +88,7 @@ def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Re
 def transport_error(error: httpx.HTTPError) -> NotSent | ConnectionLost:
     """What httpx's error says of whether the request arrived."""
     detail = f"{type(error).__name__}: {error}"
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
+    if isinstance(error, NEVER_SENT):
         failure: NotSent | ConnectionLost = NotSent(f"the service was not reached, nothing was sent ({detail})")
     else:
         failure = ConnectionLost(detail)

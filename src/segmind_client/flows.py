@@ -26,6 +26,7 @@ from segmind_client.errors import (
     ConnectionLost,
     InferenceFailed,
     InferenceTimeout,
+    InvalidParameter,
     MayHaveBeenAccepted,
     NotSent,
     SegmindError,
@@ -114,7 +115,7 @@ class Caller:
                     raise may_have_been_accepted(request, f"its answer was lost ({error.detail})") from error
                 failure = error
             if response is not None:
-                if response.status not in REPEATED_AFTER[request.method]:
+                if not may_be_repeated(request, response):
                     return response
                 wanted = server_wait(response, self.clocks.utc())
             pause = max(wanted, self.retry.backoff(attempt, self.clocks.chance()))
@@ -159,6 +160,9 @@ class Caller:
 
         A poll that fails for a reason that may pass is no end: the next one may succeed.
         """
+        for name, seconds in (("deadline", deadline), ("interval", interval)):
+            if not 0 <= seconds < math.inf:
+                raise InvalidParameter("wait", name, seconds, "a number of seconds, 0 or more and not without end")
         started = self.clocks.monotonic()
         until = started + deadline
         trouble: SegmindError | None = None
@@ -167,6 +171,8 @@ class Caller:
                 status = yield from self.status(request_id, until=until)
                 if status.get("status") == "COMPLETED":
                     return (yield from self.result(request_id, until=until))
+                if status.get("status") == "FAILED":
+                    raise job_failed(status, None, request_id)
                 trouble = None
             except SegmindError as error:
                 if not may_pass(error):
@@ -174,13 +180,15 @@ class Caller:
                     raise
                 trouble = error
             elapsed = self.clocks.monotonic() - started
-            if elapsed + interval > deadline:
+            if elapsed >= deadline:
+                last = f" (the last poll: {trouble.detail})" if trouble else ""
                 raise InferenceTimeout(
-                    f"the job did not end within {deadline:g} s; it may still complete, pick it up with its request id",
+                    f"the job did not end within {deadline:g} s{last}; it may still complete, pick it up with its "
+                    f"request id",
                     request_id=request_id,
                     elapsed_s=elapsed,
                 ) from trouble
-            yield Pause(interval)
+            yield Pause(min(interval, deadline - elapsed))
 
     def run(self, model: Model, parameters: Mapping[str, Any], *, deadline: float, interval: float) -> Flow[JobResult]:
         job = yield from self.submit(model, parameters)
@@ -199,13 +207,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
     if answer.result is not None:
         return answer.result
     if isinstance(answer.error, FailedJob):
-        detail = answer.error.get("error")
-        raise InferenceFailed(
-            f"the job failed: {detail if isinstance(detail, str) else 'the service does not say why'}",
-            response=answer.response,
-            request_id=request_id,
-            status_body=answer.error,
-        )
+        raise job_failed(answer.error, answer.response, request_id)
     if answer.status < 400:
         raise UnreadableAnswer(
             f"the service's answer cannot be read: {answer.problem}", response=answer.response, request_id=request_id
@@ -213,9 +215,29 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
     raise status_error(answer.response, problem=answer.problem, request_id=request_id)
 
 
+def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
+    detail = body.get("error")
+    return InferenceFailed(
+        f"the job failed: {detail if isinstance(detail, str) else 'the service does not say why'}",
+        response=response,
+        request_id=request_id,
+        status_body=body,
+    )
+
+
+def may_be_repeated(request: ApiRequest, response: ApiResponse) -> bool:
+    """Whether a call may be sent again after this answer; a POST only if the service itself says that it failed."""
+    if response.status not in REPEATED_AFTER[request.method]:
+        return False
+    return request.method == "GET" or response.status == 429 or error_message(response) is not None
+
+
 def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
-    if answer.result is None and (answer.status < 400 or answer.status == 504):
-        raise may_have_been_accepted(request, answer.problem or f"it was cut off with {answer.status}", answer.response)
+    # What a proxy answers says nothing about the service behind it, and a service that was cut off may go on.
+    says_failed = answer.status in REPEATED_AFTER["POST"] and error_message(answer.response) is not None
+    if answer.result is None and not says_failed and not 400 <= answer.status < 500:
+        problem = answer.problem or f"the answer was {answer.status}, not from the service itself"
+        raise may_have_been_accepted(request, problem, answer.response)
     return expect(answer, None)
 
 
@@ -229,11 +251,16 @@ def may_have_been_accepted(
     )
 
 
-def status_error(response: ApiResponse, *, problem: str | None, request_id: str | None) -> StatusError:
-    """The error class of a status, with the service's message where it sent one, documented or not."""
+def error_message(response: ApiResponse) -> str | None:
+    """The service's own message; None where it sent none in its documented form."""
     error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
     message = error.get("error")
-    detail = message if isinstance(message, str) else problem or "no message"
+    return message if isinstance(message, str) else None
+
+
+def status_error(response: ApiResponse, *, problem: str | None, request_id: str | None) -> StatusError:
+    """The error class of a status, with the service's message where it sent one, documented or not."""
+    detail = error_message(response) or problem or "no message"
     kind = StatusError.by_status.get(response.status, StatusError)
     return kind(f"{response.status} from the service: {detail}", response=response, request_id=request_id)
 

@@ -64,6 +64,11 @@ class SegmindClient(Client):
         super().__init__(api_key, base_url=base_url, read_seconds=timeout)
 
     @typed_method
+    def run(self, slug: str, /, **params: Any) -> JobResult:
+        """Queues a job, waits until it has completed, and gives its result (v2). Every keyword goes into the body."""
+        return self.run_model(slug, params)
+
+    @typed_method
     def run_sync(self, slug: str, /, **params: Any) -> Generation:
         """One blocking call (v1). Every keyword goes into the body."""
         return self.generate_model(slug, params)

@@ -43,10 +43,19 @@ MODULES = ("records", "clock", "stores", "service", "double", "server")
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when they are first used, so that what the extra installs is missed with a message, not on import.
-    if name in __all__:
-        for module_name in MODULES:
+    # Looked up when they are first used, so that importing this package needs nothing of what the extra installs.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for module_name in MODULES:
+        try:
             module = import_module(f"{__name__}.{module_name}")
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        except ModuleNotFoundError as error:
+            hint = f"{error.name} is missing; install it with: pip install 'segmind-openapi[mock]'"
+            raise ModuleNotFoundError(hint, name=error.name) from error
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(name)
+
+
+def __dir__() -> list[str]:
+    return __all__

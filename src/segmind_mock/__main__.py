@@ -17,7 +17,7 @@ def main() -> int:
     except ModuleNotFoundError as error:
         extra = {"redis": "redis", "PIL": "pictures"}.get(str(error.name), "mock")
         print(f"{error.name} is missing; install it with: pip install 'segmind-openapi[{extra}]'", file=sys.stderr)
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         print(f"segmind-mock: {error}", file=sys.stderr)
     return 1
 

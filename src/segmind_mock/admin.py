@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 10_000
 LONGEST_CAPTION = 200
+IMAGE_NAME = re.compile(r"[0-9a-f-]{36}-([0-9a-f]{32})-(\d{1,4})x(\d{1,4})-(\d{1,15})\.(png|jpg)")
 
 
 def admin_app(double: Double) -> Starlette:
@@ -46,7 +47,7 @@ def admin_app(double: Double) -> Starlette:
 
     return Starlette(
         routes=[
-            Route(f"{RESERVED_PREFIX}/images/{{name}}", serve_image),
+            Route(f"{RESERVED_PREFIX}/images/{{name}}", image_endpoint(double)),
             route("/reset", admin.reset, "POST"),
             route("/accounts", admin.list_accounts, "GET"),
             route("/accounts", admin.open_account, "POST"),
@@ -147,14 +148,19 @@ async def read_object(request: Request) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
-async def serve_image(request: Request) -> Response:
-    name = re.fullmatch(r"[0-9a-f-]{36}-([0-9a-f]{32})-(\d{1,4})x(\d{1,4})\.(png|jpg)", request.path_params["name"])
-    if name is None or not (0 < int(name[2]) <= LARGEST_SIDE and 0 < int(name[3]) <= LARGEST_SIDE):
-        raise HTTPException(404)
-    image_format: Literal["png", "jpeg"] = "png" if name[4] == "png" else "jpeg"
-    caption = request.query_params.get("caption", "")[:LONGEST_CAPTION]
-    content = draw(name[1], int(name[2]), int(name[3]), image_format=image_format, caption=caption)
-    return Response(content, media_type=f"image/{image_format}")
+def image_endpoint(double: Double) -> Callable[[Request], Awaitable[Response]]:
+    async def serve_image(request: Request) -> Response:
+        name = IMAGE_NAME.fullmatch(request.path_params["name"])
+        if name is None or not (0 < int(name[2]) <= LARGEST_SIDE and 0 < int(name[3]) <= LARGEST_SIDE):
+            raise HTTPException(404)
+        if double.clock.now() >= int(name[4]) + double.contract.image_retention:
+            raise HTTPException(404)
+        image_format: Literal["png", "jpeg"] = "png" if name[5] == "png" else "jpeg"
+        caption = request.query_params.get("caption", "")[:LONGEST_CAPTION]
+        content = draw(name[1], int(name[2]), int(name[3]), image_format=image_format, caption=caption)
+        return Response(content, media_type=f"image/{image_format}")
+
+    return serve_image
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:

@@ -27,6 +27,10 @@ class Model:
     typical_latency: float
     """Seconds that one image usually takes."""
 
+    def own(self, parameters: Node) -> Node:
+        """Those of the parameters that the contract has for this model, and so has checked."""
+        return {name: value for name, value in parameters.items() if name in self.parameters}
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -56,6 +60,7 @@ class Contract:
             if "x-retention-seconds" in operation
         }
 
+        self.image_retention = float(document["components"]["schemas"]["ImageUrl"]["x-retention-seconds"]["value"])
         self.job_paths = {item.role: item.path for item in self.operations if item.role in ("status", "result")}
 
     @classmethod

@@ -17,15 +17,15 @@ LARGEST_SIDE = 4096
 """Pixels; nothing larger is drawn."""
 
 
-def image_size(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height in pixels of the image that the parameters ask for.
+def image_size(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height in pixels of the image that a model's own parameters ask for.
 
     A size that was sent comes before a shape that was sent, and both before the defaults.
     """
-    for source in (parameters, defaults):
+    for source in (asked, defaults):
         if "width" in source or "height" in source:
             sizes = {"width": LONGEST_SIDE, "height": LONGEST_SIDE, **defaults, **source}
-            return int(sizes["width"]), int(sizes["height"])
+            return min(int(sizes["width"]), LARGEST_SIDE), min(int(sizes["height"]), LARGEST_SIDE)
         if "aspect_ratio" in source:
             across, down = (int(part) for part in str(source["aspect_ratio"]).split(":"))
             scale = LONGEST_SIDE / max(across, down)

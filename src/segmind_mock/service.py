@@ -51,6 +51,13 @@ class Settings:
     largest_body: int = 1_000_000
     """Bytes of a request's body."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what makes no sense."""
+        if not 0 <= self.latency_factor < math.inf or not 0 <= self.latency_jitter <= 1:
+            raise ValueError("expected a latency factor of 0 or more and a jitter from 0 to 1")
+        if self.polls_to_complete is not None and self.polls_to_complete < 1:
+            raise ValueError("expected 1 poll or more until a job completes")
+
 
 @dataclass(slots=True)
 class Call:
@@ -196,8 +203,8 @@ class Service:
         varied = 1 + self.settings.latency_jitter * (2 * self._random.random() - 1)
         return model.typical_latency * self.settings.latency_factor * varied
 
-    def _seed(self, parameters: Mapping[str, Any]) -> int:
-        seed = int(parameters.get("seed", -1))
+    def _seed(self, model: Model, parameters: Mapping[str, Any]) -> int:
+        seed = int(model.own(parameters).get("seed", -1))
         return self._random.randint(0, HIGHEST_SEED) if seed == -1 else seed
 
     def _accept(self, call: Call, account: Account) -> dict[str, Any]:
@@ -212,7 +219,7 @@ class Service:
 
     def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
         parameters = self._accept(call, account)
-        model, seed, latency = call.model, self._seed(parameters), self._latency(call.model)
+        model, seed, latency = call.model, self._seed(call.model, parameters), self._latency(call.model)
 
         def finish(tx: Transaction) -> Outcome:
             # Read again: others may have spent in the meantime.
@@ -247,7 +254,7 @@ class Service:
         }
         if "seed" in model.parameters:
             headers["x-seed-value"] = str(seed)
-        described = self._describe_image(call.address, request_id, model, parameters, seed)
+        described = self._describe_image(call, request_id, model, parameters, seed, call.now)
         outcome = Outcome(200, b"", headers=headers, accepted=True)
         match self.settings.generate_as:
             case "text":
@@ -268,7 +275,7 @@ class Service:
             key=account.key,
             slug=model.slug,
             parameters=parameters,
-            seed=self._seed(parameters),
+            seed=self._seed(model, parameters),
             price=model.price,
             submitted_at=now,
             started_at=now + SHARE_IN_QUEUE * latency if polls is None else NEVER,
@@ -306,7 +313,7 @@ class Service:
         if body["status"] != "COMPLETED":
             raise RefusedError(404, example="not-completed")
         model = self.contract.models[job.slug]
-        described = self._describe_image(call.address, job.request_id, model, job.parameters, job.seed)
+        described = self._describe_image(call, job.request_id, model, job.parameters, job.seed, job.ended_at)
         body |= {"output": described["url"], "images": [described], "prompt": job.parameters["prompt"], "error": None}
         if "seed" in model.parameters:
             body["seed"] = job.seed
@@ -331,22 +338,23 @@ class Service:
         }
 
     def _describe_image(
-        self, address: str, request_id: str, model: Model, parameters: Mapping[str, Any], seed: int
+        self, call: Call, request_id: str, model: Model, parameters: Mapping[str, Any], seed: int, made_at: float
     ) -> dict[str, Any]:
-        width, height = image_size(parameters, model.defaults)
+        width, height = image_size(model.own(parameters), model.defaults)
         suffix = "jpg" if self.settings.image_format == "jpeg" else "png"
         # The address says all that the image follows from, so that any process can draw it again.
-        name = f"{request_id}-{image_digest(model.slug, parameters, seed)}-{width}x{height}.{suffix}"
+        digest = image_digest(model.slug, parameters, seed)
+        name = f"{request_id}-{digest}-{width}x{height}-{int(made_at)}.{suffix}"
         caption = f"?caption={quote(self._caption(model, parameters, seed))}" if self.settings.captions else ""
         return {
-            "url": f"{address}{RESERVED_PREFIX}/images/{name}{caption}",
+            "url": f"{call.address}{RESERVED_PREFIX}/images/{name}{caption}",
             "content_type": f"image/{self.settings.image_format}",
             "file_name": f"{request_id}.{suffix}",
             "file_size": len(self._picture(model, parameters, seed)),
         }
 
     def _picture(self, model: Model, parameters: Mapping[str, Any], seed: int) -> bytes:
-        width, height = image_size(parameters, model.defaults)
+        width, height = image_size(model.own(parameters), model.defaults)
         caption = self._caption(model, parameters, seed) if self.settings.captions else ""
         digest = image_digest(model.slug, parameters, seed)
         return draw(digest, width, height, image_format=self.settings.image_format, caption=caption)

@@ -72,6 +72,26 @@ class TestClient:
         with Client() as client, pytest.raises(errors.NotFound, match="/v2/no-such-model"):
             client.run_model("no-such-model", {"anything": 1})
 
+    @pytest.mark.parametrize(
+        ("method", "slug", "parameter", "hint"),
+        [
+            ("run", "imagen-4", "negativ_prompt", "did you mean negative_prompt[?]"),
+            ("submit", "imagen-4", "deadline", "any of prompt, aspect_ratio"),
+            ("generate", "imagen-5", "seed", "did you mean imagen"),
+        ],
+    )
+    def test_a_misspelt_name_is_refused_before_it_costs_anything(
+        self, double: Double, method: str, slug: str, parameter: str, hint: str
+    ) -> None:
+        with Client() as client, pytest.raises(errors.InvalidParameter, match=hint):
+            getattr(client, method)(slug, prompt="x", **{parameter: "y"})
+        assert double.requests() == []
+
+    @pytest.mark.parametrize("base_url", ["host", "ftp://host", "http://host:port", "http://"])
+    def test_an_address_that_leads_nowhere_is_refused_at_once(self, base_url: str) -> None:
+        with pytest.raises(errors.InvalidParameter, match="base_url"):
+            Client(base_url=base_url)
+
 
 class TestAsyncClient:
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -145,6 +165,12 @@ class TestVendorsNames:
 
 
 class TestKey:
+    @pytest.mark.parametrize("key", ["SG_\n", "SG 1", "SG_é"])
+    def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(self, key: str) -> None:
+        with pytest.raises(errors.MissingKey) as raised:
+            Client(key)
+        assert key not in str(raised.value)
+
     def test_a_missing_key_is_an_error_that_says_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(API_KEY_VARIABLE)
         with pytest.raises(errors.MissingKey, match="set SEGMIND_API_KEY"):
@@ -178,6 +204,7 @@ class TestKey:
 TRANSPORT_ERRORS = {
     httpx.ConnectError: errors.NotSent,
     httpx.ConnectTimeout: errors.NotSent,
+    httpx.LocalProtocolError: errors.NotSent,
     httpx.PoolTimeout: errors.NotSent,
     httpx.ReadTimeout: errors.MayHaveBeenAccepted,
     httpx.WriteTimeout: errors.MayHaveBeenAccepted,

@@ -99,6 +99,10 @@ POST_TABLE = [
     ("502", refused(502), True, BadGateway),
     ("503", refused(503), True, StatusError),
     ("504", refused(504), False, MayHaveBeenAccepted),
+    ("520", refused(520), False, MayHaveBeenAccepted),
+    ("a proxy's 502", answer(502, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
+    ("a proxy's 503", answer(503, b"busy", content_type="text/plain"), False, MayHaveBeenAccepted),
+    ("a proxy's 429", answer(429, b"<html>", content_type="text/html"), True, RateLimited),
     ("answer lost", LOST, False, MayHaveBeenAccepted),
     ("2xx that is no JSON", HTML, False, MayHaveBeenAccepted),
     ("2xx that is no object", answer(200, []), False, MayHaveBeenAccepted),
@@ -235,6 +239,17 @@ def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
     assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 422)
 
 
+def test_a_job_that_failed_in_another_form_has_failed_all_the_same() -> None:
+    with pytest.raises(InferenceFailed, match="blocked"):
+        wait_through([answer(200, {"status": "FAILED", "error": "blocked"})])
+
+
+@pytest.mark.parametrize(("deadline", "interval"), [(-1, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])
+def test_a_wait_without_end_or_sense_is_refused(deadline: float, interval: float) -> None:
+    with pytest.raises(InvalidParameter):
+        World([]).play(World([]).caller().wait(REQUEST_ID, deadline=deadline, interval=interval))
+
+
 @pytest.mark.parametrize("status", [401, 404])
 def test_a_poll_that_is_refused_for_good_names_the_job(status: int) -> None:
     with pytest.raises(StatusError, match=REQUEST_ID):
@@ -243,9 +258,10 @@ def test_a_poll_that_is_refused_for_good_names_the_job(status: int) -> None:
 
 def test_a_deadline_ends_the_wait_with_the_id_of_the_job_and_the_last_trouble() -> None:
     with pytest.raises(InferenceTimeout) as raised:
-        wait_through([state("QUEUED"), state("QUEUED"), refused(502)], deadline=2)
-    assert (raised.value.request_id, raised.value.elapsed_s) == (REQUEST_ID, 2)
+        wait_through([state("QUEUED"), state("QUEUED"), refused(502)], deadline=1.5)
+    assert (raised.value.request_id, raised.value.elapsed_s) == (REQUEST_ID, 1.5)
     assert isinstance(raised.value.__cause__, BadGateway)
+    assert "the last poll: 502 from the service: no" in raised.value.detail
     assert "pick it up" in raised.value.detail
 
 

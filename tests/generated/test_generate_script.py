@@ -91,10 +91,41 @@ def test_the_output_does_not_depend_on_where_and_when(tmp_path: Path, environmen
 
 
 REFUSED = {
+    "text that is no YAML at all": ("openapi: 3.1.0", "openapi: \x00", "is no YAML"),
+    "a price that is only a number": (
+        "x-price-usd: {value: 0.02, source: inferred}",
+        "x-price-usd: 0.02",
+        "#/components/schemas/Imagen4FastRequest/x-price-usd: expected value and source",
+    ),
+    "a price that is no number": ("value: 0.02", "value: .nan", "x-price-usd/value: expected a number of 0 or more"),
+    "a price below nothing": ("value: 0.02", "value: -1", "x-price-usd/value: expected a number of 0 or more"),
+    "an interval that is no number": ("interval-seconds: 1.0", "interval-seconds: soon", "x-polling/interval-seconds"),
+    "a retention that is no number": ("value: 3600", "value: an hour", "x-retention-seconds/value"),
+    "an extension that nobody knows": ("      x-source: sample", "      x-sourc: sample", "x-sourc: is none of"),
+    "bounds that cross": (
+        "maximum: 1024",
+        "maximum: 100",
+        "#/components/schemas/Imagen4FastRequest/properties/width: minimum is above maximum",
+    ),
+    "a required field that does not exist": (
+        "required: [prompt]",
+        "required: [promt]",
+        "#/components/schemas/ImagenRequest/required: no property is 'promt'",
+    ),
+    "a status without quotes": ('"200":', "200:", "the key 200 is no text"),
+    "a schema that is none": (
+        "type: integer\n          minimum: 256",
+        "type: intger\n          minimum: 256",
+        "#/components/schemas/Imagen4FastRequest/properties/width/type",
+    ),
     "no YAML": ("openapi: 3.1.0", "openapi: [", "line "),
     "a key twice": ("info:\n", "info:\n  title: Twice\n", "found duplicate key"),
     "another version": ("openapi: 3.1.0", "openapi: 3.0.3", "#/openapi"),
-    "a dangling reference": ("schemas/AspectRatio", "schemas/Nowhere", "Nowhere"),
+    "a dangling reference": (
+        "schemas/AspectRatio",
+        "schemas/Nowhere",
+        "#/components/schemas/ImagenRequest/properties/aspect_ratio/$ref: #/components/schemas/Nowhere is not there",
+    ),
     "a default out of range": (
         "default: 512",
         "default: 5",
@@ -148,12 +179,27 @@ def test_what_cannot_be_generated_is_refused_by_its_place_and_nothing_is_written
 ) -> None:
     replace(changed_contract, old, new)
     output = tmp_path / "out"
-    output.mkdir()
-    (output / "kept").touch()
+    (output / "segmind_api").mkdir(parents=True)
     run = generate("--contract", changed_contract, "--output", output)
     assert run.returncode == 1
+    assert len(run.stderr) < 1000
     assert place in run.stderr
     assert "Nothing was written" in run.stderr
     assert "Traceback" not in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "segmind.yaml"]
-    assert [path.name for path in output.iterdir()] == ["kept"]
+    assert [path.name for path in output.rglob("*")] == ["segmind_api"]
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    run = generate("--output", tmp_path)
+    assert run.returncode == 1
+    assert "holds what was not generated" in run.stderr
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_check_writes_nothing_where_there_is_nothing(tmp_path: Path) -> None:
+    run = generate("--check", "--output", tmp_path / "missing" / "deep")
+    assert run.returncode == 1
+    assert "there is no such folder" in run.stderr
+    assert list(tmp_path.iterdir()) == []

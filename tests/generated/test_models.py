@@ -79,7 +79,7 @@ def test_a_default_that_nobody_set_is_not_sent() -> None:
 
 
 def test_a_missing_prompt_is_refused() -> None:
-    with pytest.raises(InvalidParameter, match=r"Imagen4Request\.prompt: .*nothing"):
+    with pytest.raises(InvalidParameter, match=r"Imagen4Request\.prompt: .*it is required"):
         Imagen4Request.from_parameters({"aspect_ratio": "1:1"})
 
 

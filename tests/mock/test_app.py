@@ -293,7 +293,14 @@ class TestImages:
         assert len(drawn) == 5
         assert all(0 <= seed <= 2**31 - 1 for seed in drawn)
 
+    def test_an_image_is_kept_for_seven_days(self, call: httpx.Client, clock: MovableClock) -> None:
+        url = call.post("/v1/imagen", json={"prompt": "x"}).json()["output"]
+        clock.advance(days=6, hours=23)
+        assert call.get(url).status_code == 200
+        clock.advance(hours=1)
+        assert call.get(url).status_code == 404
+
     @pytest.mark.parametrize("size", ["0x10", "9999x10", "10x", "99999x1"])
     def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str) -> None:
-        name = f"7c9e6679-7425-40de-944b-e07fc1f90ae7-{'0' * 32}-{size}"
+        name = f"7c9e6679-7425-40de-944b-e07fc1f90ae7-{'0' * 32}-{size}-1800000000"
         assert call.get(f"/_mock/images/{name}.png").status_code == 404
