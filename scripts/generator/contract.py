@@ -56,12 +56,14 @@ class Contract:
         for part in pointer.removeprefix("#/").split("/"):
             name = part.replace("~1", "/").replace("~0", "~")
             if not isinstance(node, Mapping) or name not in node:
-                raise GenerationError(pointer, "a $ref points here, and nothing is here")
+                raise GenerationError(pointer, "is not there")
             node = cast(Node, node)[name]
         return node
 
     def resolve(self, node: Node, place: str) -> tuple[Node, str]:
         """The object that a `$ref` points to, with the siblings of the `$ref` laid over it, and its place."""
+        if not is_mapping(node):
+            raise GenerationError(place, "is no object")
         while "$ref" in node:
             place = str(node["$ref"])
             siblings = {key: value for key, value in node.items() if key != "$ref"}
@@ -135,12 +137,14 @@ def check_schemas(contract: Contract) -> None:
     schemas = contract.document["components"]["schemas"]
     if not isinstance(schemas, Mapping):
         raise GenerationError("#/components/schemas", "is no object")
+    # All schemas first: to check a default follows references from one to another.
     for name, schema in cast(Node, schemas).items():
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             place = pointer("components", "schemas", name, *map(str, error.path))
             raise GenerationError(place, shorten(error.message)) from error
+    for name, schema in cast(Node, schemas).items():
         for required in schema.get("required", ()):
             if required not in schema.get("properties", {}):
                 raise GenerationError(

@@ -179,7 +179,10 @@ class Views:
     @property
     def polling(self) -> Node:
         operation = self.with_role("status")
-        polling = self._contract.at(pointer("paths", operation.path, operation.method.lower()))["x-polling"]
+        place = pointer("paths", operation.path, operation.method.lower(), "x-polling")
+        polling = self._contract.at(place)
+        if not isinstance(polling, PlacedNode):
+            raise GenerationError(place, "expected interval-seconds and deadline-seconds")
         return {key: amount(polling, key) for key in ("interval-seconds", "deadline-seconds")}
 
     @property

@@ -17,6 +17,8 @@ def main() -> int:
     except ModuleNotFoundError as error:
         extra = {"redis": "redis", "PIL": "pictures"}.get(str(error.name), "mock")
         print(f"{error.name} is missing; install it with: pip install 'segmind-openapi[{extra}]'", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 0
     except (OSError, OverflowError, ValueError) as error:
         print(f"segmind-mock: {error}", file=sys.stderr)
     return 1

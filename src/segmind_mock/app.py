@@ -98,7 +98,7 @@ class MockApp:
         if dropped:
             abort(scope)
         else:
-            await send_outcome(send, outcome, fault)
+            await send_outcome(scope, send, outcome, fault)
 
     def _answer(self, call: Call) -> tuple[dict[str, str], Fault, Outcome]:
         service = self._double.service
@@ -210,7 +210,7 @@ def abort(scope: Scope) -> None:
     close()
 
 
-async def send_outcome(send: Send, outcome: Outcome, fault: Fault) -> None:
+async def send_outcome(scope: Scope, send: Send, outcome: Outcome, fault: Fault) -> None:
     headers = [
         (b"content-type", outcome.content_type.encode()),
         (b"content-length", str(len(outcome.body)).encode()),
@@ -220,9 +220,11 @@ async def send_outcome(send: Send, outcome: Outcome, fault: Fault) -> None:
     if fault.truncate is None:
         await send({"type": "http.response.body", "body": outcome.body})
         return
-    # A body that ends before its declared length: the server closes the connection when nothing follows.
     part = outcome.body[: int(len(outcome.body) * fault.truncate)]
     await send({"type": "http.response.body", "body": part, "more_body": True})
+    # Our server closes the connection when nothing follows.
+    if ABORT not in scope.get("extensions", {}):
+        raise ConnectionDroppedError("the body ended before its declared length, as a fault asked for")
 
 
 def address_of(scope: Scope, headers: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -81,7 +82,7 @@ class Double:
         unknown = sorted(set(forbidden_models) - set(self.contract.models))
         if unknown:
             raise ValueError(f"no model has the slug {unknown[0]!r}; known are {', '.join(self.contract.models)}")
-        if not key or credits < 0 or (requests_per_minute is not None and requests_per_minute < 1):
+        if not key or not 0 <= credits < math.inf or (requests_per_minute is not None and requests_per_minute < 1):
             raise ValueError("expected a key, credits of 0 or more and a limit of 1 or more")
         account = Account(key, credits, requests_per_minute, list(forbidden_models), has_balance)
         self.store.transact(lambda tx: tx.put(key, account))

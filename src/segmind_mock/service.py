@@ -199,7 +199,8 @@ class Service:
             count_call(tx, account, account.requests_per_minute, call.now)
         return account
 
-    def _latency(self, model: Model) -> float:
+    def latency(self, model: Model) -> float:
+        """Seconds that the next call of a model takes."""
         varied = 1 + self.settings.latency_jitter * (2 * self._random.random() - 1)
         return model.typical_latency * self.settings.latency_factor * varied
 
@@ -219,7 +220,7 @@ class Service:
 
     def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
         parameters = self._accept(call, account)
-        model, seed, latency = call.model, self._seed(call.model, parameters), self._latency(call.model)
+        model, seed, latency = call.model, self._seed(call.model, parameters), self.latency(call.model)
 
         def finish(tx: Transaction) -> Outcome:
             # Read again: others may have spent in the meantime.
@@ -268,7 +269,7 @@ class Service:
 
     def _submit(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
         parameters = self._accept(call, account)
-        model, now, latency = call.model, call.now, self._latency(call.model)
+        model, now, latency = call.model, call.now, self.latency(call.model)
         polls = self.settings.polls_to_complete
         job = Job(
             request_id=str(uuid.uuid4()),

@@ -42,7 +42,10 @@ def test_the_command_serves_with_a_ready_key_until_it_is_interrupted(command: Se
             submitted = client.post("/v2/imagen", json={"prompt": "x"}).json()
             assert client.get(submitted["status_url"]).json()["status"] == "COMPLETED"
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
+        try:
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()
     assert key == DEFAULT_KEY
 
 

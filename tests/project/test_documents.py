@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -58,9 +57,10 @@ def serve_until_interrupted(command: str) -> None:
     arguments = [*shlex.split(command), "--port", "0"]
     with subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "listens on" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
+        try:
+            assert "listens on" in process.stdout.readline()
+        finally:
+            process.terminate()
 
 
 OTHERWISE: dict[str, Callable[[str], None]] = {

@@ -1,0 +1,52 @@
+"""What the contract has against an answer, by a validator that the double does not use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from jsonschema import Draft202012Validator, FormatChecker
+
+from generator.contract import Contract, load_contract
+from tests.conftest import ROOT
+
+CONTRACT: Contract = load_contract(ROOT / "openapi" / "segmind.yaml")
+OPERATIONS: dict[str, tuple[str, str, Any]] = {
+    operation["operationId"]: (method, path, operation) for path, method, operation in CONTRACT.operations()
+}
+DOCUMENTED = [(name, int(status)) for name, (_, _, it) in OPERATIONS.items() for status in it["responses"]]
+REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+def path_of(operation_id: str) -> str:
+    return OPERATIONS[operation_id][1].format(request_id=REQUEST_ID)
+
+
+def problems_in(operation_id: str, response: httpx.Response) -> list[str]:
+    """What is wrong with the status, the type, the body and the headers of an answer."""
+    documented = OPERATIONS[operation_id][2]["responses"].get(str(response.status_code))
+    if documented is None:
+        return [f"status {response.status_code}"]
+    documented, _ = CONTRACT.resolve(documented, "")
+    media_type = response.headers["content-type"].partition(";")[0]
+    content = documented["content"]
+    media = content.get(media_type) or content.get(f"{media_type.partition('/')[0]}/*")
+    if media is None:
+        return [f"content type {media_type}"]
+    problems: list[str] = []
+    if media_type == "application/json":
+        problems.extend(problems_by(media["schema"], response.json()))
+    for name, written in documented.get("headers", {}).items():
+        header, _ = CONTRACT.resolve(written, "")
+        if name in response.headers:
+            kinds: dict[str, Any] = {"number": float, "integer": int, "string": str}
+            problems.extend(problems_by(header["schema"], kinds[header["schema"]["type"]](response.headers[name])))
+        elif header["required"]:
+            problems.append(f"header {name} is missing")
+    return problems
+
+
+def problems_by(schema: Any, value: Any) -> list[str]:
+    complete = {**schema, "components": CONTRACT.document["components"]}
+    validator: Any = Draft202012Validator(complete, format_checker=FormatChecker())
+    return [error.message for error in validator.iter_errors(value)]

@@ -1,0 +1,184 @@
+"""Accounts: plans, closed models, balances, and how the time and the polls decide over jobs and money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from tests.mock.checks import problems_in
+
+PROMPT = {"prompt": "x"}
+OTHER_KEY = "SG_ffffffffffffffff"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def call(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
+        yield client
+
+
+def test_a_model_that_is_closed_to_an_account_is_403_and_costs_nothing(call: httpx.Client, double: Double) -> None:
+    double.open_account(forbidden_models=["imagen-4"])
+    for operation_id, path in (("generateImagen4", "/v1/imagen-4"), ("submitImagen4", "/v2/imagen-4")):
+        response = call.post(path, json=PROMPT)
+        assert response.status_code == 403
+        assert problems_in(operation_id, response) == []
+    assert call.post("/v2/imagen", json=PROMPT).status_code == 200
+    assert double.account().credits == 99.94
+
+
+def test_an_account_without_a_balance_is_404_on_credits_and_cannot_pay(call: httpx.Client, double: Double) -> None:
+    double.open_account(has_balance=False)
+    response = call.get("/v1/get-user-credits")
+    assert response.status_code == 404
+    assert problems_in("getUserCredits", response) == []
+    assert call.post("/v2/imagen", json=PROMPT).status_code == 406
+
+
+def test_a_limit_is_a_window_of_a_minute_per_key(call: httpx.Client, double: Double, clock: MovableClock) -> None:
+    double.open_account(requests_per_minute=3)
+    double.open_account(OTHER_KEY)
+    assert [call.get("/v1/get-user-credits").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert call.get("/v1/get-user-credits", headers={"x-api-key": OTHER_KEY}).status_code == 200
+    clock.advance(59)
+    limited = call.post("/v2/imagen", json=PROMPT)
+    assert limited.status_code == 429
+    assert problems_in("submitImagen", limited) == []
+    assert limited.headers["x-rate-limit-remaining"] == "0"
+    reset = datetime.fromisoformat(limited.headers["x-rate-limit-reset-at-utc"])
+    assert reset == datetime.fromtimestamp(clock.now() + 1, UTC)
+    clock.advance(1)
+    assert call.post("/v2/imagen", json=PROMPT).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"forbidden_models": ["imagen-9"]}, "no model has the slug 'imagen-9'"),
+        ({"credits": -1}, "credits of 0 or more"),
+        ({"credits": float("nan")}, "credits of 0 or more"),
+        ({"requests_per_minute": 0}, "a limit of 1 or more"),
+        ({"key": ""}, "a key"),
+    ],
+)
+def test_an_account_that_makes_no_sense_is_refused(double: Double, properties: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        double.open_account(**properties)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
+
+
+class TestPolls:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(polls_to_complete=3)
+
+    def test_a_job_ends_with_its_nth_poll_whatever_the_time(
+        self, call: httpx.Client, double: Double, clock: MovableClock
+    ) -> None:
+        submitted = call.post("/v2/imagen", json=PROMPT).json()
+        clock.advance(minutes=30)
+        assert call.get(submitted["response_url"]).status_code == 404
+        states = [call.get(submitted["status_url"]).json() for _ in range(4)]
+        assert [it["status"] for it in states] == ["PROCESSING", "PROCESSING", "COMPLETED", "COMPLETED"]
+        assert states[2]["metrics"] == states[3]["metrics"]
+        assert states[2]["metrics"]["remaining_credits"] == 99.94 == double.account().credits
+        assert call.get(submitted["response_url"]).status_code == 200
+
+
+class TestJitter:
+    def test_latency_varies_within_its_share_and_follows_from_the_seed(self, clock: MovableClock) -> None:
+        def latencies(seed: int) -> list[float]:
+            double = Double(Settings(latency_factor=1, latency_jitter=0.5), clock=clock, seed=seed)
+            model = double.contract.models["imagen-4"]
+            return [double.service.latency(model) for _ in range(50)]
+
+        assert latencies(1) == latencies(1) != latencies(2)
+        assert all(5.8 <= latency <= 17.4 for latency in latencies(1))
+        assert max(latencies(1)) - min(latencies(1)) > 5
+
+
+class TestOneJobAtATime:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(latency_factor=1)
+
+    def test_a_job_is_completed_now(self, call: httpx.Client, double: Double) -> None:
+        submitted = call.post("/v2/imagen", json=PROMPT).json()
+        double.complete(submitted["request_id"])
+        assert call.get(submitted["response_url"]).json()["metrics"]["remaining_credits"] == 99.94
+
+    def test_a_job_is_failed_now_and_only_once(self, call: httpx.Client, double: Double, clock: MovableClock) -> None:
+        submitted = call.post("/v2/imagen", json=PROMPT).json()
+        double.fail(submitted["request_id"], "gone")
+        clock.advance(60)
+        assert call.get(submitted["status_url"]).json()["error"] == "gone"
+        for end in (double.complete, double.fail):
+            with pytest.raises(ValueError, match="has ended already"):
+                end(submitted["request_id"])
+        assert double.account().credits == 100
+
+    def test_only_what_was_answered_or_completed_is_billed(self, call: httpx.Client, double: Double) -> None:
+        call.post("/v1/imagen", json=PROMPT)
+        call.post("/v1/imagen", json={})
+        done, failed, _ = (call.post("/v2/imagen", json=PROMPT).json()["request_id"] for _ in range(3))
+        double.complete(done)
+        double.fail(failed)
+        assert [row.operation_id for row in double.billed_requests()] == ["generateImagen", "submitImagen"]
+        assert len(double.requests(accepted=True)) == 4
+        assert double.account().credits == pytest.approx(100 - 2 * 0.06)
+
+    def test_jobs_complete_and_are_charged_in_the_order_of_completion(
+        self, call: httpx.Client, clock: MovableClock
+    ) -> None:
+        slow = call.post("/v2/imagen-4", json=PROMPT).json()["response_url"]
+        fast = call.post("/v2/imagen-4-fast", json=PROMPT).json()["response_url"]
+        clock.advance(60)
+        balances = [call.get(url).json()["metrics"]["remaining_credits"] for url in (fast, slow)]
+        assert balances == [99.98, 99.92]
+
+
+class TestGenerateAs:
+    @pytest.fixture(params=["json", "text", "image"])
+    def settings(self, request: pytest.FixtureRequest) -> Settings:
+        return Settings(generate_as=request.param)
+
+    def test_v1_answers_with_each_documented_kind(self, call: httpx.Client, settings: Settings) -> None:
+        response = call.post("/v1/imagen-4-fast", json={"prompt": "x", "seed": 7})
+        assert problems_in("generateImagen4Fast", response) == []
+        expected = {"json": "application/json", "text": "text/plain", "image": "image/png"}
+        assert response.headers["content-type"] == expected[settings.generate_as]
+        image = response.content
+        if settings.generate_as != "image":
+            url = response.json()["output"] if settings.generate_as == "json" else response.text
+            image = call.get(url).content
+        assert image.startswith(b"\x89PNG")
+
+
+class TestPictures:
+    @pytest.fixture(params=["png", "jpeg"])
+    def settings(self, request: pytest.FixtureRequest) -> Settings:
+        return Settings(image_format=request.param, captions=True)
+
+    def test_captions_and_jpeg_are_drawn_with_pillow(self, call: httpx.Client, settings: Settings) -> None:
+        described = call.post("/v1/imagen-4-fast", json={"prompt": "a fox & a hound", "seed": 7}).json()["images"][0]
+        captioned = call.get(described["url"])
+        assert captioned.headers["content-type"] == described["content_type"] == f"image/{settings.image_format}"
+        assert len(captioned.content) == described["file_size"]
+        assert captioned.content != call.get(described["url"].partition("?")[0]).content
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{"latency_factor": -1}, {"latency_factor": float("nan")}, {"latency_jitter": 2}, {"polls_to_complete": 0}],
+)
+def test_settings_that_make_no_sense_are_refused(properties: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Settings(**properties)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point

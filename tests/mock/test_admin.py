@@ -1,0 +1,166 @@
+"""The admin interface and the journal."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import anyio
+import httpx
+import pytest
+
+from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.app import LONGEST_IN_JOURNAL
+from segmind_mock.stores import JOURNAL_LENGTH
+
+PROMPT = {"prompt": "x"}
+
+
+@pytest.fixture
+def call(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
+        yield client
+
+
+@pytest.fixture
+def admin(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{address}/_mock") as client:
+        yield client
+
+
+def test_accounts_are_opened_and_listed(admin: httpx.Client, call: httpx.Client) -> None:
+    key = "SG_ffffffffffffffff"
+    opened = admin.post("/accounts", json={"key": key, "credits": 5, "requests_per_minute": 2})
+    assert (opened.status_code, opened.json()["credits"]) == (200, 5)
+    assert [account["key"] for account in admin.get("/accounts").json()] == [DEFAULT_KEY, key]
+    assert call.get("/v1/get-user-credits", headers={"x-api-key": key}).json()["credits"] == 5
+
+
+def test_faults_are_set_listed_and_cleared(admin: httpx.Client, call: httpx.Client) -> None:
+    admin.post("/faults", json={"fault": {"code": "502"}, "operation_id": "getUserCredits", "times": 5})
+    assert call.get("/v1/get-user-credits").status_code == 502
+    (rule,) = admin.get("/faults").json()
+    assert (rule["times"], rule["seen"]) == (4, 1)
+    admin.delete("/faults")
+    assert call.get("/v1/get-user-credits").status_code == 200
+
+
+def test_the_clock_is_moved_and_jobs_are_completed_and_failed(admin: httpx.Client, call: httpx.Client) -> None:
+    ids = [call.post("/v2/imagen", json=PROMPT).json()["request_id"] for _ in range(3)]
+    assert [job["state"] for job in admin.get("/jobs").json()] == ["QUEUED"] * 3
+    assert admin.post(f"/jobs/{ids[0]}/complete").json()["state"] == "COMPLETED"
+    assert admin.post(f"/jobs/{ids[1]}/fail", json={"error": "no"}).json()["error"] == "no"
+    now = admin.get("/clock").json()["now"]
+    assert admin.post("/clock", json={"minutes": 1}).json()["now"] == now + 60
+    assert admin.get(f"/jobs/{ids[2]}").json()["state"] == "COMPLETED"
+
+
+def test_a_reset_forgets_everything_but_the_ready_account(admin: httpx.Client, call: httpx.Client) -> None:
+    url = call.post("/v2/imagen", json=PROMPT).json()["status_url"]
+    admin.post("/faults", json={"fault": {"code": "502"}})
+    admin.post("/reset")
+    assert (admin.get("/journal").json(), admin.get("/jobs").json(), admin.get("/faults").json()) == ([], [], [])
+    assert call.get(url).status_code == 404
+    assert call.get("/v1/get-user-credits").json()["credits"] == 100
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/accounts", {"credit": 5}, "credit"),
+        ("/accounts", {"credits": "many"}, ""),
+        ("/faults", {"fault": {"code": "x"}}, "expected a number"),
+        ("/faults", {}, "fault"),
+        ("/faults", {"fault": [1]}, ""),
+        ("/clock", {"hours": -1}, "only forward"),
+        ("/clock", {"hours": "x"}, ""),
+        ("/jobs/no-such-id/complete", {}, "no job has the request id"),
+        ("/jobs/no-such-id/fail", [], "expected a JSON object"),
+    ],
+)
+def test_what_makes_no_sense_is_400_with_a_message(admin: httpx.Client, path: str, body: object, message: str) -> None:
+    response = admin.post(path, json=body)
+    assert response.status_code == 400
+    assert message in response.json()["error"]
+
+
+def test_what_is_not_there_is_404_and_another_verb_405(admin: httpx.Client) -> None:
+    assert admin.get("/nothing").status_code == 404
+    assert admin.get("/reset").status_code == 405
+
+
+@pytest.mark.parametrize(("hosts", "status"), [(frozenset({"127.0.0.1"}), 403), (None, 200)])
+def test_other_machines_are_refused_unless_told_otherwise(hosts: frozenset[str] | None, status: int) -> None:
+    async def ask() -> int:
+        transport = httpx.ASGITransport(Double(admin_hosts=hosts).app, client=("192.0.2.7", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://double") as client:
+            return (await client.get("/_mock/accounts")).status_code
+
+    assert anyio.run(ask) == status
+
+
+class TestJournal:
+    def test_a_call_is_written_with_its_answer_and_a_masked_key(
+        self, admin: httpx.Client, call: httpx.Client, clock: MovableClock
+    ) -> None:
+        request_id = call.post("/v2/imagen", json=PROMPT, headers={"x-trace": "7"}).json()["request_id"]
+        response = admin.get("/journal")
+        (row,) = response.json()
+        assert (row["operation_id"], row["method"], row["path"], row["status"]) == (
+            "submitImagen",
+            "POST",
+            "/v2/imagen",
+            200,
+        )
+        assert (row["body"], row["request_id"], row["accepted"], row["at"]) == (
+            '{"prompt":"x"}',
+            request_id,
+            True,
+            clock.now(),
+        )
+        assert request_id in row["answer"]
+        assert row["key"] == "SG_…cdef"
+        assert ["x-trace", "7"] in row["headers"]
+        assert DEFAULT_KEY not in response.text
+
+    def test_an_authorization_header_is_not_written_either(self, admin: httpx.Client, call: httpx.Client) -> None:
+        call.get("/v1/get-user-credits", headers={"authorization": f"Bearer {DEFAULT_KEY}"})
+        assert DEFAULT_KEY not in admin.get("/journal").text
+
+    def test_calls_are_counted_by_key(self, admin: httpx.Client, call: httpx.Client, double: Double) -> None:
+        double.open_account("SG_ffffffffffff1111")
+        for key, times in ((DEFAULT_KEY, 3), ("SG_ffffffffffff1111", 2)):
+            for _ in range(times):
+                call.post("/v2/imagen", json=PROMPT, headers={"x-api-key": key})
+        call.post("/v2/imagen", json={})
+        call.get("/v1/get-user-credits")
+        query = {"operation_id": "submitImagen", "accepted": "true"}
+        assert admin.get("/journal/counts", params=query).json() == {"SG_…cdef": 3, "SG_…1111": 2}
+        assert len(admin.get("/journal", params={"status": "400"}).json()) == 1
+        assert len(double.requests("submitImagen", key=DEFAULT_KEY)) == 4
+
+    def test_it_forgets_the_oldest_and_cuts_what_is_long(self, call: httpx.Client, double: Double) -> None:
+        for _ in range(JOURNAL_LENGTH + 5):
+            call.get("/v1/get-user-credits")
+        call.post("/v2/imagen", json={"prompt": "x" * 2 * LONGEST_IN_JOURNAL})
+        rows = double.requests()
+        assert len(rows) == JOURNAL_LENGTH
+        assert len(rows[-1].body) == LONGEST_IN_JOURNAL
+
+
+class TestLargeBodies:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(largest_body=1000)
+
+    def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_read(self, address: str) -> None:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(b"POST /v2/imagen HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+
+    def test_a_body_without_a_declared_length_is_cut_off_at_the_limit(self, call: httpx.Client) -> None:
+        pieces = (b"x" * 600 for _ in range(3))
+        response = call.post("/v2/imagen", content=pieces, headers={"content-type": "application/json"})
+        assert response.status_code == 400
+        assert response.json()["error"] == "the body is larger than 1000 bytes"
