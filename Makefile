@@ -5,7 +5,7 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo test format lint types contract drift imports tests generate lock node-tools
+.PHONY: demo test format lint types contract drift imports tests generate lock node-tools redis-server
 
 demo: .venv/demo-ready
 	@$(BIN)/python scripts/demo.py $(ARGS)
@@ -34,7 +34,7 @@ drift: .venv/dev-ready node-tools
 imports: .venv/dev-ready
 	$(BIN)/lint-imports --no-cache
 
-tests: .venv/dev-ready node-tools
+tests: .venv/dev-ready node-tools redis-server
 	$(BIN)/pytest
 
 generate: .venv/dev-ready node-tools
@@ -61,6 +61,11 @@ LOCK = pyproject.toml --quiet --upgrade --universal --python-version 3.11 --gene
 .venv/dev-ready: .venv/demo-ready requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# The tests start it where it is installed; on CI it has to be.
+redis-server:
+	@command -v redis-server >/dev/null || { [ "$$CI" = true ] || exit 0; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq redis-server >/dev/null; }
 
 node-tools: node_modules/.package-lock.json
 

@@ -48,6 +48,7 @@ class Double:
         self.service = Service(self.contract, self.settings, seed)
         self.app = MockApp(self)
         self._first_account = account or Account(DEFAULT_KEY)
+        self._check(self._first_account)
         self._open_first_account()
 
     def reset(self) -> None:
@@ -79,14 +80,18 @@ class Double:
         `credits` are US dollars; `requests_per_minute` limits the calls, None does not; `forbidden_models` are
         slugs that it may not call; without a balance it has no credits to ask for.
         """
-        unknown = sorted(set(forbidden_models) - set(self.contract.models))
-        if unknown:
-            raise ValueError(f"no model has the slug {unknown[0]!r}; known are {', '.join(self.contract.models)}")
-        if not key or not 0 <= credits < math.inf or (requests_per_minute is not None and requests_per_minute < 1):
-            raise ValueError("expected a key, credits of 0 or more and a limit of 1 or more")
         account = Account(key, credits, requests_per_minute, list(forbidden_models), has_balance)
+        self._check(account)
         self.store.transact(lambda tx: tx.put(key, account))
         return account
+
+    def _check(self, account: Account) -> None:
+        unknown = sorted(set(account.forbidden_models) - set(self.contract.models))
+        if unknown:
+            raise ValueError(f"no model has the slug {unknown[0]!r}; known are {', '.join(self.contract.models)}")
+        limit = account.requests_per_minute
+        if not account.key or not 0 <= account.credits < math.inf or (limit is not None and limit < 1):
+            raise ValueError("expected a key, credits of 0 or more and a limit of 1 or more")
 
     def account(self, key: str = DEFAULT_KEY) -> Account:
         """An account with all that has completed by now charged. Raises KeyError for a key that nobody holds."""

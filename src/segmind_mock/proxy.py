@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -53,7 +54,12 @@ def proxy_app(
         passed = {name: value for name, value in answer.headers.items() if name not in NOT_PASSED_ON}
         return Response(answer.content, answer.status_code, passed)
 
-    return Starlette(routes=[Route("/{path:path}", pass_on, methods=METHODS)])
+    @asynccontextmanager
+    async def close_at_the_end(_: Starlette) -> AsyncGenerator[None]:
+        async with client:
+            yield
+
+    return Starlette(routes=[Route("/{path:path}", pass_on, methods=METHODS)], lifespan=close_at_the_end)
 
 
 class Checks:

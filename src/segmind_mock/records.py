@@ -25,8 +25,8 @@ class Account:
     """Whether there is a record of a balance at all."""
     reserved: float = 0.0
     """Price of what is on its way."""
-    pending: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
-    """When each unsettled job ends, and its request id."""
+    pending: list[list[Any]] = field(default_factory=list[list[Any]])
+    """When each unsettled job ends, and its request id: a heap. Lists, since JSON has no tuples."""
     window_started: float = 0.0
     window_calls: int = 0
 

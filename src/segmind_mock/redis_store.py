@@ -13,7 +13,10 @@ from segmind_mock.stores import JOURNAL_LENGTH, LOCK_SECONDS, JournalRow, R, Rec
 
 
 class RedisStore:
-    """State under one prefix of a Redis database, behind a lock that all processes share."""
+    """State under one prefix of a Redis database, behind a lock that all processes share.
+
+    Raises ConnectionError where there is no Redis.
+    """
 
     def __init__(self, url: str, *, prefix: str = "segmind-mock") -> None:
         client: Any = redis.Redis
@@ -23,7 +26,11 @@ class RedisStore:
         self._lock: Any = self._redis.lock(
             self._name("lock"), timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS, sleep=0.001
         )
-        self._redis.ping()
+        try:
+            self._redis.ping()
+        except redis.RedisError as error:
+            # Without the address, which may hold a password.
+            raise ConnectionError(f"Redis cannot be used: {error}") from error
 
     def _name(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 import uuid
@@ -285,7 +286,7 @@ class Service:
             error=fault.fail,
         )
         account.reserve(model.price)
-        account.pending.append((job.ended_at, job.request_id))
+        heapq.heappush(account.pending, [job.ended_at, job.request_id])
         tx.put(account.key, account)
         tx.put(job.request_id, job)
         self._forget(tx, now)
@@ -398,11 +399,10 @@ def count_call(tx: Transaction, account: Account, limit: int, now: float) -> Non
 
 def settle(tx: Transaction, account: Account, now: float) -> bool:
     """Charges the account's jobs that have completed, in the order of completion; whether there were any that ended."""
-    due = [item for item in account.pending if item[0] <= now]
-    if not due:
+    if not account.pending or account.pending[0][0] > now:
         return False
-    account.pending = [item for item in account.pending if item[0] > now]
-    for _, request_id in sorted(due, key=tuple):
+    while account.pending and account.pending[0][0] <= now:
+        _, request_id = heapq.heappop(account.pending)
         job = tx.get(Job, request_id)
         if job is None:
             continue
@@ -427,7 +427,8 @@ def end(tx: Transaction, job: Job, account: Account, now: float) -> None:
     """Lets a job that is on its way end now, and settles it."""
     job.started_at = min(job.started_at, now)
     job.ended_at = now
-    account.pending = [(now if name == job.request_id else at, name) for at, name in account.pending]
+    account.pending = [[now if name == job.request_id else at, name] for at, name in account.pending]
+    heapq.heapify(account.pending)
     tx.put(job.request_id, job)
     settle(tx, account, now)
     tx.put(account.key, account)

@@ -1,0 +1,50 @@
+"""A real Redis for the tests of shared state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+STARTUP_SECONDS = 10
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a Redis server that the session has started."""
+    if shutil.which("redis-server") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("redis-server is missing, and CI has to have it")
+        pytest.skip("redis-server is not installed; Debian has it as a package")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            url = f"redis://127.0.0.1:{port}"
+            wait_for(url)
+            yield url
+        finally:
+            process.terminate()
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while True:
+        client = redis.Redis.from_url(url)  # pyright: ignore[reportUnknownMemberType]  redis is half typed
+        try:
+            client.ping()  # pyright: ignore[reportUnknownMemberType]
+        except redis.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+        finally:
+            client.close()

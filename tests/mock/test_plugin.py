@@ -1,0 +1,68 @@
+"""The pytest plugin, used as a stranger's test suite uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SUITE = """
+import urllib.request
+
+import httpx
+import pytest
+
+from segmind_mock import DEFAULT_KEY
+from segmind_mock.transport import DoubleTransport
+
+KEY = {"x-api-key": DEFAULT_KEY}
+
+
+@pytest.mark.anyio
+async def test_in_process(segmind_double):
+    transport = DoubleTransport(segmind_double.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://double", headers=KEY) as client:
+        segmind_double.fail_next("submitImagen4", status=502)
+        assert (await client.post("/v2/imagen-4", json={"prompt": "x"})).status_code == 502
+        submitted = (await client.post("/v2/imagen-4", json={"prompt": "x"})).json()
+        assert len(segmind_double.billed_requests()) == 1
+        segmind_double.clock.advance(hours=1)
+        assert (await client.get(submitted["status_url"])).status_code == 404
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.mark.parametrize("round", [1, 2])
+def test_on_a_port_and_reset_between_tests(segmind_double, segmind_double_url, round):
+    assert segmind_double.requests() == []
+    response = httpx.post(f"{segmind_double_url}/v1/imagen", json={"prompt": "x"}, headers=KEY)
+    assert response.headers["x-remaining-credits"] == "99.940000"
+
+
+def test_without_any_client_library(segmind_double_url):
+    request = urllib.request.Request(f"{segmind_double_url}/v1/get-user-credits", headers=KEY)
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert response.status == 200
+"""
+
+
+def test_a_suite_that_imports_nothing_gets_its_fixtures(tmp_path: Path) -> None:
+    (tmp_path / "test_suite.py").write_text(SUITE, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_suite.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert "4 passed" in run.stdout
+
+
+def test_a_suite_that_does_not_use_it_does_not_import_the_server() -> None:
+    program = "import sys, segmind_mock.pytest_plugin; print({'starlette', 'uvicorn', 'orjson'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"

@@ -1,0 +1,223 @@
+"""One store interface: the same tests over memory, SQLite and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, JournalRow, MemoryStore, Settings, SqliteStore
+from segmind_mock.records import NEVER
+from segmind_mock.redis_store import RedisStore
+from segmind_mock.stores import JOURNAL_LENGTH, Store, Transaction
+
+JOBS = 200
+MOST_POLLS = 400
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    return f"sqlite:{tmp_path / 'state.db'}"
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store: Store
+    match request.param:
+        case "memory":
+            store = MemoryStore()
+        case "sqlite":
+            store = SqliteStore(tmp_path / "state.db")
+        case _:
+            store = RedisStore(request.getfixturevalue("redis_url"))
+            store.reset()
+    yield store
+    store.close()
+
+
+JOB = Job("id", DEFAULT_KEY, "slug", {"prompt": "é", "n": 1.5}, 7, 0.06, 1.0, NEVER, NEVER, polls_left=3, error="no")
+ROW = JournalRow(1.5, "submitX", "POST", "/v2/x", [("a", "b")], "SG_…", "{}", 200, "{}", "id", True, {"code": "1"})
+
+
+def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
+    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id"]], 2.0, 1)
+    rule = FaultRule({"code": "500"}, "r", "op", "k", 3, 0.5, 1, 2)
+
+    def put_all(tx: Transaction) -> None:
+        for key, record in (("k", account), ("id", JOB), ("r", rule)):
+            tx.put(key, replace(record))
+
+    store.transact(put_all)
+    assert store.transact(lambda tx: tx.get(Account, "k")) == account
+    assert store.transact(lambda tx: tx.get(Job, "id")) == JOB
+    assert store.transact(lambda tx: tx.get(FaultRule, "r")) == rule
+
+
+def test_records_of_a_kind_are_counted_and_listed_in_the_order_of_their_first_put(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        for key in ("c", "a", "b"):
+            tx.put(key, Account(key))
+        tx.put("c", Account("c", credits=1))
+        tx.put("id", JOB)
+        tx.delete(Account, "a")
+        tx.delete(Account, "never there")
+        assert tx.get(Account, "a") is None
+        assert [(account.key, account.credits) for account in tx.oldest(Account, 9)] == [("c", 1), ("b", 100)]
+        assert [account.key for account in tx.oldest(Account, 1)] == ["c"]
+        assert (tx.count(Account), tx.count(Job), tx.count(FaultRule)) == (2, 1, 0)
+
+    store.transact(work)
+
+
+def test_steps_of_several_threads_do_not_mix(store: Store) -> None:
+    store.transact(lambda tx: tx.put("k", Account("k", credits=0)))
+
+    def add_one(_: int) -> None:
+        def work(tx: Transaction) -> None:
+            account = tx.get(Account, "k")
+            assert account is not None
+            tx.put("k", replace(account, credits=account.credits + 1))
+
+        store.transact(work)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add_one, range(200)))
+    account = store.transact(lambda tx: tx.get(Account, "k"))
+    assert account is not None
+    assert account.credits == 200
+
+
+def test_the_journal_is_kept_in_order_and_bounded(store: Store) -> None:
+    for number in range(JOURNAL_LENGTH + 3):
+        store.append(replace(ROW, status=number))
+    rows = store.journal()
+    assert [row.status for row in rows] == list(range(3, JOURNAL_LENGTH + 3))
+    assert replace(rows[0], status=200, headers=ROW.headers) == ROW
+
+
+def test_the_clock_is_moved_for_all(store: Store) -> None:
+    before = Double(store=store).clock.now()
+    Double(store=store).clock.advance(hours=1)
+    assert Double(store=store).clock.now() == pytest.approx(before + 3600, abs=60)
+
+
+def test_a_reset_forgets_everything(store: Store) -> None:
+    store.transact(lambda tx: tx.put("id", JOB))
+    store.append(ROW)
+    store.add_shift(5)
+    store.reset()
+    assert (store.transact(lambda tx: tx.count(Job)), store.journal(), store.shift()) == (0, [], 0)
+
+
+def test_a_double_on_it_remembers_what_another_was_told(store: Store) -> None:
+    async def submit_here_and_fetch_there() -> None:
+        headers = {"x-api-key": DEFAULT_KEY}
+        transports = [httpx.ASGITransport(Double(store=store).app) for _ in range(2)]
+        clients = [httpx.AsyncClient(transport=it, base_url="http://x", headers=headers) for it in transports]
+        async with clients[0] as here, clients[1] as there:
+            submitted = (await here.post("/v2/imagen", json={"prompt": "é"})).json()
+            result = (await there.get(submitted["response_url"])).json()
+            assert (result["prompt"], result["metrics"]["remaining_credits"]) == ("é", 99.94)
+            assert (await there.get("/v1/get-user-credits")).json()["credits"] == 99.94
+            failing = {"prefer": "fail=no"}
+            failed = (await here.post("/v2/imagen", json={"prompt": "x"}, headers=failing)).json()
+            assert (await there.get(failed["status_url"])).status_code == 422
+
+    anyio.run(submit_here_and_fetch_there)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis_url"])
+def test_many_jobs_over_four_workers_none_lost_none_twice_no_false_404(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    store = request.getfixturevalue(kind)
+    # A database of its own.
+    store += "/1" if kind == "redis_url" else ""
+    shape = ["--workers", "4", "--latency-factor", "0.02", "--latency-jitter", "0.5"]
+    command = [sys.executable, "-m", "segmind_mock", "--port", "0", "--store", store, *shape]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            (address,) = re.findall(r"http://\S+", process.stdout.readline())
+            results = asyncio.run(run_jobs(address))
+        finally:
+            process.terminate()
+    assert len({result["request_id"] for result in results}) == JOBS
+    balances = sorted((result["metrics"]["remaining_credits"] for result in results), reverse=True)
+    assert balances == [pytest.approx(100 - 0.06 * (number + 1)) for number in range(JOBS)]
+
+
+async def run_jobs(address: str) -> list[dict[str, Any]]:
+    headers = {"x-api-key": DEFAULT_KEY, "connection": "close"}
+    # A connection for each call, so that the calls of one job meet different workers.
+    transport = httpx.AsyncHTTPTransport(retries=5, limits=httpx.Limits(max_connections=16))
+    async with httpx.AsyncClient(transport=transport, base_url=address, headers=headers, timeout=60) as client:
+
+        async def run_job() -> dict[str, Any]:
+            submitted = await client.post("/v2/imagen", json={"prompt": "x"})
+            assert submitted.status_code == 200, submitted.text
+            for _ in range(MOST_POLLS):
+                status = await client.get(submitted.json()["status_url"])
+                assert status.status_code == 200, status.text
+                if status.json()["status"] == "COMPLETED":
+                    break
+                await asyncio.sleep(0.02)
+            result = await client.get(submitted.json()["response_url"])
+            assert result.status_code == 200, result.text
+            return dict(result.json())
+
+        return list(await asyncio.gather(*(run_job() for _ in range(JOBS))))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "2", "--store", "memory"], "several workers cannot share memory: leave --store away for SQLite"),
+        (["--store", "postgres://x"], "expected memory, sqlite:FILE or redis://HOST"),
+        (["--latency-factor", "-1"], "expected a latency factor of 0 or more"),
+        (["--credits", "nan"], "credits of 0 or more"),
+        (["--port", "99999"], "port must be 0-65535"),
+        (["--store", "redis://127.0.0.1:1"], "refused"),
+    ],
+)
+def test_a_command_that_makes_no_sense_says_so_in_a_line(arguments: list[str], message: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "segmind_mock", "--port", "0", *arguments],
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert message in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_the_jobs_and_the_calls_that_a_double_remembers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmind_mock.service.MOST_JOBS", 50)
+    double = Double(Settings())
+
+    async def submit_many() -> None:
+        headers = {"x-api-key": DEFAULT_KEY}
+        transport = httpx.ASGITransport(double.app)
+        double.open_account(credits=1000)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers) as client:
+            for _ in range(JOURNAL_LENGTH + 100):
+                await client.post("/v2/imagen", json={"prompt": "x"})
+
+    anyio.run(submit_many)
+    assert double.store.transact(lambda tx: tx.count(Job)) <= 51
+    assert len(double.requests()) == JOURNAL_LENGTH
+    assert double.account().pending == []
