@@ -11,9 +11,9 @@ import orjson
 
 from segmind_mock.admin import admin_app
 from segmind_mock.contract import Operation
-from segmind_mock.faults import Fault
+from segmind_mock.faults import NO_FAULT, Fault
 from segmind_mock.service import RESERVED_PREFIX, Call, Outcome
-from segmind_mock.stores import JournalRow, Transaction
+from segmind_mock.stores import Exchange, Transaction
 
 if TYPE_CHECKING:
     from segmind_mock.double import Double
@@ -24,9 +24,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ABORT = "segmind_mock.abort"
 """The extension by which our server closes a connection without an answer."""
-LONGEST_IN_JOURNAL = 10_000
-"""Characters of a body that the journal keeps."""
-NO_FAULT = Fault()
 
 
 class ConnectionDroppedError(ConnectionError):
@@ -142,18 +139,17 @@ class MockApp:
         *,
         dropped: bool,
     ) -> None:
-        key_header = self._double.contract.key_header
         self._double.store.append(
-            JournalRow(
+            Exchange(
                 at=self._double.clock.now(),
                 operation_id=operation.operation_id if operation else None,
                 method=scope["method"],
                 path=scope["path"],
-                headers=[item for item in headers.items() if item[0] not in (key_header, "authorization")],
-                key=mask(headers.get(key_header)),
-                body=body[:LONGEST_IN_JOURNAL].decode(errors="replace"),
+                headers=headers,
+                key_header=self._double.contract.key_header,
+                body=body,
                 status=0 if dropped else outcome.status,
-                answer=outcome.body[:LONGEST_IN_JOURNAL].decode(errors="replace"),
+                answer=outcome.body,
                 request_id=outcome.request_id,
                 accepted=outcome.accepted,
                 fault=fields,
@@ -234,8 +230,3 @@ def address_of(scope: Scope, headers: Mapping[str, str]) -> str:
         server = scope.get("server") or ("127.0.0.1", None)
         host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
     return f"{scope['scheme']}://{host}"
-
-
-def mask(key: str | None) -> str | None:
-    """Enough of a key to tell it from others, too little to use it."""
-    return key and (f"{key[:3]}…{key[-4:]}" if len(key) >= 12 else "…")

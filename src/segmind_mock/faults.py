@@ -42,6 +42,9 @@ class Fault:
         return self.code is not None or self.html is not None or self.drop == "before"
 
 
+NO_FAULT = Fault()
+
+
 def parse_prefer(header: str) -> dict[str, str]:
     """The fields of a `Prefer` header that the double knows."""
     fields: dict[str, str] = {}

@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 import redis
 
-from segmind_mock.stores import JOURNAL_LENGTH, LOCK_SECONDS, JournalRow, R, Record, T, Transaction, decode
+from segmind_mock.stores import JOURNAL_LENGTH, LOCK_SECONDS, Exchange, JournalRow, R, Record, T, Transaction, decode
 
 
 class RedisStore:
@@ -76,9 +76,9 @@ class RedisStore:
     def add_shift(self, seconds: float) -> None:
         self._redis.incrbyfloat(self._name("shift"), seconds)
 
-    def append(self, entry: JournalRow) -> None:
+    def append(self, entry: Exchange) -> None:
         name = self._name("journal")
-        self._redis.pipeline().rpush(name, orjson.dumps(entry)).ltrim(name, -JOURNAL_LENGTH, -1).execute()
+        self._redis.pipeline().rpush(name, orjson.dumps(entry.row())).ltrim(name, -JOURNAL_LENGTH, -1).execute()
 
     def journal(self) -> list[JournalRow]:
         rows = cast(list[bytes], self._redis.lrange(self._name("journal"), 0, -1))

@@ -29,7 +29,16 @@ class DroppingProtocol(HttpToolsProtocol):
 
 def server_config(app: Any, **options: Any) -> uvicorn.Config:
     """uvicorn as the double needs it."""
-    return uvicorn.Config(app, http=DroppingProtocol, log_level="critical", access_log=False, **options)
+    return uvicorn.Config(
+        app,
+        http=DroppingProtocol,
+        ws="none",
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        **options,
+    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from segmind_mock.contract import Contract, Model, Operation
-from segmind_mock.faults import Fault, parse_prefer, read_fault, strikes
+from segmind_mock.faults import NO_FAULT, Fault, parse_prefer, read_fault, strikes
 from segmind_mock.images import draw, image_digest, image_size
 from segmind_mock.records import NEVER, Account, FaultRule, Job
 from segmind_mock.stores import Transaction
@@ -136,7 +136,7 @@ class Service:
         fields = parse_prefer(call.headers["prefer"]) if "prefer" in call.headers else {}
         if not fields and tx.count(FaultRule):
             fields = self._fields_by_rule(tx, call)
-        return fields, read_fault(fields)
+        return fields, read_fault(fields) if fields else NO_FAULT
 
     def _fields_by_rule(self, tx: Transaction, call: Call) -> dict[str, str]:
         key = call.headers.get(self.contract.key_header)
@@ -295,8 +295,9 @@ class Service:
 
     def _forget(self, tx: Transaction, now: float) -> None:
         """Forgets the oldest jobs whose retention is over, and those beyond the number that is remembered."""
+        over = tx.count(Job) > MOST_JOBS
         for job in tx.oldest(Job, 2):
-            gone = now >= job.submitted_at + self.contract.job_retention or tx.count(Job) > MOST_JOBS
+            gone = over or now >= job.submitted_at + self.contract.job_retention
             if gone and now >= job.ended_at:
                 tx.delete(Job, job.request_id)
 

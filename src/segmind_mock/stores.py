@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,66 @@ T = TypeVar("T")
 
 JOURNAL_LENGTH = 1000
 """Calls that are remembered; older ones are forgotten."""
+LONGEST_IN_JOURNAL = 10_000
+"""Characters of a body that the journal keeps."""
 LOCK_SECONDS = 10.0
 """For the lock of a shared store, before an error."""
+
+
+@dataclass(slots=True)
+class JournalRow:
+    """One call and its answer, as they came."""
+
+    at: float
+    operation_id: str | None
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    """Without the key."""
+    key: str | None
+    body: str
+    status: int
+    """0 where the connection was dropped."""
+    answer: str
+    request_id: str | None
+    """The job that was accepted."""
+    accepted: bool
+    """Whether a POST was accepted, and is charged unless its job fails."""
+    fault: dict[str, str]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One call and its answer, as they came. To write it down costs more than to answer, so that it waits."""
+
+    at: float
+    operation_id: str | None
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    key_header: str
+    body: bytes
+    status: int
+    answer: bytes
+    request_id: str | None
+    accepted: bool
+    fault: dict[str, str]
+
+    def row(self) -> JournalRow:
+        return JournalRow(
+            at=self.at,
+            operation_id=self.operation_id,
+            method=self.method,
+            path=self.path,
+            headers=[item for item in self.headers.items() if item[0] not in (self.key_header, "authorization")],
+            key=mask(self.headers.get(self.key_header)),
+            body=self.body[:LONGEST_IN_JOURNAL].decode(errors="replace"),
+            status=self.status,
+            answer=self.answer[:LONGEST_IN_JOURNAL].decode(errors="replace"),
+            request_id=self.request_id,
+            accepted=self.accepted,
+            fault=self.fault,
+        )
 
 
 class Transaction(Protocol):
@@ -50,7 +108,7 @@ class Store(Protocol):
         ...
 
     def add_shift(self, seconds: float) -> None: ...
-    def append(self, entry: JournalRow) -> None:
+    def append(self, entry: Exchange) -> None:
         """Adds a call to the journal, forgetting the oldest beyond JOURNAL_LENGTH."""
         ...
 
@@ -60,28 +118,6 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class JournalRow:
-    """One call and its answer, as they came."""
-
-    at: float
-    operation_id: str | None
-    method: str
-    path: str
-    headers: list[tuple[str, str]]
-    """Without the key."""
-    key: str | None
-    body: str
-    status: int
-    """0 where the connection was dropped."""
-    answer: str
-    request_id: str | None
-    """The job that was accepted."""
-    accepted: bool
-    """Whether a POST was accepted, and is charged unless its job fails."""
-    fault: dict[str, str]
 
 
 class MemoryStore:
@@ -95,7 +131,7 @@ class MemoryStore:
         self._records: dict[type[Record], OrderedDict[str, Any]] = {
             kind: OrderedDict() for kind in (Account, Job, FaultRule)
         }
-        self._journal: deque[JournalRow] = deque(maxlen=JOURNAL_LENGTH)
+        self._journal: deque[Exchange] = deque(maxlen=JOURNAL_LENGTH)
         self._shift = 0.0
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -123,11 +159,11 @@ class MemoryStore:
     def add_shift(self, seconds: float) -> None:
         self._shift += seconds
 
-    def append(self, entry: JournalRow) -> None:
+    def append(self, entry: Exchange) -> None:
         self._journal.append(entry)
 
     def journal(self) -> list[JournalRow]:
-        return list(self._journal)
+        return [entry.row() for entry in self._journal]
 
     def close(self) -> None:
         """Nothing to close."""
@@ -208,10 +244,10 @@ class SqliteStore:
                 (seconds,),
             )
 
-    def append(self, entry: JournalRow) -> None:
+    def append(self, entry: Exchange) -> None:
         with self._locked():
             position = self._connection.execute(
-                "INSERT INTO journal (value) VALUES (?)", (orjson.dumps(entry),)
+                "INSERT INTO journal (value) VALUES (?)", (orjson.dumps(entry.row()),)
             ).lastrowid
             self._connection.execute("DELETE FROM journal WHERE position <= ?", ((position or 0) - JOURNAL_LENGTH,))
 
@@ -226,3 +262,8 @@ class SqliteStore:
 
 def decode(kind: type[R], value: bytes) -> R:
     return kind(**orjson.loads(value))
+
+
+def mask(key: str | None) -> str | None:
+    """Enough of a key to tell it from others, too little to use it."""
+    return key and (f"{key[:3]}…{key[-4:]}" if len(key) >= 12 else "…")

@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
-from segmind_mock.app import LONGEST_IN_JOURNAL
-from segmind_mock.stores import JOURNAL_LENGTH
+from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL
 
 PROMPT = {"prompt": "x"}
 

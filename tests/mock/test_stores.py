@@ -17,10 +17,10 @@ import anyio
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, JournalRow, MemoryStore, Settings, SqliteStore
+from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, Settings, SqliteStore
 from segmind_mock.records import NEVER
 from segmind_mock.redis_store import RedisStore
-from segmind_mock.stores import JOURNAL_LENGTH, Store, Transaction
+from segmind_mock.stores import JOURNAL_LENGTH, Exchange, Store, Transaction
 
 JOBS = 200
 MOST_POLLS = 400
@@ -47,7 +47,20 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 JOB = Job("id", DEFAULT_KEY, "slug", {"prompt": "é", "n": 1.5}, 7, 0.06, 1.0, NEVER, NEVER, polls_left=3, error="no")
-ROW = JournalRow(1.5, "submitX", "POST", "/v2/x", [("a", "b")], "SG_…", "{}", 200, "{}", "id", True, {"code": "1"})
+EXCHANGE = Exchange(
+    at=1.5,
+    operation_id="submitX",
+    method="POST",
+    path="/v2/x",
+    headers={"a": "b", "k": DEFAULT_KEY},
+    key_header="k",
+    body=b"{}",
+    status=200,
+    answer=b"\xff",
+    request_id="id",
+    accepted=True,
+    fault={"code": "1"},
+)
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
@@ -100,10 +113,12 @@ def test_steps_of_several_threads_do_not_mix(store: Store) -> None:
 
 def test_the_journal_is_kept_in_order_and_bounded(store: Store) -> None:
     for number in range(JOURNAL_LENGTH + 3):
-        store.append(replace(ROW, status=number))
+        store.append(replace(EXCHANGE, status=number))
     rows = store.journal()
     assert [row.status for row in rows] == list(range(3, JOURNAL_LENGTH + 3))
-    assert replace(rows[0], status=200, headers=ROW.headers) == ROW
+    row = rows[0]
+    assert (row.key, row.body, row.answer, row.fault) == ("SG_…cdef", "{}", "\N{REPLACEMENT CHARACTER}", {"code": "1"})
+    assert [tuple(item) for item in row.headers] == [("a", "b")]
 
 
 def test_the_clock_is_moved_for_all(store: Store) -> None:
@@ -114,7 +129,7 @@ def test_the_clock_is_moved_for_all(store: Store) -> None:
 
 def test_a_reset_forgets_everything(store: Store) -> None:
     store.transact(lambda tx: tx.put("id", JOB))
-    store.append(ROW)
+    store.append(EXCHANGE)
     store.add_shift(5)
     store.reset()
     assert (store.transact(lambda tx: tx.count(Job)), store.journal(), store.shift()) == (0, [], 0)
