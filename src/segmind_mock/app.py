@@ -69,7 +69,7 @@ class MockApp:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         double = self._double
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
         operations, request_id = self._route(scope["path"])
         operation = operations.get(scope["method"])
         body = b""

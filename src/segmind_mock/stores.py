@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -148,7 +149,7 @@ class MemoryStore:
         self._records[kind].pop(key, None)
 
     def oldest(self, kind: type[R], count: int) -> list[R]:
-        return [record for record, _ in zip(self._records[kind].values(), range(count), strict=False)]
+        return list(islice(self._records[kind].values(), count))
 
     def count(self, kind: type[Record]) -> int:
         return len(self._records[kind])
