@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 LONGEST_SIDE = 1024
 """Pixels of the longer side where a shape was asked for, not a size."""
+PALETTES = 64
 LARGEST_SIDE = 4096
 """Pixels; nothing larger is drawn."""
 
@@ -39,45 +40,59 @@ def image_digest(slug: str, parameters: Mapping[str, Any], seed: int) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
 
-@lru_cache(maxsize=256)
 def draw(
     digest: str, width: int, height: int, *, image_format: Literal["png", "jpeg"] = "png", caption: str = ""
 ) -> bytes:
-    """A file of exactly this size; the digest decides its colours and stands in a PNG's Comment.
+    """A file of exactly this size; the digest decides its colours and stands in its comment.
 
     JPEG and a caption, which is written on the picture, need Pillow.
     """
-    plain = draw_png(digest, width, height)
     if image_format == "png" and not caption:
-        return plain
+        return draw_png(digest, width, height)
+    return draw_with_pillow(digest, width, height, image_format, caption)
+
+
+@lru_cache(maxsize=256)
+def draw_with_pillow(digest: str, width: int, height: int, image_format: str, caption: str) -> bytes:
     from PIL import Image, ImageDraw, PngImagePlugin
 
-    with Image.open(io.BytesIO(plain)) as image:
+    comment = f"made by segmind-mock, {digest}"
+    with Image.open(io.BytesIO(draw_png(digest, width, height))) as image:
         if caption:
             ImageDraw.Draw(image).text((8, 8), caption, fill="white", stroke_width=2, stroke_fill="black")
-        comment = PngImagePlugin.PngInfo()
-        comment.add_text("Comment", f"made by segmind-mock, {digest}")
         file = io.BytesIO()
-        image.save(file, format=image_format, **({"pnginfo": comment} if image_format == "png" else {"quality": 90}))
+        if image_format == "png":
+            text = PngImagePlugin.PngInfo()
+            text.add_text("Comment", comment)
+            image.save(file, format="png", pnginfo=text)
+        else:
+            image.save(file, format="jpeg", quality=90, comment=comment)
         return file.getvalue()
 
 
 def draw_png(digest: str, width: int, height: int) -> bytes:
-    red, green, blue, slope, *_ = hashlib.sha256(digest.encode()).digest()
-    step = 1 + slope % 3
-    first_row = bytes((red, green, blue)) + bytes((step % 2, 1, step // 2)) * (width - 1)
-    # Each later row is stored as its difference from the row above: all zeros, or all ones.
-    rows = [b"\x01" + first_row]
-    rows.extend(b"\x02" + bytes((row % (step + 1) == 0,)) * (3 * width) for row in range(1, height))
+    """Its pixels are drawn once for each palette and size; the comment makes each file its own."""
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
             chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
             chunk(b"tEXt", b"Comment\x00made by segmind-mock, " + digest.encode()),
-            chunk(b"IDAT", zlib.compress(b"".join(rows), 1)),
+            pixels(int(digest[:4], 16) % PALETTES, width, height),
             chunk(b"IEND", b""),
         )
     )
+
+
+@lru_cache(maxsize=256)
+def pixels(palette: int, width: int, height: int) -> bytes:
+    """The chunk that holds a gradient."""
+    red, green, blue, slope, *_ = hashlib.sha256(bytes((palette,))).digest()
+    step = 1 + slope % 3
+    first_row = bytes((red, green, blue)) + bytes((step % 2, 1, step // 2)) * (width - 1)
+    # Each later row is stored as its difference from the row above: all zeros, or all ones.
+    rows = [b"\x01" + first_row]
+    rows.extend(b"\x02" + bytes((row % (step + 1) == 0,)) * (3 * width) for row in range(1, height))
+    return chunk(b"IDAT", zlib.compress(b"".join(rows), 1))
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

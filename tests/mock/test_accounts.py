@@ -173,6 +173,9 @@ class TestPictures:
         assert captioned.headers["content-type"] == described["content_type"] == f"image/{settings.image_format}"
         assert len(captioned.content) == described["file_size"]
         assert captioned.content != call.get(described["url"].partition("?")[0]).content
+        other = call.post("/v1/imagen-4-fast", json={"prompt": "a fox & a hound", "seed": 8}).json()["images"][0]
+        plain = [call.get(it["url"].partition("?")[0]).content for it in (described, other)]
+        assert plain[0] != plain[1]
 
 
 @pytest.mark.parametrize(

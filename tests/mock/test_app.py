@@ -86,6 +86,7 @@ class TestErrors:
             b'{"prompt": "\\ud800"}',
             b'{"prompt": "\xff"}',
             b'{"prompt": "x", "aspect_ratio": "2:1"}',
+            b'{"prompt": "x", "prompt": 7}',
         ],
     )
     def test_a_body_that_cannot_be_taken_is_400_and_costs_nothing(
