@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
+from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -143,6 +145,31 @@ class TestOneJobAtATime:
         clock.advance(60)
         balances = [call.get(url).json()["metrics"]["remaining_credits"] for url in (fast, slow)]
         assert balances == [99.98, 99.92]
+
+
+def test_a_v1_call_whose_caller_hangs_up_is_not_charged() -> None:
+    class EndlessClock(MovableClock):
+        async def sleep(self, seconds: float) -> None:
+            await anyio.sleep_forever()
+
+    double = Double(Settings(latency_factor=1), clock=EndlessClock())
+    messages = iter([{"type": "http.request", "body": b'{"prompt": "x"}'}, {"type": "http.disconnect"}])
+    headers = [(b"x-api-key", DEFAULT_KEY.encode()), (b"content-type", b"application/json"), (b"host", b"double")]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return next(messages)
+
+    async def send(_: MutableMapping[str, Any]) -> None: ...
+
+    async def call_and_hang_up() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/v1/imagen", "scheme": "http", "headers": headers}
+        with anyio.fail_after(10):
+            await double.app(scope, receive, send)
+
+    anyio.run(call_and_hang_up)
+    account = double.account()
+    assert (account.credits, account.reserved) == (100, 0)
+    assert [row.accepted for row in double.requests()] == [False]
 
 
 class TestGenerateAs:
