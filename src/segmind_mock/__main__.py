@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 
 DEFAULT_PORT = 4010
@@ -29,6 +30,7 @@ def serve_double(options: argparse.Namespace) -> int:
     from uvicorn.supervisors import Multiprocess
 
     from segmind_mock.server import listen, server_config
+    from segmind_mock.service import Settings
     from segmind_mock.worker import WorkerSettings
 
     with tempfile.TemporaryDirectory(prefix="segmind-mock-") as folder:
@@ -42,13 +44,8 @@ def serve_double(options: argparse.Namespace) -> int:
             key=options.key,
             credits=options.credits,
             requests_per_minute=options.requests_per_minute,
-            latency_factor=options.latency_factor,
-            latency_jitter=options.latency_jitter,
-            polls_to_complete=options.polls_to_complete,
-            generate_as=options.generate_as,
-            image_format=options.image_format,
-            captions=options.captions,
             admin_everywhere=options.admin_everywhere,
+            settings={field.name: getattr(options, field.name) for field in fields(Settings) if field.name in options},
         )
         double = settings.double()
         key = double.account(options.key).key

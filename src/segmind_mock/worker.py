@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from segmind_mock.double import LOOPBACK, Double
 from segmind_mock.records import Account
@@ -24,13 +24,9 @@ class WorkerSettings:
     key: str
     credits: float
     requests_per_minute: int | None
-    latency_factor: float
-    latency_jitter: float
-    polls_to_complete: int | None
-    generate_as: Literal["json", "text", "image"]
-    image_format: Literal["png", "jpeg"]
-    captions: bool
     admin_everywhere: bool
+    settings: dict[str, Any]
+    """Those of the double, by name."""
 
     def export(self) -> None:
         os.environ[VARIABLE] = json.dumps(asdict(self))
@@ -38,14 +34,7 @@ class WorkerSettings:
     def double(self) -> Double:
         """The double of these settings. Raises ValueError for a store that nobody knows."""
         return Double(
-            Settings(
-                latency_factor=self.latency_factor,
-                latency_jitter=self.latency_jitter,
-                polls_to_complete=self.polls_to_complete,
-                generate_as=self.generate_as,
-                image_format=self.image_format,
-                captions=self.captions,
-            ),
+            Settings(**self.settings),
             store=open_store(self.store),
             account=Account(self.key, credits=self.credits, requests_per_minute=self.requests_per_minute),
             admin_hosts=None if self.admin_everywhere else LOOPBACK,

@@ -1,4 +1,4 @@
-"""A real Redis for the tests of shared state."""
+"""A caller of the double, and a real Redis for the tests of shared state."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import redis
 
+from segmind_mock import DEFAULT_KEY
+
 STARTUP_SECONDS = 10
+
+
+@pytest.fixture
+def call(address: str) -> Iterator[httpx.Client]:
+    """A caller with the default key."""
+    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

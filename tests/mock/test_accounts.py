@@ -22,12 +22,6 @@ def settings() -> Settings:
     return Settings()
 
 
-@pytest.fixture
-def call(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
-        yield client
-
-
 def test_a_model_that_is_closed_to_an_account_is_403_and_costs_nothing(call: httpx.Client, double: Double) -> None:
     double.open_account(forbidden_models=["imagen-4"])
     for operation_id, path in (("generateImagen4", "/v1/imagen-4"), ("submitImagen4", "/v2/imagen-4")):
@@ -149,11 +143,13 @@ class TestOneJobAtATime:
 
 def test_a_v1_call_whose_caller_hangs_up_is_not_charged() -> None:
     class EndlessClock(MovableClock):
-        async def sleep(self, seconds: float) -> None:
+        async def sleep(self, seconds: float) -> None:  # noqa: ARG002  the protocol has it
             await anyio.sleep_forever()
 
     double = Double(Settings(latency_factor=1), clock=EndlessClock())
-    messages = iter([{"type": "http.request", "body": b'{"prompt": "x"}'}, {"type": "http.disconnect"}])
+    messages: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b'{"prompt": "x"}'}, {"type": "http.disconnect"}]
+    )
     headers = [(b"x-api-key", DEFAULT_KEY.encode()), (b"content-type", b"application/json"), (b"host", b"double")]
 
     async def receive() -> MutableMapping[str, Any]:

@@ -16,12 +16,6 @@ PROMPT = {"prompt": "x"}
 
 
 @pytest.fixture
-def call(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
-        yield client
-
-
-@pytest.fixture
 def admin(address: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"{address}/_mock") as client:
         yield client

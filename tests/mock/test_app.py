@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -19,13 +19,6 @@ OPERATIONS = {operation.operation_id: operation for operation in CONTRACT.operat
 POSTS = {name: it for name, it in OPERATIONS.items() if it.method == "POST"}
 SUBMITS = {name: it for name, it in POSTS.items() if it.role == "submit"}
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture
-def call(address: str) -> Iterator[httpx.Client]:
-    """A caller with the default key."""
-    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
-        yield client
 
 
 @pytest.fixture

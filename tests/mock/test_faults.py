@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -21,12 +20,6 @@ PROMPT = {"prompt": "x"}
 @pytest.fixture
 def settings() -> Settings:
     return Settings()
-
-
-@pytest.fixture
-def call(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as client:
-        yield client
 
 
 @pytest.mark.parametrize(("operation_id", "status"), DOCUMENTED)
