@@ -88,6 +88,8 @@ class MockApp:
                 fields, fault, outcome = self._answer(call)
                 if outcome.finish is not None:
                     outcome = await self._wait_and_finish(call, outcome, receive)
+        if fault.malformed:
+            outcome.body = b'{"error": '
         if fault.latency:
             await double.clock.sleep(fault.latency)
         dropped = fault.drop is not None

@@ -170,8 +170,6 @@ class Service:
         except RefusedError as refusal:
             body = refusal.body or self.contract.example(call.operation, refusal.status, refusal.example)
             outcome = Outcome(refusal.status, orjson.dumps(body), headers=dict(refusal.headers))
-        if fault.malformed:
-            outcome.body = b'{"error": '
         return outcome
 
     def _replacement(self, operation: Operation, fault: Fault) -> Outcome:

@@ -90,6 +90,17 @@ def test_malformed_json_is_no_json_and_the_call_is_carried_out(call: httpx.Clien
     assert len(double.requests(accepted=True)) == 1
 
 
+class TestSlow:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(latency_factor=1)
+
+    def test_a_fault_also_befalls_a_v1_call_that_takes_its_time(self, call: httpx.Client, double: Double) -> None:
+        response = call.post("/v1/imagen", json=PROMPT, headers={"prefer": "malformed=json"})
+        assert (response.status_code, response.content) == (200, b'{"error": ')
+        assert double.account().credits == 99.94
+
+
 def test_a_job_can_be_told_to_fail(call: httpx.Client, double: Double) -> None:
     submitted = call.post("/v2/imagen", json=PROMPT, headers={"prefer": 'fail="out of paint"'}).json()
     for name, url in (("getJobStatus", "status_url"), ("getJobResult", "response_url")):
