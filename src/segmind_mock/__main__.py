@@ -33,6 +33,8 @@ def serve_double(options: argparse.Namespace) -> int:
     from segmind_mock.service import Settings
     from segmind_mock.worker import WorkerSettings
 
+    if options.workers < 1:
+        raise ValueError("expected 1 worker or more")
     with tempfile.TemporaryDirectory(prefix="segmind-mock-") as folder:
         store = options.store or (f"sqlite:{Path(folder) / 'state.db'}" if options.workers > 1 else "memory")
         if store == "memory" and options.workers > 1:
@@ -74,6 +76,8 @@ def serve_proxy(options: argparse.Namespace) -> int:
     from segmind_mock.proxy import proxy_app
     from segmind_mock.server import listen, server_config
 
+    if not options.upstream.startswith(("http://", "https://")):
+        raise ValueError(f"--upstream: expected an address such as https://host, got {options.upstream!r}")
     app = proxy_app(options.upstream, lambda line: print(line, flush=True))
     with listen(options.host, options.port) as listener:
         address = f"http://{options.host}:{listener.getsockname()[1]}"
@@ -85,7 +89,7 @@ def serve_proxy(options: argparse.Namespace) -> int:
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="segmind-mock", description="A stateful double of Segmind's image API.")
     parser.set_defaults(command=serve_double)
-    add_address(parser, DEFAULT_PORT)
+    add_address(parser, "127.0.0.1", DEFAULT_PORT)
     parser.add_argument("--key", default="SG_0123456789abcdef", help="key of the ready account (default: %(default)s)")
     parser.add_argument("--credits", type=float, default=100.0, help="US dollars on it (default: %(default)g)")
     parser.add_argument("--requests-per-minute", type=int, help="calls it may make in a minute (default: no limit)")
@@ -111,13 +115,16 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     proxy = commands.add_parser("proxy", help="pass calls to the service and report what does not fit the contract")
     proxy.set_defaults(command=serve_proxy)
     proxy.add_argument("--upstream", required=True, help="address of the service")
-    add_address(proxy, DEFAULT_PORT + 1)
+    # Without defaults of its own, which would override what stands before the command.
+    add_address(proxy, argparse.SUPPRESS, argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
-def add_address(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=port, help="port to listen on, 0 for a free one")
+def add_address(parser: argparse.ArgumentParser, host: str, port: int | str) -> None:
+    parser.add_argument("--host", default=host, help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=int, default=port, help=f"port to listen on, 0 for a free one (default: {DEFAULT_PORT})"
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def admin_app(double: Double) -> Starlette:
             ):
                 return answer({"error": "the admin interface answers on loopback only"}, 403)
             try:
-                arguments = {**request.query_params, **request.path_params, **await read_object(request)}
+                arguments = {**request.query_params, **await read_object(request), **request.path_params}
                 return answer(handler(arguments))
             except (KeyError, TypeError, ValueError) as error:
                 return answer({"error": str(error.args[0]) if error.args else type(error).__name__}, 400)
@@ -156,7 +156,9 @@ def image_endpoint(double: Double) -> Callable[[Request], Awaitable[Response]]:
         if double.clock.now() >= int(name[4]) + double.contract.image_retention:
             raise HTTPException(404)
         image_format: Literal["png", "jpeg"] = "png" if name[5] == "png" else "jpeg"
-        caption = request.query_params.get("caption", "")[:LONGEST_CAPTION]
+        if image_format not in ("png", double.settings.image_format):
+            raise HTTPException(404)
+        caption = request.query_params.get("caption", "")[:LONGEST_CAPTION] if double.settings.captions else ""
         content = draw(name[1], int(name[2]), int(name[3]), image_format=image_format, caption=caption)
         return Response(content, media_type=f"image/{image_format}")
 

@@ -12,7 +12,7 @@ import orjson
 from segmind_mock.admin import admin_app
 from segmind_mock.contract import Operation
 from segmind_mock.faults import NO_FAULT, Fault
-from segmind_mock.service import RESERVED_PREFIX, Call, Outcome
+from segmind_mock.service import RESERVED_PREFIX, WITHOUT_BODY, Call, Outcome
 from segmind_mock.stores import Exchange, Transaction
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ ABORT = "segmind_mock.abort"
 
 class ConnectionDroppedError(ConnectionError):
     """The connection was to be dropped, and the server has no way to: the double runs in process."""
+
+
+class CallerGoneError(Exception):
+    """The caller hung up before the body was complete."""
 
 
 class MockApp:
@@ -78,7 +82,10 @@ class MockApp:
         if operation is None:
             outcome = self._answer_unknown(scope, operations)
         else:
-            read = await read_body(headers, receive, double.settings.largest_body) if operation.model else b""
+            try:
+                read = await read_body(headers, receive, double.settings.largest_body) if operation.model else b""
+            except CallerGoneError:
+                return
             if read is None:
                 message = f"the body is larger than {double.settings.largest_body} bytes"
                 outcome = Outcome(400, orjson.dumps({"error": message}), headers={"connection": "close"})
@@ -175,6 +182,8 @@ async def read_body(headers: Mapping[str, str], receive: Receive, largest: int) 
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGoneError
         body += bytes(message.get("body", b""))
         if len(body) > largest:
             return None
@@ -209,11 +218,10 @@ def abort(scope: Scope) -> None:
 
 
 async def send_outcome(scope: Scope, send: Send, outcome: Outcome, fault: Fault) -> None:
-    headers = [
-        (b"content-type", outcome.content_type.encode()),
-        (b"content-length", str(len(outcome.body)).encode()),
-        *((name.encode(), value.encode()) for name, value in outcome.headers.items()),
-    ]
+    headers = [(name.encode(), value.encode()) for name, value in outcome.headers.items()]
+    if outcome.status not in WITHOUT_BODY:
+        headers.append((b"content-type", outcome.content_type.encode()))
+        headers.append((b"content-length", str(len(outcome.body)).encode()))
     await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
     if fault.truncate is None:
         await send({"type": "http.response.body", "body": outcome.body})

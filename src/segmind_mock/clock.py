@@ -7,6 +7,9 @@ from typing import Protocol
 
 import anyio
 
+LONGEST_MOVE = 1e9
+"""Seconds, some thirty years."""
+
 
 class Shift(Protocol):
     """Remembers by how much a clock has been moved; a `Store` does."""
@@ -65,6 +68,6 @@ class MovableClock:
 
 def forward(seconds: float, minutes: float, hours: float, days: float) -> float:
     step = seconds + 60 * (minutes + 60 * (hours + 24 * days))
-    if not 0 <= step < float("inf"):
-        raise ValueError(f"time goes only forward, not by {step} seconds")
+    if not 0 <= step <= LONGEST_MOVE:
+        raise ValueError(f"time goes only forward, by up to {LONGEST_MOVE:g} seconds, not by {step:g}")
     return step

@@ -6,6 +6,8 @@ import math
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
+from typing import Any
 
 from segmind_mock.app import MockApp
 from segmind_mock.clock import Clock, SystemClock
@@ -18,6 +20,7 @@ from segmind_mock.stores import JournalRow, MemoryStore, Store, Transaction, mas
 DEFAULT_KEY = "SG_0123456789abcdef"
 """Key of the account that every double starts with."""
 
+FAULT_EXPECTED = "fault: expected an object with texts, such as {'code': '502'}"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
@@ -42,6 +45,9 @@ class Double:
     ) -> None:
         self.contract = contract or Contract.load()
         self.settings = settings or Settings()
+        if self.settings.captions or self.settings.image_format == "jpeg":
+            # Now, not in the middle of a call.
+            import_module("PIL")
         self.store: Store = store or MemoryStore()
         self.clock: Clock = clock or SystemClock(self.store)
         self.admin_hosts = admin_hosts
@@ -52,7 +58,7 @@ class Double:
         self._open_first_account()
 
     def reset(self) -> None:
-        """Forgets everything but the settings and the time, and opens the ready account anew."""
+        """Forgets everything but the settings, moves of the machine's time too, and opens the ready account anew."""
         self.store.reset()
         self._open_first_account()
 
@@ -82,14 +88,25 @@ class Double:
         """
         account = Account(key, credits, requests_per_minute, list(forbidden_models), has_balance)
         self._check(account)
-        self.store.transact(lambda tx: tx.put(key, account))
-        return account
+
+        def put(tx: Transaction) -> Account:
+            known = tx.get(Account, key)
+            if known is not None:
+                # What is on its way is settled with the account as it is now.
+                account.reserved, account.pending = known.reserved, known.pending
+            tx.put(key, account)
+            return account
+
+        return self.store.transact(put)
 
     def _check(self, account: Account) -> None:
         unknown = sorted(set(account.forbidden_models) - set(self.contract.models))
         if unknown:
             raise ValueError(f"no model has the slug {unknown[0]!r}; known are {', '.join(self.contract.models)}")
         limit = account.requests_per_minute
+        require(account.key, str, "key: expected a text")
+        require(limit, int | None, "requests_per_minute: expected a whole number")
+        require(account.has_balance, bool, "has_balance: expected true or false")
         if not account.key or not 0 <= account.credits < math.inf or (limit is not None and limit < 1):
             raise ValueError("expected a key, credits of 0 or more and a limit of 1 or more")
 
@@ -116,9 +133,11 @@ class Double:
 
     def fail(self, request_id: str, error: str = "failed on demand") -> Job:
         """Lets a job fail now. Raises KeyError for an id that is not known, ValueError for a job that has ended."""
-        return self._end(request_id, error)
+        return self._end(request_id, error or "failed on demand")
 
     def _end(self, request_id: str, error: str | None) -> Job:
+        require(error, str | None, "error: expected a text")
+
         def work(tx: Transaction, job: Job) -> None:
             now = self.clock.now()
             account = tx.get(Account, job.key)
@@ -154,6 +173,10 @@ class Double:
         `fault` holds the fields of a `Prefer` header. Without an `operation_id` or a `key` the rule is for all,
         without `times` it has no end. Raises ValueError for what makes no sense.
         """
+        require(fault, dict, FAULT_EXPECTED)
+        for value in fault.values():
+            require(value, str, FAULT_EXPECTED)
+        require(times, int | None, "times: expected a whole number")
         read_fault(fault)
         known = {operation.operation_id for operation in self.contract.operations}
         if operation_id is not None and operation_id not in known:
@@ -203,7 +226,10 @@ class Double:
         ]
 
     def billed_requests(self, *, key: str | None = None) -> list[JournalRow]:
-        """The calls that were paid for: answered v1 calls, and submits whose job has completed."""
+        """The calls that were paid for: answered v1 calls, and submits whose job has completed.
+
+        As far as the journal goes back and the jobs are still remembered.
+        """
         return [row for row in self.requests(key=key, accepted=True) if self._was_charged(row)]
 
     def _was_charged(self, row: JournalRow) -> bool:
@@ -214,6 +240,12 @@ class Double:
         except KeyError:
             return False
         return job.state(self.clock.now()) == "COMPLETED"
+
+
+def require(value: object, kind: Any, message: str) -> None:
+    """Raises TypeError; for what may come from JSON, whatever its declared type."""
+    if not isinstance(value, kind):
+        raise TypeError(message)
 
 
 def look(_tx: Transaction, _job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -48,10 +49,9 @@ NO_FAULT = Fault()
 def parse_prefer(header: str) -> dict[str, str]:
     """The fields of a `Prefer` header that the double knows."""
     fields: dict[str, str] = {}
-    for part in header.split(","):
-        name, _, value = part.strip().partition("=")
-        if name.strip().lower() in FIELDS:
-            fields[name.strip().lower()] = value.strip().strip('"')
+    for name, value in re.findall(r'([\w-]+)\s*=\s*("[^"]*"|[^,]*)', header):
+        if name.lower() in FIELDS:
+            fields[name.lower()] = value.strip().strip('"')
     return fields
 
 

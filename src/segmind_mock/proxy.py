@@ -34,7 +34,7 @@ def proxy_app(
     The caller's key is passed on and neither reported nor stored.
     """
     checks = Checks(contract or Contract.load())
-    client = httpx.AsyncClient(base_url=upstream, timeout=TIMEOUT_SECONDS, transport=transport)
+    client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=transport)
 
     async def pass_on(request: Request) -> Response:
         body = await request.body()
@@ -43,9 +43,7 @@ def proxy_app(
         for problem in checks.request(request.method, request.url.path, request.headers, body):
             report(f"{place}: the request: {problem}")
         try:
-            answer = await client.request(
-                request.method, request.url.path, params=request.query_params, headers=headers, content=body
-            )
+            answer = await client.request(request.method, address_of(upstream, request), headers=headers, content=body)
         except httpx.HTTPError as error:
             report(f"{place}: {upstream} did not answer: {type(error).__name__}: {error}")
             return Response(orjson.dumps({"error": f"{upstream} did not answer"}), 502, media_type="application/json")
@@ -60,6 +58,13 @@ def proxy_app(
             yield
 
     return Starlette(routes=[Route("/{path:path}", pass_on, methods=METHODS)], lifespan=close_at_the_end)
+
+
+def address_of(upstream: str, request: Request) -> str:
+    """The same path at the upstream, as it was sent, escapes and all."""
+    path = str(request.scope.get("raw_path", request.url.path.encode()), "ascii")
+    query = str(request.scope["query_string"], "ascii")
+    return upstream.rstrip("/") + path.partition("?")[0] + (f"?{query}" if query else "")
 
 
 class Checks:

@@ -26,7 +26,7 @@ class Account:
     reserved: float = 0.0
     """Price of what is on its way."""
     pending: list[list[Any]] = field(default_factory=list[list[Any]])
-    """When each unsettled job ends, and its request id: a heap. Lists, since JSON has no tuples."""
+    """When each unsettled job ends or expires, its request id and its price: a heap of lists, as JSON has them."""
     window_started: float = 0.0
     window_calls: int = 0
 
@@ -37,7 +37,8 @@ class Account:
         self.reserved = dollars(self.reserved + price)
 
     def release(self, price: float) -> None:
-        self.reserved = dollars(self.reserved - price)
+        # What was set aside before a reset is not set aside any more.
+        self.reserved = max(0.0, dollars(self.reserved - price))
 
     def charge(self, price: float) -> None:
         self.credits = dollars(self.credits - price)

@@ -15,6 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from segmind_mock.app import ABORT
 
 STARTUP_SECONDS = 10.0
+SHUTDOWN_SECONDS = 1
+"""For calls that are on their way when the server stops."""
 
 
 class DroppingProtocol(HttpToolsProtocol):
@@ -37,6 +39,7 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         **options,
     )
 

@@ -31,6 +31,8 @@ MOST_RULES = 100
 LONGEST_MESSAGE = 500
 """Characters; a message may quote what was sent."""
 SEED_BITS = 31
+WITHOUT_BODY = frozenset({204, 205, 304})
+"""Statuses whose answer has no body."""
 JSON = "application/json"
 
 
@@ -56,8 +58,13 @@ class Settings:
         """Raises ValueError for what makes no sense."""
         if not 0 <= self.latency_factor < math.inf or not 0 <= self.latency_jitter <= 1:
             raise ValueError("expected a latency factor of 0 or more and a jitter from 0 to 1")
-        if self.polls_to_complete is not None and self.polls_to_complete < 1:
+        polls = self.polls_to_complete
+        if polls is not None and polls < 1:
             raise ValueError("expected 1 poll or more until a job completes")
+        if self.generate_as not in ("json", "text", "image") or self.image_format not in ("png", "jpeg"):
+            raise ValueError("expected generate_as json, text or image, and image_format png or jpeg")
+        if self.largest_body < 1:
+            raise ValueError("expected a largest_body of 1 byte or more")
 
 
 @dataclass(slots=True)
@@ -173,11 +180,13 @@ class Service:
         return outcome
 
     def _replacement(self, operation: Operation, fault: Fault) -> Outcome:
-        if fault.html is not None:
+        if fault.html is not None and fault.html not in WITHOUT_BODY:
             page = f"<!doctype html><title>{fault.html}</title><h1>{fault.html}</h1>"
             return Outcome(fault.html, page.encode(), "text/html")
-        status = fault.code or 502
+        status = fault.code or fault.html or 502
         documented = operation.responses.get(status)
+        if status in WITHOUT_BODY:
+            return Outcome(status, b"")
         if documented is None:
             return Outcome(status, orjson.dumps({"error": f"status {status}, as it was asked for"}))
         headers = {name: str(header["example"]) for name, header in self.contract.headers(documented).items()}
@@ -224,7 +233,7 @@ class Service:
         parameters = read_parameters(call)
         if not account.can_pay(model.price):
             raise RefusedError(406, example="balance-too-low")
-        return parameters
+        return dict(model.own(parameters))
 
     def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
         parameters = self._accept(call, account)
@@ -296,7 +305,8 @@ class Service:
             settle_job(account, job)
         else:
             account.reserve(model.price)
-            heapq.heappush(account.pending, [job.ended_at, job.request_id])
+            due = min(job.ended_at, now + self.contract.job_retention)
+            heapq.heappush(account.pending, [due, job.request_id, job.price])
         tx.put(account.key, account)
         tx.put(job.request_id, job)
         self._forget(tx, now)
@@ -308,7 +318,10 @@ class Service:
         count = 2 if tx.count(Job) > MOST_JOBS else 1
         for job in tx.oldest(Job, count):
             gone = count > 1 or now >= job.submitted_at + self.contract.job_retention
-            if gone and now >= job.ended_at:
+            account = tx.get(Account, job.key)
+            if gone and account is not None and settle(tx, account, now):
+                tx.put(job.key, account)
+            if gone and not (account and any(name == job.request_id for _, name, _ in account.pending)):
                 tx.delete(Job, job.request_id)
 
     def _status(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
@@ -412,11 +425,14 @@ def settle(tx: Transaction, account: Account, now: float) -> bool:
     if not account.pending or account.pending[0][0] > now:
         return False
     while account.pending and account.pending[0][0] <= now:
-        _, request_id = heapq.heappop(account.pending)
+        _, request_id, price = heapq.heappop(account.pending)
+        account.release(price)
         job = tx.get(Job, request_id)
         if job is None:
             continue
-        account.release(job.price)
+        if job.ended_at > now:
+            # Its retention is over, and nobody has polled it to its end.
+            job.error, job.ended_at = "expired", now
         settle_job(account, job)
         tx.put(request_id, job)
     return True
@@ -442,7 +458,8 @@ def end(tx: Transaction, job: Job, account: Account, now: float) -> None:
     """Lets a job that is on its way end now, and settles it."""
     job.started_at = min(job.started_at, now)
     job.ended_at = now
-    account.pending = [[now if name == job.request_id else at, name] for at, name in account.pending]
+    job.polls_left = 0 if job.polls_left is not None else None
+    account.pending = [[now if name == job.request_id else at, name, price] for at, name, price in account.pending]
     heapq.heapify(account.pending)
     tx.put(job.request_id, job)
     settle(tx, account, now)

@@ -161,21 +161,29 @@ class MemoryStore:
         self._shift += seconds
 
     def append(self, entry: Exchange) -> None:
-        self._journal.append(entry)
+        with self._lock:
+            self._journal.append(entry)
 
     def journal(self) -> list[JournalRow]:
-        return [entry.row() for entry in self._journal]
+        with self._lock:
+            entries = list(self._journal)
+        return [entry.row() for entry in entries]
 
     def close(self) -> None:
         """Nothing to close."""
 
 
 class SqliteStore:
-    """State in a file, for the processes of one machine."""
+    """State in a file, for the processes of one machine. Raises OSError for a file that cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise OSError(f"{path} cannot be used: {error}") from error
         for statement in (
             "PRAGMA journal_mode = WAL",
             # A double's state need not survive a power cut.

@@ -88,6 +88,25 @@ class TestPolls:
         assert states[2]["metrics"]["remaining_credits"] == 99.94 == double.account().credits
         assert call.get(submitted["response_url"]).status_code == 200
 
+    def test_a_job_that_nobody_polls_to_its_end_expires_and_costs_nothing(
+        self, call: httpx.Client, double: Double, clock: MovableClock
+    ) -> None:
+        double.open_account(credits=0.1)
+        submitted = call.post("/v2/imagen", json=PROMPT).json()
+        assert call.post("/v2/imagen", json=PROMPT).status_code == 406
+        clock.advance(hours=2)
+        assert call.get(submitted["status_url"]).status_code == 404
+        assert call.post("/v2/imagen", json=PROMPT).status_code == 200
+
+    def test_a_job_that_is_completed_now_stays_as_it_is(
+        self, call: httpx.Client, double: Double, clock: MovableClock
+    ) -> None:
+        submitted = call.post("/v2/imagen", json=PROMPT).json()
+        double.complete(submitted["request_id"])
+        first = call.get(submitted["status_url"]).json()
+        clock.advance(10)
+        assert call.get(submitted["status_url"]).json() == first
+
 
 class TestJitter:
     def test_latency_varies_within_its_share_and_follows_from_the_seed(self, clock: MovableClock) -> None:
@@ -130,6 +149,24 @@ class TestOneJobAtATime:
         assert [row.operation_id for row in double.billed_requests()] == ["generateImagen", "submitImagen"]
         assert len(double.requests(accepted=True)) == 4
         assert double.account().credits == pytest.approx(100 - 2 * 0.06)
+
+    def test_a_job_that_is_forgotten_has_been_charged(
+        self, call: httpx.Client, double: Double, clock: MovableClock
+    ) -> None:
+        double.open_account("SG_ffffffffffffffff")
+        call.post("/v2/imagen", json=PROMPT)
+        clock.advance(hours=1)
+        call.post("/v2/imagen", json=PROMPT, headers={"x-api-key": "SG_ffffffffffffffff"})
+        assert (double.account().credits, double.account().reserved) == (99.94, 0)
+
+    def test_an_account_that_is_opened_anew_pays_for_what_is_on_its_way(
+        self, call: httpx.Client, double: Double, clock: MovableClock
+    ) -> None:
+        call.post("/v2/imagen", json=PROMPT)
+        double.open_account(credits=0.06)
+        assert call.post("/v2/imagen", json=PROMPT).status_code == 406
+        clock.advance(60)
+        assert (double.account().credits, double.account().reserved) == (0, 0)
 
     def test_jobs_complete_and_are_charged_in_the_order_of_completion(
         self, call: httpx.Client, clock: MovableClock

@@ -48,6 +48,12 @@ def test_the_clock_is_moved_and_jobs_are_completed_and_failed(admin: httpx.Clien
     assert admin.get(f"/jobs/{ids[2]}").json()["state"] == "COMPLETED"
 
 
+def test_the_job_in_the_path_is_the_one_that_is_failed(admin: httpx.Client, call: httpx.Client) -> None:
+    one, other = (call.post("/v2/imagen", json=PROMPT).json()["request_id"] for _ in range(2))
+    failed = admin.post(f"/jobs/{one}/fail", json={"request_id": other, "error": None}).json()
+    assert (failed["request_id"], failed["state"], failed["error"]) == (one, "FAILED", "failed on demand")
+
+
 def test_a_reset_forgets_everything_but_the_ready_account(admin: httpx.Client, call: httpx.Client) -> None:
     url = call.post("/v2/imagen", json=PROMPT).json()["status_url"]
     admin.post("/faults", json={"fault": {"code": "502"}})
@@ -64,7 +70,9 @@ def test_a_reset_forgets_everything_but_the_ready_account(admin: httpx.Client, c
         ("/accounts", {"credits": "many"}, ""),
         ("/faults", {"fault": {"code": "x"}}, "expected a number"),
         ("/faults", {}, "fault"),
-        ("/faults", {"fault": [1]}, ""),
+        ("/faults", {"fault": []}, "fault: expected an object with texts"),
+        ("/accounts", {"key": 5}, "key: expected a text"),
+        ("/clock", {"days": 1e8}, "up to 1e+09 seconds"),
         ("/clock", {"hours": -1}, "only forward"),
         ("/clock", {"hours": "x"}, ""),
         ("/jobs/no-such-id/complete", {}, "no job has the request id"),
@@ -151,6 +159,14 @@ class TestLargeBodies:
         with socket.create_connection((host, int(port)), timeout=5) as connection:
             connection.sendall(b"POST /v2/imagen HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+
+    def test_a_body_that_is_not_sent_to_its_end_is_no_call(self, address: str, double: Double) -> None:
+        host, port = address.removeprefix("http://").split(":")
+        head = f"POST /v2/imagen HTTP/1.1\r\nhost: x\r\nx-api-key: {DEFAULT_KEY}\r\ncontent-type: application/json\r\n"
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(head.encode() + b'content-length: 500\r\n\r\n{"prompt":"x"}')
+        httpx.get(f"{address}/v1/get-user-credits")
+        assert double.requests(accepted=True) == []
 
     def test_a_body_without_a_declared_length_is_cut_off_at_the_limit(self, call: httpx.Client) -> None:
         pieces = (b"x" * 600 for _ in range(3))

@@ -47,6 +47,13 @@ def test_a_status_that_the_contract_does_not_have_can_be_provoked_too(call: http
     assert call.post("/v2/imagen", json=PROMPT, headers={"prefer": "code=520"}).status_code == 520
 
 
+@pytest.mark.parametrize("prefer", ["code=204", "code=304", "html=204"])
+def test_a_status_without_a_body_leaves_the_connection_usable(call: httpx.Client, prefer: str) -> None:
+    response = call.get("/v1/get-user-credits", headers={"prefer": prefer})
+    assert (str(response.status_code), response.content) == (prefer[-3:], b"")
+    assert call.get("/v1/get-user-credits").status_code == 200
+
+
 def test_latency_delays_the_answer(call: httpx.Client, clock: MovableClock) -> None:
     before = clock.now()
     call.get("/v1/get-user-credits", headers={"prefer": "latency=2.5"})
@@ -102,11 +109,11 @@ class TestSlow:
 
 
 def test_a_job_can_be_told_to_fail(call: httpx.Client, double: Double) -> None:
-    submitted = call.post("/v2/imagen", json=PROMPT, headers={"prefer": 'fail="out of paint"'}).json()
+    submitted = call.post("/v2/imagen", json=PROMPT, headers={"prefer": 'fail="out of paint, and ideas"'}).json()
     for name, url in (("getJobStatus", "status_url"), ("getJobResult", "response_url")):
         response = call.get(submitted[url])
         assert problems_in(name, response) == []
-        assert (response.status_code, response.json()["error"]) == (422, "out of paint")
+        assert (response.status_code, response.json()["error"]) == (422, "out of paint, and ideas")
     assert double.account().credits == 100
 
 

@@ -64,7 +64,7 @@ EXCHANGE = Exchange(
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
-    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id"]], 2.0, 1)
+    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id", 0.06]], 2.0, 1)
     rule = FaultRule({"code": "500"}, "r", "op", "k", 3, 0.5, 1, 2)
 
     def put_all(tx: Transaction) -> None:
@@ -203,6 +203,9 @@ async def run_jobs(address: str) -> list[dict[str, Any]]:
         (["--latency-factor", "-1"], "expected a latency factor of 0 or more"),
         (["--credits", "nan"], "credits of 0 or more"),
         (["--port", "99999"], "port must be 0-65535"),
+        (["--workers", "0"], "expected 1 worker or more"),
+        (["--store", "sqlite:/nowhere/at/all.db"], "cannot be used"),
+        (["proxy", "--upstream", "nonsense"], "expected an address such as https://host"),
         (["--store", "redis://127.0.0.1:1"], "refused"),
     ],
 )
