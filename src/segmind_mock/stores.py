@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from collections import OrderedDict, deque
@@ -275,4 +276,4 @@ def decode(kind: type[R], value: bytes) -> R:
 
 def mask(key: str | None) -> str | None:
     """Enough of a key to tell it from others, too little to use it."""
-    return key and (f"{key[:3]}…{key[-4:]}" if len(key) >= 12 else "…")
+    return key and f"{key[:3] if len(key) >= 12 else ''}…{hashlib.sha256(key.encode()).hexdigest()[:8]}"

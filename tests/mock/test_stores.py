@@ -117,7 +117,8 @@ def test_the_journal_is_kept_in_order_and_bounded(store: Store) -> None:
     rows = store.journal()
     assert [row.status for row in rows] == list(range(3, JOURNAL_LENGTH + 3))
     row = rows[0]
-    assert (row.key, row.body, row.answer, row.fault) == ("SG_…cdef", "{}", "\N{REPLACEMENT CHARACTER}", {"code": "1"})
+    assert (row.body, row.answer, row.fault) == ("{}", "\N{REPLACEMENT CHARACTER}", {"code": "1"})
+    assert row.key not in (None, DEFAULT_KEY)
     assert [tuple(item) for item in row.headers] == [("a", "b")]
 
 
