@@ -401,24 +401,21 @@ def union(annotations: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(part for annotation in annotations for part in annotation.split(" | ")))
 
 
-def sourced_number(node: Node, key: str) -> float:
+def sourced_number(node: PlacedNode, key: str) -> float:
     """The number of an extension that is written {value: …, source: …}."""
     fact = node[key]
     if not isinstance(fact, PlacedNode):
-        raise GenerationError(
-            f"{node.place}/{key}" if isinstance(node, PlacedNode) else key, "expected value and source"
-        )
+        raise GenerationError(f"{node.place}/{key}", "expected value and source")
     if fact["source"] not in SOURCES:
         raise GenerationError(f"{fact.place}/source", f"{fact['source']!r} is none of {', '.join(SOURCES)}")
     return amount(fact, "value")
 
 
-def amount(node: Node, key: str) -> float:
+def amount(node: PlacedNode, key: str) -> float:
     """A number of 0 or more."""
     value = node[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        place = node.place if isinstance(node, PlacedNode) else "#"
-        raise GenerationError(f"{place}/{key}", f"expected a number of 0 or more, found {value!r}")
+        raise GenerationError(f"{node.place}/{key}", f"expected a number of 0 or more, found {value!r}")
     return value
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segmind_mock.clock import Clock, MovableClock, SystemClock
-    from segmind_mock.double import DEFAULT_KEY, Double
-    from segmind_mock.records import Account, FaultRule, Job
+    from segmind_mock.double import Double
+    from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job
     from segmind_mock.server import serve
     from segmind_mock.service import Settings
     from segmind_mock.stores import JournalRow, MemoryStore, SqliteStore

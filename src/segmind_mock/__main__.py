@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import fields
 from pathlib import Path
 
+from segmind_mock.records import DEFAULT_KEY
+
 DEFAULT_PORT = 4010
 
 
@@ -90,7 +92,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="segmind-mock", description="A stateful double of Segmind's image API.")
     parser.set_defaults(command=serve_double)
     add_address(parser, "127.0.0.1", DEFAULT_PORT)
-    parser.add_argument("--key", default="SG_0123456789abcdef", help="key of the ready account (default: %(default)s)")
+    parser.add_argument("--key", default=DEFAULT_KEY, help="key of the ready account (default: %(default)s)")
     parser.add_argument("--credits", type=float, default=100.0, help="US dollars on it (default: %(default)g)")
     parser.add_argument("--requests-per-minute", type=int, help="calls it may make in a minute (default: no limit)")
     parser.add_argument(

@@ -47,7 +47,7 @@ class MockApp:
             by_path.setdefault(operation.path, {})[operation.method] = operation
         for path, operations in by_path.items():
             if "{" in path:
-                self._templated.append((re.compile(re.sub(r"\\{\w+\\}", "([^/]+)", re.escape(path))), operations))
+                self._templated.append((next(iter(operations.values())).pattern, operations))
             else:
                 self._exact[path] = operations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -42,6 +43,11 @@ class Operation:
     model: Model | None
     """The model that is called; None where the operation calls none."""
     responses: Mapping[int, Node]
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches the paths of its calls, with a group for each parameter."""
+        return re.compile(re.sub(r"\\{\w+\\}", "([^/]+)", re.escape(self.path)))
 
 
 class Contract:
@@ -123,3 +129,14 @@ class Contract:
                 target = target[part]
             node = target
         return node
+
+
+def media_type_of(headers: Mapping[str, str]) -> str:
+    """The declared type of a body, without its parameters; empty where none is declared."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def describe(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong with a body, and where."""
+    place = ".".join(map(str, error.instance_path)) or "the body"
+    return f"{place}: {error.message}"

@@ -13,12 +13,9 @@ from segmind_mock.app import MockApp
 from segmind_mock.clock import Clock, SystemClock
 from segmind_mock.contract import Contract
 from segmind_mock.faults import read_fault
-from segmind_mock.records import Account, FaultRule, Job
+from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job
 from segmind_mock.service import MOST_RULES, Service, Settings, end, settle
 from segmind_mock.stores import JournalRow, MemoryStore, Store, Transaction, mask
-
-DEFAULT_KEY = "SG_0123456789abcdef"
-"""Key of the account that every double starts with."""
 
 FAULT_EXPECTED = "fault: expected an object with texts, such as {'code': '502'}"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from segmind_mock.contract import Contract, Operation
+from segmind_mock.contract import Contract, Operation, describe, media_type_of
 
 TIMEOUT_SECONDS = 300.0
 NOT_PASSED_ON = frozenset({"host", "connection", "content-length", "transfer-encoding", "content-encoding"})
@@ -72,14 +71,10 @@ class Checks:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._paths = {
-            operation.operation_id: re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(operation.path)))
-            for operation in contract.operations
-        }
 
     def _operation(self, method: str, path: str) -> tuple[Operation | None, bool]:
         """The operation that is called, and whether its path exists at all."""
-        at_path = [it for it in self._contract.operations if self._paths[it.operation_id].fullmatch(path)]
+        at_path = [it for it in self._contract.operations if it.pattern.fullmatch(path)]
         return next((it for it in at_path if it.method == method), None), bool(at_path)
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Iterator[str]:
@@ -91,14 +86,14 @@ class Checks:
             yield f"there is no {self._contract.key_header} header"
         if operation.model is None:
             return
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if media_type_of(headers) != "application/json":
             yield "its Content-Type is not application/json"
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             yield f"its body is no JSON: {error}"
             return
-        yield from (f"{place(error)}: {error.message}" for error in operation.model.validator.iter_errors(value))
+        yield from map(describe, operation.model.validator.iter_errors(value))
 
     def answer(self, method: str, path: str, answer: httpx.Response) -> Iterator[str]:
         operation, known = self._operation(method, path)
@@ -115,7 +110,7 @@ class Checks:
                 yield from self._header(name, header, answer.headers[name])
             elif header.get("required"):
                 yield f"the header {name} is missing"
-        media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = media_type_of(answer.headers)
         content = documented["content"]
         media = content.get(media_type) or content.get(f"{media_type.partition('/')[0]}/*")
         if media is None:
@@ -138,11 +133,7 @@ class Checks:
         except orjson.JSONDecodeError as error:
             yield f"its body is no JSON: {error}"
             return
-        yield from (f"{place(error)}: {error.message}" for error in self._errors(schema, value))
+        yield from map(describe, self._errors(schema, value))
 
     def _errors(self, schema: Mapping[str, Any], value: Any) -> Iterator[jsonschema_rs.ValidationError]:
         return self._contract.validator(schema).iter_errors(value)
-
-
-def place(error: jsonschema_rs.ValidationError) -> str:
-    return ".".join(map(str, error.instance_path)) or "the body"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+DEFAULT_KEY = "SG_0123456789abcdef"
+"""Key of the account that every double starts with."""
 NEVER = 1e15
 """Seconds since the epoch, for what has no time yet. Finite, since JSON has no infinity."""
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from segmind_mock.contract import Contract, Model, Operation
+from segmind_mock.contract import Contract, Model, Operation, describe, media_type_of
 from segmind_mock.faults import NO_FAULT, Fault, parse_prefer, read_fault, strikes
 from segmind_mock.images import draw, image_digest, image_size
 from segmind_mock.records import NEVER, Account, FaultRule, Job
@@ -391,8 +391,7 @@ class Service:
 
 def read_parameters(call: Call) -> dict[str, Any]:
     """The checked body of a call. Raises RefusedError."""
-    media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != JSON:
+    if media_type_of(call.headers) != JSON:
         raise RefusedError(406, example="content-type")
     try:
         parameters = orjson.loads(call.body)
@@ -400,8 +399,7 @@ def read_parameters(call: Call) -> dict[str, Any]:
         raise RefusedError(400, body={"error": f"the body is not valid JSON: {error}"}) from error
     if not call.model.validator.is_valid(parameters):
         problem = next(call.model.validator.iter_errors(parameters))
-        place = ".".join(map(str, problem.instance_path)) or "the body"
-        raise RefusedError(400, body={"error": f"{place}: {problem.message}"[:LONGEST_MESSAGE]})
+        raise RefusedError(400, body={"error": describe(problem)[:LONGEST_MESSAGE]})
     return cast(dict[str, Any], parameters)
 
 
@@ -422,9 +420,9 @@ def count_call(tx: Transaction, account: Account, limit: int, now: float) -> Non
 
 def settle(tx: Transaction, account: Account, now: float) -> bool:
     """Charges the account's jobs that have completed, in the order of completion; whether there were any that ended."""
-    if not account.pending or account.pending[0][0] > now:
-        return False
+    settled = False
     while account.pending and account.pending[0][0] <= now:
+        settled = True
         _, request_id, price = heapq.heappop(account.pending)
         account.release(price)
         job = tx.get(Job, request_id)
@@ -435,7 +433,7 @@ def settle(tx: Transaction, account: Account, now: float) -> bool:
             job.error, job.ended_at = "expired", now
         settle_job(account, job)
         tx.put(request_id, job)
-    return True
+    return settled
 
 
 def settle_job(account: Account, job: Job) -> None:
@@ -449,9 +447,10 @@ def poll(tx: Transaction, job: Job, account: Account, now: float) -> None:
     """Counts a poll of a job whose state follows from the number of polls."""
     job.polls_left = (job.polls_left or 0) - 1
     job.started_at = min(job.started_at, now)
-    tx.put(job.request_id, job)
     if job.polls_left == 0:
         end(tx, job, account, now)
+    else:
+        tx.put(job.request_id, job)
 
 
 def end(tx: Transaction, job: Job, account: Account, now: float) -> None:
@@ -459,14 +458,14 @@ def end(tx: Transaction, job: Job, account: Account, now: float) -> None:
     job.started_at = min(job.started_at, now)
     job.ended_at = now
     job.polls_left = 0 if job.polls_left is not None else None
-    account.pending = [[now if name == job.request_id else at, name, price] for at, name, price in account.pending]
+    account.pending = [item for item in account.pending if item[1] != job.request_id]
     heapq.heapify(account.pending)
-    tx.put(job.request_id, job)
+    # What has completed before it is charged before it.
     settle(tx, account, now)
+    account.release(job.price)
+    settle_job(account, job)
+    tx.put(job.request_id, job)
     tx.put(account.key, account)
-    settled = tx.get(Job, job.request_id)
-    if settled is not None:
-        job.remaining_credits = settled.remaining_credits
 
 
 def job_body(job: Job, now: float) -> dict[str, Any]:
