@@ -23,7 +23,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ABORT = "segmind_mock.abort"
-"""The extension by which our server closes a connection without an answer."""
+"""In the state of a scope: how our server closes the connection without an answer."""
 
 
 class ConnectionDroppedError(ConnectionError):
@@ -73,7 +73,8 @@ class MockApp:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         double = self._double
-        headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
+        now = double.clock.now()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         operations, request_id = self._route(scope["path"])
         operation = operations.get(scope["method"])
         body = b""
@@ -91,7 +92,7 @@ class MockApp:
                 outcome = Outcome(400, orjson.dumps({"error": message}), headers={"connection": "close"})
             else:
                 body = read
-                call = Call(operation, request_id, headers, body, address_of(scope, headers), double.clock.now())
+                call = Call(operation, request_id, headers, body, address_of(scope, headers), now)
                 fields, fault, outcome = self._answer(call)
                 if outcome.finish is not None:
                     outcome = await self._wait_and_finish(call, outcome, receive)
@@ -100,7 +101,23 @@ class MockApp:
         if fault.latency:
             await double.clock.sleep(fault.latency)
         dropped = fault.drop is not None
-        self._write_journal(scope, headers, body, operation, fields, outcome, dropped=dropped)
+        # By position, which takes a third of the time that names take.
+        double.store.append(
+            Exchange(
+                now,
+                operation.operation_id if operation else None,
+                scope["method"],
+                scope["path"],
+                headers,
+                double.contract.key_header,
+                body,
+                0 if dropped else outcome.status,
+                outcome.body,
+                outcome.request_id,
+                outcome.accepted,
+                fields,
+            )
+        )
         if dropped:
             abort(scope)
         else:
@@ -137,34 +154,6 @@ class MockApp:
         page = self._double.contract.example(next(iter(operations.values())), 405, "page")
         return Outcome(405, str(page).encode(), "text/html", {"allow": ", ".join(operations)})
 
-    def _write_journal(
-        self,
-        scope: Scope,
-        headers: Mapping[str, str],
-        body: bytes,
-        operation: Operation | None,
-        fields: dict[str, str],
-        outcome: Outcome,
-        *,
-        dropped: bool,
-    ) -> None:
-        self._double.store.append(
-            Exchange(
-                at=self._double.clock.now(),
-                operation_id=operation.operation_id if operation else None,
-                method=scope["method"],
-                path=scope["path"],
-                headers=headers,
-                key_header=self._double.contract.key_header,
-                body=body,
-                status=0 if dropped else outcome.status,
-                answer=outcome.body,
-                request_id=outcome.request_id,
-                accepted=outcome.accepted,
-                fault=fields,
-            )
-        )
-
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:
     while True:
@@ -180,15 +169,17 @@ async def read_body(headers: Mapping[str, str], receive: Receive, largest: int) 
     if declared.isdigit() and int(declared) > largest:
         return None
     body = b""
-    while True:
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise CallerGoneError
-        body += bytes(message.get("body", b""))
+        part: bytes = message.get("body", b"")
+        body = body + part if body else part
         if len(body) > largest:
             return None
-        if not message.get("more_body", False):
-            return body
+        more = message.get("more_body", False)
+    return body
 
 
 async def sleep_unless_gone(sleep: Callable[[float], Awaitable[None]], seconds: float, receive: Receive) -> bool:
@@ -211,17 +202,19 @@ async def sleep_unless_gone(sleep: Callable[[float], Awaitable[None]], seconds: 
 
 def abort(scope: Scope) -> None:
     """Closes the connection without an answer. Raises ConnectionDroppedError where there is none to close."""
-    close = scope.get("extensions", {}).get(ABORT)
+    close = scope.get("state", {}).get(ABORT)
     if close is None:
         raise ConnectionDroppedError("the connection was dropped, as a fault asked for")
     close()
 
 
 async def send_outcome(scope: Scope, send: Send, outcome: Outcome, fault: Fault) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in outcome.headers.items()]
+    headers: list[tuple[bytes, bytes]] = []
     if outcome.status not in WITHOUT_BODY:
         headers.append((b"content-type", outcome.content_type.encode()))
-        headers.append((b"content-length", str(len(outcome.body)).encode()))
+        headers.append((b"content-length", b"%d" % len(outcome.body)))
+    if outcome.headers:
+        headers += [(name.encode(), value.encode()) for name, value in outcome.headers.items()]
     await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
     if fault.truncate is None:
         await send({"type": "http.response.body", "body": outcome.body})
@@ -229,7 +222,7 @@ async def send_outcome(scope: Scope, send: Send, outcome: Outcome, fault: Fault)
     part = outcome.body[: int(len(outcome.body) * fault.truncate)]
     await send({"type": "http.response.body", "body": part, "more_body": True})
     # Our server closes the connection when nothing follows.
-    if ABORT not in scope.get("extensions", {}):
+    if ABORT not in scope.get("state", {}):
         raise ConnectionDroppedError("the body ended before its declared length, as a fault asked for")
 
 

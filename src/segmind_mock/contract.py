@@ -28,7 +28,7 @@ class Model:
     typical_latency: float
     """Seconds that one image usually takes."""
 
-    def own(self, parameters: Node) -> Node:
+    def own(self, parameters: Node) -> dict[str, Any]:
         """Those of the parameters that the contract has for this model, and so has checked."""
         return {name: value for name, value in parameters.items() if name in self.parameters}
 

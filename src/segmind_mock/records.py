@@ -33,7 +33,8 @@ class Account:
     window_calls: int = 0
 
     def can_pay(self, price: float) -> bool:
-        return self.has_balance and dollars(self.credits - self.reserved) >= price
+        # Amounts are multiples of a millionth, which their difference misses by less than half of one.
+        return self.has_balance and self.credits - self.reserved > price - 5e-7
 
     def reserve(self, price: float) -> None:
         self.reserved = dollars(self.reserved + price)

@@ -22,11 +22,9 @@ SHUTDOWN_SECONDS = 1
 class DroppingProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with a way to close a connection without an answer."""
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        # The type of the scope knows only the extensions of the ASGI specification.
-        scope: Any = self.scope
-        scope["extensions"] = {ABORT: self.transport.abort}
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, ABORT: transport.abort}
 
 
 def server_config(app: Any, **options: Any) -> uvicorn.Config:

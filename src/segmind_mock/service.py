@@ -5,9 +5,8 @@ from __future__ import annotations
 import heapq
 import math
 import random
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 from urllib.parse import quote
@@ -26,11 +25,14 @@ WINDOW_SECONDS = 60.0
 SHARE_IN_QUEUE = 0.1
 """Part of a job's latency that it spends in the queue."""
 MOST_JOBS = 10_000
-"""Jobs that are remembered; beyond that the oldest that has ended is forgotten before its retention is over."""
+"""Jobs that are remembered; beyond that the oldest that have ended are forgotten, if need be before their retention."""
+FORGOTTEN_AT_ONCE = 100
 MOST_RULES = 100
 LONGEST_MESSAGE = 500
 """Characters; a message may quote what was sent."""
 SEED_BITS = 31
+UUID_VARIANTS = {f"{digit:x}": f"{8 + digit % 4:x}" for digit in range(16)}
+"""The first digit of the fourth group of a random UUID, from a random digit."""
 WITHOUT_BODY = frozenset({204, 205, 304})
 """Statuses whose answer has no body."""
 JSON = "application/json"
@@ -94,7 +96,7 @@ class Outcome:
     status: int
     body: bytes
     content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] | None = None
     request_id: str | None = None
     """The job that was accepted."""
     accepted: bool = False
@@ -120,7 +122,7 @@ class RefusedError(Exception):
         self.status = status
         self.example = example
         self.body = body
-        self.headers = headers or {}
+        self.headers = headers
 
 
 class Service:
@@ -176,7 +178,7 @@ class Service:
             outcome = self._handlers[call.operation.role](tx, call, account, fault)
         except RefusedError as refusal:
             body = refusal.body or self.contract.example(call.operation, refusal.status, refusal.example)
-            outcome = Outcome(refusal.status, orjson.dumps(body), headers=dict(refusal.headers))
+            outcome = Outcome(refusal.status, orjson.dumps(body), headers=refusal.headers)
         return outcome
 
     def _replacement(self, operation: Operation, fault: Fault) -> Outcome:
@@ -214,10 +216,13 @@ class Service:
         return account
 
     def _draw_id(self) -> str:
-        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+        digits = f"{self._ids.getrandbits(128):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{UUID_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
     def latency(self, model: Model) -> float:
         """Seconds that the next call of a model takes."""
+        if self.settings.latency_factor == 0:
+            return 0.0
         varied = 1 + self.settings.latency_jitter * (2 * self._random.random() - 1)
         return model.typical_latency * self.settings.latency_factor * varied
 
@@ -233,7 +238,7 @@ class Service:
         parameters = read_parameters(call)
         if not account.can_pay(model.price):
             raise RefusedError(406, example="balance-too-low")
-        return dict(model.own(parameters))
+        return model.own(parameters)
 
     def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
         parameters = self._accept(call, account)
@@ -287,41 +292,47 @@ class Service:
     def _submit(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
         parameters = self._accept(call, account)
         model, now, latency = call.model, call.now, self.latency(call.model)
-        polls = self.settings.polls_to_complete
+        request_id, polls = self._draw_id(), self.settings.polls_to_complete
+        started_at = now + SHARE_IN_QUEUE * latency if polls is None else NEVER
+        ended_at = now + latency if polls is None else NEVER
+        seed = self._seed(model, parameters)
         job = Job(
-            request_id=self._draw_id(),
-            key=account.key,
-            slug=model.slug,
-            parameters=parameters,
-            seed=self._seed(model, parameters),
-            price=model.price,
-            submitted_at=now,
-            started_at=now + SHARE_IN_QUEUE * latency if polls is None else NEVER,
-            ended_at=now + latency if polls is None else NEVER,
-            polls_left=polls,
-            error=fault.fail,
+            request_id,
+            account.key,
+            model.slug,
+            parameters,
+            seed,
+            model.price,
+            now,
+            started_at,
+            ended_at,
+            polls,
+            fault.fail,
         )
-        if job.ended_at <= now:
+        if ended_at <= now:
             settle_job(account, job)
         else:
             account.reserve(model.price)
-            due = min(job.ended_at, now + self.contract.job_retention)
-            heapq.heappush(account.pending, [due, job.request_id, job.price])
+            due = min(ended_at, now + self.contract.job_retention)
+            heapq.heappush(account.pending, [due, request_id, model.price])
         tx.put(account.key, account)
-        tx.put(job.request_id, job)
+        tx.put(request_id, job)
         self._forget(tx, now)
-        body = {"request_id": job.request_id, "status": "QUEUED", **self._addresses(call.address, job.request_id)}
-        return Outcome(200, orjson.dumps(body), request_id=job.request_id, accepted=True)
+        body = {"request_id": request_id, "status": "QUEUED", **self._addresses(call.address, request_id)}
+        return Outcome(200, orjson.dumps(body), request_id=request_id, accepted=True)
 
     def _forget(self, tx: Transaction, now: float) -> None:
-        """Forgets the oldest jobs whose retention is over, and those beyond the number that is remembered."""
-        count = 2 if tx.count(Job) > MOST_JOBS else 1
-        for job in tx.oldest(Job, count):
-            gone = count > 1 or now >= job.submitted_at + self.contract.job_retention
-            account = tx.get(Account, job.key)
-            if gone and account is not None and settle(tx, account, now):
-                tx.put(job.key, account)
-            if gone and not (account and any(name == job.request_id for _, name, _ in account.pending)):
+        """Forgets the oldest jobs beyond the number that is remembered, many at once; none that is on its way."""
+        if tx.count(Job) < MOST_JOBS + FORGOTTEN_AT_ONCE:
+            return
+        accounts: dict[str, set[str]] = {}
+        for job in tx.oldest(Job, FORGOTTEN_AT_ONCE):
+            if job.key not in accounts:
+                account = tx.get(Account, job.key)
+                if account is not None and settle(tx, account, now):
+                    tx.put(job.key, account)
+                accounts[job.key] = {name for _, name, _ in account.pending} if account else set()
+            if job.request_id not in accounts[job.key]:
                 tx.delete(Job, job.request_id)
 
     def _status(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
@@ -365,7 +376,7 @@ class Service:
     def _describe_image(
         self, call: Call, request_id: str, model: Model, parameters: Mapping[str, Any], seed: int, made_at: float
     ) -> dict[str, Any]:
-        width, height = image_size(model.own(parameters), model.defaults)
+        width, height = image_size(parameters, model.defaults)
         suffix = "jpg" if self.settings.image_format == "jpeg" else "png"
         # The address says all that the image follows from, so that any process can draw it again.
         digest = image_digest(model.slug, parameters, seed)
@@ -379,7 +390,7 @@ class Service:
         }
 
     def _picture(self, model: Model, parameters: Mapping[str, Any], seed: int) -> bytes:
-        width, height = image_size(model.own(parameters), model.defaults)
+        width, height = image_size(parameters, model.defaults)
         caption = self._caption(model, parameters, seed) if self.settings.captions else ""
         digest = image_digest(model.slug, parameters, seed)
         return draw(digest, width, height, image_format=self.settings.image_format, caption=caption)
