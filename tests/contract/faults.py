@@ -34,13 +34,15 @@ def provoke(app: Any) -> Report:
         sample = case.as_curl_command()
         if response.status_code != status:
             message = f"{status} was asked for with {prefer}, {response.status_code} came"
-            report.failures.append(Failure("provoked_status", "faults", operation, message, sample))
+            report.failures.append(
+                Failure("provoked_status", "faults", operation, message, sample, len(report.exchanges))
+            )
         try:
             case.validate_response(response, checks=CHECKS)
         except FailureGroup as group:
             for failure in group.exceptions:
                 name = type(failure).__name__
-                report.failures.append(Failure(name, "faults", operation, str(failure), sample))
+                report.failures.append(Failure(name, "faults", operation, str(failure), sample, len(report.exchanges)))
     return report
 
 

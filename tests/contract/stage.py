@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import anyio
 import httpx
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.app import ConnectionDroppedError
 from segmind_mock.contract import Contract
 from segmind_mock.transport import DoubleTransport
 
@@ -33,21 +33,11 @@ JOB_PATH = re.compile("/v2/requests/([^/]+)")
 class Stage:
     """A double with a rich account and a second one, on a clock that the checks move."""
 
-    def __init__(
-        self,
-        settings: Settings | None = None,
-        *,
-        contract: Contract | None = None,
-        mischief: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> None:
+    def __init__(self, settings: Settings | None = None, *, contract: Contract | None = None) -> None:
         self.clock = MovableClock()
-        self.double = Double(
-            settings or Settings(latency_factor=1.0), clock=self.clock, seed=SEED, contract=contract or Contract.load()
-        )
+        self.double = Double(settings or Settings(latency_factor=1.0), clock=self.clock, seed=SEED, contract=contract)
         self.double.open_account(credits=1_000_000)
         self.double.open_account(OTHER_KEY, credits=1_000_000)
-        self.mischief = mischief
-        """Puts a defect into the double, for as long as it is entered."""
         self.calls = 0
         """Requests that were answered."""
         self._lively = False
@@ -81,8 +71,13 @@ class Stage:
             asked = JOB_PATH.match(scope["path"])
             if self._lively and asked:
                 self._let_live(asked[1])
-        with self.mischief():
+        try:
             await self.double.app(scope, receive, send)
+        except ConnectionDroppedError:
+            raise
+        except Exception:
+            await send({"type": "http.response.start", "status": 500, "headers": []})
+            await send({"type": "http.response.body", "body": traceback.format_exc().encode()})
 
     def call(self, method: str, path: str, *, key: str | None = DEFAULT_KEY, **request: Any) -> httpx.Response:
         """One call; `request` as httpx takes it, with headers beside the key's."""

@@ -30,6 +30,8 @@ class Failure:
     message: str
     sample: str
     """A curl command that repeats the call."""
+    requests: int
+    """Answers that were seen until then."""
 
     def __str__(self) -> str:
         return f"{self.operation}, {self.phase}, {self.check}: {self.message}\n    {self.sample}"
@@ -102,4 +104,5 @@ def note(report: Report, phase: str, recorder: ScenarioRecorder) -> None:
                 failure = check.failure_info.failure
                 message = f"{failure.title}: {failure.message}"
                 operation = case.operation.label
-                report.failures.append(Failure(check.name, phase, operation, message, check.failure_info.code_sample))
+                sample, seen = check.failure_info.code_sample, len(report.exchanges)
+                report.failures.append(Failure(check.name, phase, operation, message, sample, seen))

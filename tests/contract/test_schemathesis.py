@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from generator.contract import Contract
 from segmind_mock import Settings
 from tests.contract import coverage, faults, suite
+from tests.contract.rules import FORMS
 from tests.contract.stage import Stage
-
-FORMS: tuple[Literal["json", "text", "image"], ...] = ("json", "text", "image")
-"""What v1 may answer with."""
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +26,7 @@ def report() -> suite.Report:
 @pytest.fixture(scope="session")
 def reports(report: suite.Report) -> list[suite.Report]:
     """That run, v1 in each form that the vendor documents, and every answer that only a fault brings about."""
-    forms = [Stage(Settings(latency_factor=1.0, generate_as=form)) for form in FORMS]
+    forms = [Stage(Settings(latency_factor=1.0, generate_as=form)) for form, _ in FORMS]
     return [report, *(suite.run(stage.app, phases=["examples"]) for stage in forms), faults.provoke(Stage().app)]
 
 
