@@ -5,7 +5,8 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo test format lint types contract drift imports tests generate lock node-tools redis-server
+.PHONY: demo test format lint types contract drift imports tests defects contract-long contract-live contract-prism \
+	generate lock node-tools redis-server
 
 demo: .venv/demo-ready
 	@$(BIN)/python scripts/demo.py $(ARGS)
@@ -36,6 +37,24 @@ imports: .venv/dev-ready
 
 tests: .venv/dev-ready node-tools redis-server
 	$(BIN)/pytest
+
+# Not part of `make test`: every defect, which takes minutes; a run of Schemathesis with another seed each time; and
+# the real service, which asks before it sends anything.
+defects: .venv/dev-ready
+	PYTHONPATH=scripts $(BIN)/python -m tests.contract.defects $(ARGS)
+
+contract-long: .venv/dev-ready
+	PYTHONPATH=scripts $(BIN)/python -m tests.contract.long $(ARGS)
+
+contract-live: .venv/dev-ready
+	@PYTHONPATH=scripts $(BIN)/python -m tests.contract.live $(ARGS)
+
+contract-prism: .venv/dev-ready benchmarks/node_modules/.package-lock.json
+	PYTHONPATH=scripts $(BIN)/python -m tests.contract.prism
+
+benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
+	npm ci --prefix benchmarks --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 generate: .venv/dev-ready node-tools
 	$(BIN)/python scripts/generate.py

@@ -19,8 +19,9 @@ from segmind_mock.transport import DoubleTransport
 
 OTHER_KEY = "SG_fedcba9876543210"
 FATES: list[list[float | None]] = [
-    [0, 2, 30, 0, 3600],
     [30, 0, 3600],
+    [0, 2, 30, 0, 3600],
+    [0, None, 0, 3600],
     [2, None, 0, 3600],
     [None, 0, 3600],
     [3600, 0],
@@ -64,7 +65,7 @@ class Stage:
         elif job.state(self.clock.now()) in ("QUEUED", "PROCESSING"):
             self.double.fail(request_id, "blocked by the safety filter")
 
-    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The double as an ASGI application."""
         if scope["type"] == "http":
             self.calls += 1
@@ -84,7 +85,7 @@ class Stage:
         headers = {} if key is None else {"x-api-key": key}
 
         async def send() -> httpx.Response:
-            transport = DoubleTransport(self.app)
+            transport = DoubleTransport(self)
             async with httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers) as client:
                 return await client.request(method, path, **request)
 

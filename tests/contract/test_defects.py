@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import ROOT
+from tests.contract.defects import __main__ as defects_command
 from tests.contract.defects.catalogue import all_defects
 from tests.contract.defects.trial import caught_by_rules, caught_by_schemathesis
 
@@ -18,7 +20,6 @@ SEEN_BY_SCHEMATHESIS = (
     "any key is good",
     "totals that do not add up",
     "an id given again after forty",
-    "429 without x-rate-limit-remaining",
 )
 SEEN_BY_RULES = (
     "AspectRatio: 21:9 accepted",
@@ -36,6 +37,7 @@ SEEN_BY_RULES = (
     "the seed that was sent ignored",
     "one message for both kinds of 401",
     "405 as JSON",
+    "429 without x-rate-limit-remaining",
 )
 
 
@@ -51,3 +53,12 @@ def test_schemathesis_catches_the_defect(name: str) -> None:
 @pytest.mark.parametrize("name", SEEN_BY_RULES)
 def test_a_rule_catches_the_defect(name: str) -> None:
     assert caught_by_rules(DEFECTS[name]) is not None
+
+
+def test_the_table_names_what_catches_each_defect(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defects_command, "TABLE", ROOT / "build" / "contract" / "sample.md")
+    assert defects_command.main(["--only", "submit: 20"]) == 0
+    assert "2 of 2 defects were caught: 2 by Schemathesis, 2 by the rules." in capsys.readouterr().out
+    assert "| submit: 201 for 200 | status_code_conformance | " in defects_command.TABLE.read_text(encoding="utf-8")

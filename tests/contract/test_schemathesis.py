@@ -20,14 +20,14 @@ def report() -> suite.Report:
     """One run of all phases, over jobs that complete, fail and expire."""
     stage = Stage()
     stage.let_jobs_live()
-    return suite.run(stage.app)
+    return suite.run(stage)
 
 
 @pytest.fixture(scope="session")
 def reports(report: suite.Report) -> list[suite.Report]:
     """That run, v1 in each form that the vendor documents, and every answer that only a fault brings about."""
     forms = [Stage(Settings(latency_factor=1.0, generate_as=form)) for form, _ in FORMS]
-    return [report, *(suite.run(stage.app, phases=["examples"]) for stage in forms), faults.provoke(Stage().app)]
+    return [report, *(suite.run(stage, phases=["examples"]) for stage in forms), faults.provoke(Stage())]
 
 
 def test_every_phase_has_run(report: suite.Report) -> None:

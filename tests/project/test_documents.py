@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Settings
+from segmind_mock import DEFAULT_KEY, Settings, serve
 from tests.conftest import ROOT
+from tests.contract.stage import Stage
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 ENVIRONMENT = {
@@ -63,7 +64,20 @@ def serve_until_interrupted(command: str) -> None:
             process.terminate()
 
 
+def run_against_a_double(command: str) -> None:
+    stage = Stage()
+    stage.let_jobs_live()
+    with serve(stage) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENVIRONMENT, "SEGMIND_API_KEY", DEFAULT_KEY)
+        run(re.sub(r"http://127.0.0.1:\d+", address, command))
+    assert (ROOT / "build" / "contract" / "junit.xml").exists()
+    assert (ROOT / "build" / "contract" / "html" / "index.html").exists()
+
+
 OTHERWISE: dict[str, Callable[[str], None]] = {
+    "make contract-": run_dry,
+    "make defects": run_dry,
+    "st run": run_against_a_double,
     "make test": run_dry,
     "make generate": run_dry,
     "pip install": resolve_only,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.resources import files
@@ -56,7 +56,7 @@ def in_answers(name: str, role: str, status: int, change: Callable[[Outcome], ob
     """The double answers right, and then the answer is changed; a role of "*" stands for all."""
 
     @contextmanager
-    def mischief() -> Iterator[None]:
+    def mischief() -> Generator[None]:
         send_outcome = app.send_outcome
 
         async def send_changed(scope: Any, send: Any, outcome: Outcome, fault: Any) -> None:
@@ -81,7 +81,7 @@ def in_body(name: str, role: str, status: int, change: Callable[[Any], object]) 
     return in_answers(name, role, status, change_body)
 
 
-def in_code(name: str, owner: Any, attribute: str, broken: Callable[[Any], Any]) -> Defect:
+def in_code(name: str, owner: Any, attribute: str, broken: Callable[[Any], Callable[..., Any]]) -> Defect:
     """A function is replaced by what `broken` makes of it."""
     return Defect(name, mischief=lambda: mock.patch.object(owner, attribute, broken(getattr(owner, attribute))))
 

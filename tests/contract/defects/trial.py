@@ -27,9 +27,9 @@ def caught_by_schemathesis(defect: Defect) -> Catch | None:
         stage = defect.open_stage()
         stage.let_jobs_live()
         try:
-            report = suite.run(stage.app, stop=lambda report: bool(report.failures))
+            report = suite.run(stage, stop=lambda report: bool(report.failures))
             if not report.failures:
-                report = faults.provoke(defect.open_stage(Settings()).app)
+                report = faults.provoke(defect.open_stage(Settings()))
         except RuntimeError as error:
             return Catch("the run breaks", stage.calls, str(error))
     if not report.failures:
