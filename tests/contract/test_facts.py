@@ -306,7 +306,7 @@ KEY = {
     "x-key-variable": "SEGMIND_API_KEY",
     "x-key-pattern": "^SG_[0-9A-Fa-f]{16}$",
 }
-DOCUMENTED: Mapping[str, Any] = {"server": SERVER, "security": [KEY], "paths": PATHS}
+DOCUMENTED: Mapping[str, Any] = {"servers": {"url": SERVER}, "security": [{"ApiKey": KEY}], "paths": PATHS}
 
 WORDING = ("description", "summary", "title", "example", "examples")
 
@@ -319,11 +319,10 @@ def deviations(document: Mapping[str, Any]) -> list[str]:
 def facts_of(document: Mapping[str, Any]) -> Facts:
     schemes = document["components"].get("securitySchemes", {})
     return {
-        "server": document["servers"][0].get("url"),
+        "servers": {"url": document["servers"][0].get("url")},
         "security": [
-            spelled_out(schemes.get(name), document)
+            {name: spelled_out(schemes.get(name), document) for name in requirement}
             for requirement in document.get("security", ())
-            for name in requirement
         ],
         "paths": spelled_out(document["paths"], document),
     }
@@ -353,16 +352,18 @@ def spelled_out(node: Any, document: Mapping[str, Any], *, names: bool = False) 
 
 def differences(place: str, documented: Any, found: Any) -> Iterator[str]:
     documented, found = by_name(documented), by_name(found)
+    if documented == found:
+        return
     if is_mapping(documented) and is_mapping(found):
         for name in {**documented, **found}:
             yield from differences(f"{place} > {name}", documented.get(name), found.get(name))
-    elif documented != found:
+    else:
         yield f"{place.removeprefix(' > ')}: {as_words(documented)} is documented, the contract has {as_words(found)}"
 
 
 def by_name(node: Any) -> Any:
     """A list of objects by their positions, so that a difference in one of them has a place."""
-    return dict(enumerate(node)) if is_list(node) and any(map(is_mapping, node)) else node
+    return {str(index): item for index, item in enumerate(node)} if is_list(node) and any(map(is_mapping, node)) else node
 
 
 def as_words(value: Any) -> str:

@@ -130,7 +130,7 @@ def claims_of_body(place: str, body: Any, schema: Facts) -> Iterator[Claim]:
                 f"{place} reads {name}={value!r} as documented",
                 read_from(kind({**raw, name: value}), name) == expected,
             )
-        getter = getattr(vars(kind).get(attribute(name)), "fget", None)
+        getter = getattr(getattr(kind, attribute(name), None), "fget", None)
         listed = literals(get_type_hints(getter).get("return")) if getter else None
         yield f"{place} lists the values of {name}", listed == field.get("enum", [])
         value = read_from(body, name)
