@@ -13,8 +13,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,7 +23,7 @@ from generate import generate
 from generator.contract import GenerationError, is_list, is_mapping, load_contract, pointer
 from generator.views import ROLES, SOURCES
 from tests.conftest import ROOT
-from tests.contract.test_facts import Facts, deviations, facts_of, spelled_out
+from tests.contract.test_facts import Facts, deviations, spelled_out
 from tests.contract.test_generated_facts import broken_claims
 
 Place = tuple[str | int, ...]
@@ -76,7 +75,11 @@ class Mutation(NamedTuple):
         return copy
 
     def __str__(self) -> str:
-        return f"{self.kind}, {pointer(*map(str, self.place))}"
+        return f"{self.kind} {self.pointer}"
+
+    @property
+    def pointer(self) -> str:
+        return pointer(*map(str, self.place))
 
     @property
     def names(self) -> set[str]:
@@ -135,8 +138,8 @@ def other_values(key: str, value: Any, node: Facts, document: Facts) -> Iterator
     elif isinstance(value, str):
         yield "changed", other_text(key, value, node, document)
     elif is_list(value):
-        for item in value:
-            yield "one dropped", [other for other in value if other != item]
+        if len(value) > 1:
+            yield from (("one dropped", [other for other in value if other != item]) for item in value)
         for item in {"required": node.get("properties", ()), "type": ["boolean"]}.get(key, ["words"]):
             if item not in value:
                 yield "one added", [*value, item]
@@ -156,11 +159,13 @@ def other_text(key: str, value: str, node: Facts, document: Facts) -> str:
             return following(value, spelled_out(node, document).get("enum", [value, f"{value}x"]))
         case "operationId" if "responses" not in node:
             return following(value, ("getJobStatus", "getJobResult", "getUserCredits"))
+        case "in":
+            return following(value, ("header", "query", "path"))
         case _:
             return f"{value}x"
 
 
-def following(value: Any, values: Any) -> Any:
+def following(value: str, values: Sequence[str]) -> str:
     return values[(values.index(value) + 1) % len(values)]
 
 
@@ -186,18 +191,95 @@ def absent(node: Facts, place: Place) -> Facts:
     return {keyword: value for keyword, value in could.items() if keyword not in node}
 
 
-def outcome(document: Facts, folder: Path) -> str:
-    """What generating from a contract comes to; `caught: …` with the first claim of the facts that it breaks.
+@cache
+def the_contract() -> Facts:
+    document: Facts = json.loads(json.dumps(load_contract(ROOT / "openapi" / "segmind.yaml").document))
+    return document
 
-    The folder has to be a new one on the import path.
+
+def broken_claims_from(document: Facts) -> list[str] | None:
+    """What Python that is generated from a contract does otherwise than is documented.
+
+    None if its code is the committed code. Raises GenerationError.
     """
-    folder.mkdir()
-    (folder / "segmind.yaml").write_text(json.dumps(document), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as root:
+        # The name of a package that no other import has had.
+        folder = Path(tempfile.mkdtemp(prefix="generated_", dir=root))
+        changed = folder / "segmind.yaml"
+        # JSON is YAML.
+        changed.write_text(json.dumps(document), encoding="utf-8")
+        generate(changed, folder / "new")
+        if code_below(folder / "new") == committed_code():
+            return None
+        sys.path.insert(0, root)
+        try:
+            return broken_claims(f"{folder.name}.new.segmind_api")
+        finally:
+            sys.path.remove(root)
+
+
+@cache
+def committed_code() -> dict[Path, str]:
+    return code_below(ROOT / "generated")
+
+
+def code_below(folder: Path) -> dict[Path, str]:
+    """Modules without their docstrings."""
+    return {path.relative_to(folder): code_of(path) for path in folder.rglob("*.py")}
+
+
+def code_of(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [item for item in node.body if not is_docstring(item)]
+    return ast.dump(tree)
+
+
+def is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+CAUGHT = {
+    "in Python": "the facts of the contract and the behaviour of the generated Python",
+    "in the contract": "the facts of the contract; the generated code is the same",
+    "refused": "the facts of the contract; nothing is generated",
+}
+SURVIVED = {
+    "unseen": "by the facts of the contract",
+    "behaves": "the generated code is another, and does all that is documented",
+}
+
+
+def outcome(mutation: Mutation) -> str:
+    document = mutation.of(the_contract())
+    if not deviations(document):
+        return "unseen"
     try:
-        generate(folder / "segmind.yaml", folder / "generated")
+        broken = broken_claims_from(document)
     except GenerationError:
         return "refused"
-    if code_of(folder / "generated") == code_of(ROOT / "generated"):
-        return "same code"
-    broken = broken_claims(f"{folder.name}.generated.segmind_api")
-    return f"caught: {broken[0]}" if broken else "survived"
+    return "in the contract" if broken is None else "in Python" if broken else "behaves"
+
+
+def main() -> int:
+    made = list(mutations(the_contract()))
+    # A process keeps the modules of every package that it has imported.
+    with get_context("spawn").Pool(maxtasksperchild=50) as pool:
+        outcomes = pool.map(outcome, made, chunksize=1)
+    counts = Counter(zip((mutation.kind for mutation in made), outcomes, strict=True))
+    columns = [*CAUGHT, *SURVIVED]
+    print(f"{'mutation':<28}{'made':>6}", *(f"{name:>15}" for name in columns))
+    for kind in dict.fromkeys(mutation.kind for mutation in made):
+        numbers = [counts[kind, name] for name in columns]
+        print(f"{kind:<28}{sum(numbers):>6}", *(f"{number:>15}" for number in numbers))
+    totals = Counter(outcomes)
+    print(f"{'all':<28}{len(made):>6}", *(f"{totals[name]:>15}" for name in columns))
+    survivors = [(found, mutation) for found, mutation in zip(outcomes, made, strict=True) if found in SURVIVED]
+    for found, mutation in survivors:
+        print(f"{found}: {mutation}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -363,7 +363,9 @@ def differences(place: str, documented: Any, found: Any) -> Iterator[str]:
 
 def by_name(node: Any) -> Any:
     """A list of objects by their positions, so that a difference in one of them has a place."""
-    return {str(index): item for index, item in enumerate(node)} if is_list(node) and any(map(is_mapping, node)) else node
+    if is_list(node) and any(map(is_mapping, node)):
+        return {str(index): item for index, item in enumerate(node)}
+    return node
 
 
 def as_words(value: Any) -> str:

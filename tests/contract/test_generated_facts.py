@@ -108,7 +108,8 @@ def claims_of_operations(package: str) -> Iterator[Claim]:
                 raw = json.dumps(example_of(schema or {"type": "object", "properties": {}}))
                 answer = module.read(answer_of(int(status), {"content-type": media_type}, raw.encode()))
                 read = answer.result if status.startswith("2") else answer.error
-                yield f"{name} reads {status} in {media_type} as documented", (read is not None) == bool(schema)
+                reads = "reads" if schema else "does not read"
+                yield f"{name} {reads} {status} in {media_type}", (read is not None) == bool(schema)
                 if schema and media_type == "application/json":
                     yield from claims_of_body(f"{name} {status}", read, schema)
 
@@ -123,13 +124,11 @@ def claims_of_body(place: str, body: Any, schema: Facts) -> Iterator[Claim]:
     yield f"{place} keeps fields that are not documented", kind({"new": 1}).to_dict() == {"new": 1}
     for name, field in fields.items():
         otherwise = UNREADABLE if name in schema.get("required", ()) else None
-        yield f"{place} without {name} says so", read_from(kind({}), name) == otherwise
+        yield f"{place} reads no {name} as {otherwise}", read_from(kind({}), name) == otherwise
         for type_name, value in BY_TYPE.items():
             expected = value if type_name in accepted_types(field) else otherwise
-            yield (
-                f"{place} reads {name}={value!r} as documented",
-                read_from(kind({**raw, name: value}), name) == expected,
-            )
+            read = read_from(kind({**raw, name: value}), name)
+            yield f"{place} reads {name}={value!r} as {expected!r}", read == expected
         getter = getattr(getattr(kind, attribute(name), None), "fget", None)
         listed = literals(get_type_hints(getter).get("return")) if getter else None
         yield f"{place} lists the values of {name}", listed == field.get("enum", [])
@@ -162,12 +161,13 @@ PARTS: tuple[Callable[[str], Iterator[Claim]], ...] = (
 
 
 def within(schema: Facts) -> list[Any]:
-    """The outermost values that are allowed."""
+    """The outermost values that are allowed, and one between them."""
     if "enum" in schema:
         return list(schema["enum"])
     if schema["type"] == "string":
-        return ["x" * schema.get("minLength", 0), "x" * 5000]
-    return [schema["minimum"], schema["maximum"]]
+        return ["x" * schema.get("minLength", 0), "words", "x" * 5000]
+    between = schema["minimum"] + (1 if schema["type"] == "integer" else 0.5)
+    return [schema["minimum"], between, schema["maximum"]]
 
 
 def beyond(schema: Facts) -> list[Any]:
@@ -177,8 +177,9 @@ def beyond(schema: Facts) -> list[Any]:
         return [*wrong, "words", schema["enum"][0] + " "]
     if schema["type"] == "string":
         return [*wrong, "x" * (schema["minLength"] - 1)] if "minLength" in schema else wrong
-    step = 1 if schema["type"] == "integer" else 0.001
-    return [*wrong, schema["minimum"] - step, schema["maximum"] + step]
+    if schema["type"] == "number":
+        return [*wrong, schema["minimum"] - 0.001, schema["maximum"] + 0.001]
+    return [*wrong, schema["minimum"] - 1, schema["minimum"] + 0.5, schema["maximum"] + 1]
 
 
 def accepted_types(schema: Facts) -> set[str]:
