@@ -248,6 +248,7 @@ CAUGHT = {
 SURVIVED = {
     "unseen": "by the facts of the contract",
     "behaves": "the generated code is another, and does all that is documented",
+    "crashed": "the generator neither generated nor said why",
 }
 
 
@@ -259,6 +260,8 @@ def outcome(mutation: Mutation) -> str:
         broken = broken_claims_from(document)
     except GenerationError:
         return "refused"
+    except Exception:  # Not every one of those that the generator's parts raise can be sent between processes.
+        return "crashed"
     return "in the contract" if broken is None else "in Python" if broken else "behaves"
 
 
@@ -266,7 +269,7 @@ def main() -> int:
     made = list(mutations(the_contract()))
     # A process keeps the modules of every package that it has imported.
     with get_context("spawn").Pool(maxtasksperchild=50) as pool:
-        outcomes = pool.map(outcome, made, chunksize=1)
+        outcomes = list(pool.imap(outcome, made))
     counts = Counter(zip((mutation.kind for mutation in made), outcomes, strict=True))
     columns = [*CAUGHT, *SURVIVED]
     print(f"{'mutation':<28}{'made':>6}", *(f"{name:>15}" for name in columns))
