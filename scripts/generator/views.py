@@ -156,6 +156,8 @@ class Views:
 
     def values(self, enum: EnumProperty | LiteralEnumProperty) -> list[str]:
         """The values of an enum in the order of the contract."""
+        if enum.class_info.name not in self._values:
+            raise GenerationError("#/paths", f"the enum {enum.class_info.name} belongs to no component and no property")
         return self._values[enum.class_info.name]
 
     def operation(self, method: str, path: Any) -> OperationView:
@@ -331,7 +333,10 @@ class Views:
         if "requestBody" in operation:
             request_body, body_place = self._contract.resolve(operation["requestBody"], place)
             schema = request_body["content"]["application/json"]["schema"]
-            body = self.classes[self._contract.resolve(schema, body_place)[1]].name
+            _, schema_place = self._contract.resolve(schema, body_place)
+            if schema_place not in self.classes:
+                raise GenerationError(schema_place, "a request can only be generated from an object")
+            body = self.classes[schema_place].name
         parameters = [
             self._contract.resolve(parameter, place)[0]
             for parameter in (

@@ -165,6 +165,16 @@ REFUSED = {
     "no role": ("      x-role: credits\n", "", "#/paths/~1v1~1get-user-credits/get: x-role is missing"),
     "a model without v2": ("  /v2/imagen-4-fast:", "  /v2/imagen-4-slow:", "imagen-4-fast, imagen-4-slow"),
     "a status that is a range": ('"504":', '"5XX":', "#/paths"),
+    "a request that is no object": (
+        "description: Parameters of Imagen 3.\n      type: object",
+        "description: Parameters of Imagen 3.\n      type: string",
+        "#/components/schemas/ImagenRequest: a request can only be generated from an object",
+    ),
+    "an enum of a text": (
+        "schema:\n            type: string\n          examples:\n            page:",
+        "schema:\n            type: string\n            enum: [gone]\n          examples:\n            page:",
+        "belongs to no component and no property",
+    ),
     "an answer of no type that can be read": (
         "          description: The prompt that was used.\n          type: string",
         "          description: The prompt that was used.\n          oneOf: [{type: string}, {type: integer}]",
@@ -188,6 +198,15 @@ def test_what_cannot_be_generated_is_refused_by_its_place_and_nothing_is_written
     assert "Traceback" not in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "segmind.yaml"]
     assert [path.name for path in output.rglob("*")] == ["segmind_api"]
+
+
+def test_an_answer_in_json_can_be_a_plain_value(tmp_path: Path, changed_contract: Path) -> None:
+    replace(changed_contract, "description: The balance of an account.\n      type: object", "type: [number, string]")
+    run = generate("--contract", changed_contract, "--output", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    program = "from segmind_api.responses import CREDITS"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "out")}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
