@@ -53,18 +53,27 @@ def learned(*durations: float) -> Latencies:
     return latencies
 
 
-def run(outcomes: Sequence[Outcome], latencies: Latencies, *, deadline: float = 600) -> World:
+def run(outcomes: Sequence[Outcome], latencies: Latencies) -> World:
     world = World([SUBMITTED, *outcomes])
     caller = attrs.evolve(world.caller(attempts=1), latencies=latencies)
-    world.play(caller.run(MODEL, {"prompt": "x"}, deadline=deadline))
+    world.play(caller.run(MODEL, {"prompt": "x"}, deadline=600))
     return world
 
 
-def wait(outcomes: Sequence[Outcome], latencies: Latencies, *, age: float = 0.0, **arguments: Any) -> World:
+SUBMISSION = Submission(MODEL, START)
+
+
+def wait(
+    outcomes: Sequence[Outcome],
+    latencies: Latencies,
+    *,
+    deadline: float = 600,
+    interval: float | None = None,
+    submission: Submission | None = SUBMISSION,
+) -> World:
     world = World(list(outcomes))
     caller = attrs.evolve(world.caller(attempts=1), latencies=latencies)
-    submission = Submission(MODEL, START - age)
-    world.play(caller.wait(REQUEST_ID, **{"deadline": 600, "submission": submission, **arguments}))
+    world.play(caller.wait(REQUEST_ID, deadline=deadline, interval=interval, submission=submission))
     return world
 
 
@@ -129,7 +138,7 @@ def test_a_schedule_gives_the_next_pause(schedule: PollSchedule, age: float, pol
     assert schedule.pause(age, polls) == pytest.approx(seconds)
 
 
-DURATIONS = {
+DURATIONS: dict[str, tuple[Any, float]] = {
     "as the metrics say": ({"total_time": 7}, 7),
     "no less than an age at which it was pending": ({"total_time": 0.007}, 6),
     "no more than an age at which it had ended": ({"total_time": 7000}, 8),
@@ -182,7 +191,7 @@ class TestLatencies:
         monkeypatch.setattr("segmind_client.polling.deque", let_others_run)
         latencies = Latencies()
         with ThreadPoolExecutor(ENOUGH) as threads:
-            list(threads.map(lambda _: latencies.learn(MODEL.slug, 5), range(ENOUGH)))
+            list(threads.map(latencies.learn, [MODEL.slug] * ENOUGH, [5] * ENOUGH))
         assert latencies.schedule(MODEL).times == (5,)
 
 
@@ -233,10 +242,10 @@ class TestWaiting:
         assert wait([PENDING, PENDING, *completed(9)], learned(*[20] * ENOUGH), interval=0.1).pauses == [0.1, 0.1]
 
     def test_a_job_that_was_submitted_long_ago_is_polled_at_once(self) -> None:
-        assert wait(completed(20), learned(*[20] * ENOUGH), age=30).pauses == []
+        assert wait(completed(20), learned(*[20] * ENOUGH), submission=Submission(MODEL, START - 30)).pauses == []
 
     def test_a_job_that_was_submitted_a_while_ago_is_polled_when_those_before_it_had_ended(self) -> None:
-        assert wait(completed(20), learned(*[20] * ENOUGH), age=5).pauses == [15]
+        assert wait(completed(20), learned(*[20] * ENOUGH), submission=Submission(MODEL, START - 5)).pauses == [15]
 
     def test_a_job_of_an_unknown_model_is_polled_at_once_and_then_steadily(self) -> None:
         world = wait([PENDING, PENDING, *completed(2)], learned(*[20] * ENOUGH), submission=None)
