@@ -11,12 +11,12 @@ import httpx
 
 from segmind_api import catalog
 from segmind_api.calls import typed_method
-from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
+from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobResult, JobStatus, SubmittedJob
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey
-from segmind_client.flows import READ_SECONDS, Caller
+from segmind_client.flows import READ_SECONDS, Caller, Submission
 from segmind_client.results import Generation
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
@@ -65,15 +65,14 @@ class Client:
     def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
         return self._driver.carry_out(
-            self._caller.run(
-                catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS, interval=POLL_INTERVAL_SECONDS
-            )
+            self._caller.run(catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS)
         )
 
     def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
-        submitted = self._driver.carry_out(self._caller.submit(catalog.model(model), parameters))
-        return JobHandle(self._caller, self._driver, submitted)
+        called = catalog.model(model)
+        submitted = self._driver.carry_out(self._caller.submit(called, parameters))
+        return JobHandle(self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic()))
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
@@ -105,9 +104,12 @@ class Client:
 class JobHandle:
     """A submitted job."""
 
-    def __init__(self, caller: Caller, driver: SyncDriver, submitted: SubmittedJob) -> None:
+    def __init__(
+        self, caller: Caller, driver: SyncDriver, submitted: SubmittedJob, submission: Submission | None = None
+    ) -> None:
         self._caller = caller
         self._driver = driver
+        self._submission = submission
         self.submitted = submitted
         """What the submit answered with."""
 
@@ -126,12 +128,14 @@ class JobHandle:
         """The result of a job that has completed. Raises NotFound before that."""
         return self._driver.carry_out(self._caller.result(self.request_id))
 
-    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS) -> JobResult:
-        """Polls every `interval` seconds until the job has completed.
+    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> JobResult:
+        """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        return self._driver.carry_out(self._caller.wait(self.request_id, deadline=deadline, interval=interval))
+        return self._driver.carry_out(
+            self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
+        )
 
 
 class AsyncClient:
@@ -171,15 +175,16 @@ class AsyncClient:
     async def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
         return await self._driver.carry_out(
-            self._caller.run(
-                catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS, interval=POLL_INTERVAL_SECONDS
-            )
+            self._caller.run(catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS)
         )
 
     async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
-        submitted = await self._driver.carry_out(self._caller.submit(catalog.model(model), parameters))
-        return AsyncJobHandle(self._caller, self._driver, submitted)
+        called = catalog.model(model)
+        submitted = await self._driver.carry_out(self._caller.submit(called, parameters))
+        return AsyncJobHandle(
+            self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic())
+        )
 
     async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
@@ -211,9 +216,12 @@ class AsyncClient:
 class AsyncJobHandle:
     """A job submitted by an `AsyncClient`."""
 
-    def __init__(self, caller: Caller, driver: AsyncDriver, submitted: SubmittedJob) -> None:
+    def __init__(
+        self, caller: Caller, driver: AsyncDriver, submitted: SubmittedJob, submission: Submission | None = None
+    ) -> None:
         self._caller = caller
         self._driver = driver
+        self._submission = submission
         self.submitted = submitted
         """What the submit answered with."""
 
@@ -232,14 +240,14 @@ class AsyncJobHandle:
         """The result of a job that has completed. Raises NotFound before that."""
         return await self._driver.carry_out(self._caller.result(self.request_id))
 
-    async def wait(
-        self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS
-    ) -> JobResult:
-        """Polls every `interval` seconds until the job has completed.
+    async def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> JobResult:
+        """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        return await self._driver.carry_out(self._caller.wait(self.request_id, deadline=deadline, interval=interval))
+        return await self._driver.carry_out(
+            self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
+        )
 
 
 def key_header(api_key: str | None) -> dict[str, str]:

@@ -33,6 +33,7 @@ from segmind_client.errors import (
     StatusError,
     UnreadableAnswer,
 )
+from segmind_client.polling import Latencies, duration, every
 from segmind_client.results import Generation
 
 T = TypeVar("T")
@@ -75,6 +76,15 @@ class Clocks:
 
 
 @attrs.frozen
+class Submission:
+    """Which model a job was submitted to, and when."""
+
+    model: Model
+    at: float
+    """Monotonic."""
+
+
+@attrs.frozen
 class RetryPolicy:
     """How often a call is sent, and how long the pauses are, in seconds."""
 
@@ -96,6 +106,7 @@ class Caller:
     clocks: Clocks = Clocks()
     retry: RetryPolicy = RetryPolicy()
     read_seconds: float = READ_SECONDS
+    latencies: Latencies = attrs.field(factory=Latencies)
 
     def exchange(self, request: ApiRequest, *, read_seconds: float = 0.0, until: float = math.inf) -> Flow[ApiResponse]:
         """One call, repeated where that is safe, until a monotonic time at the latest."""
@@ -155,30 +166,50 @@ class Caller:
         response = yield from self.exchange(get_user_credits.build())
         return expect(get_user_credits.read(response), None)
 
-    def wait(self, request_id: str, *, deadline: float, interval: float) -> Flow[JobResult]:
-        """Polls every `interval` seconds until the job ends, for `deadline` seconds at most.
+    def wait(
+        self,
+        request_id: str,
+        *,
+        deadline: float,
+        interval: float | None = None,
+        submission: Submission | None = None,
+    ) -> Flow[JobResult]:
+        """Polls until the job ends, for `deadline` seconds at most; every `interval` seconds, if that is given.
 
         A poll that fails for a reason that may pass is no end: the next one may succeed.
         """
-        for name, seconds in (("deadline", deadline), ("interval", interval)):
+        for name, seconds in (("deadline", deadline), ("interval", interval or 0.0)):
             if not 0 <= seconds < math.inf:
                 raise InvalidParameter("wait", name, seconds, "a number of seconds, 0 or more and not without end")
         started = self.clocks.monotonic()
+        model, submitted = (submission.model, submission.at) if submission else (None, started)
         until = started + deadline
+        pause = self.latencies.schedule(model).pause if interval is None else every(interval)
+        polls, pending = 0, 0.0
         trouble: SegmindError | None = None
         while True:
+            now = self.clocks.monotonic()
+            seconds = min(pause(now - submitted, polls), until - now)
+            if seconds > 0:
+                yield Pause(seconds)
+            asked = self.clocks.monotonic() - submitted
             try:
                 status = yield from self.status(request_id, until=until)
                 if status.get("status") == "COMPLETED":
-                    return (yield from self.result(request_id, until=until))
+                    ended = self.clocks.monotonic() - submitted
+                    result = yield from self.result(request_id, until=until)
+                    if model is not None:
+                        self.latencies.learn(model.slug, duration(result, pending, ended))
+                    return result
                 if status.get("status") == "FAILED":
                     raise job_failed(status, None, request_id)
-                trouble = None
+                pending, trouble = asked, None
             except SegmindError as error:
                 if not may_pass(error):
                     error.request_id = request_id
                     raise
                 trouble = error
+            polls += 1
             elapsed = self.clocks.monotonic() - started
             if elapsed >= deadline:
                 last = f" (the last poll: {trouble.detail})" if trouble else ""
@@ -188,11 +219,13 @@ class Caller:
                     request_id=request_id,
                     elapsed_s=elapsed,
                 ) from trouble
-            yield Pause(min(interval, deadline - elapsed))
 
-    def run(self, model: Model, parameters: Mapping[str, Any], *, deadline: float, interval: float) -> Flow[JobResult]:
+    def run(
+        self, model: Model, parameters: Mapping[str, Any], *, deadline: float, interval: float | None = None
+    ) -> Flow[JobResult]:
         job = yield from self.submit(model, parameters)
-        return (yield from self.wait(job.request_id, deadline=deadline, interval=interval))
+        submission = Submission(model, self.clocks.monotonic())
+        return (yield from self.wait(job.request_id, deadline=deadline, interval=interval, submission=submission))
 
 
 def may_pass(error: SegmindError) -> bool:
