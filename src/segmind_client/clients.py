@@ -13,11 +13,11 @@ from segmind_api import catalog
 from segmind_api.calls import typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
-from segmind_api.models import Credits, JobResult, JobStatus, SubmittedJob
+from segmind_api.models import Credits, JobStatus, SubmittedJob
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey
 from segmind_client.flows import READ_SECONDS, Caller
-from segmind_client.results import Generation
+from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 
@@ -45,7 +45,7 @@ class Client:
         )
 
     @typed_method
-    def run(self, model: str, /, **parameters: Any) -> JobResult:
+    def run(self, model: str, /, **parameters: Any) -> Result:
         """Queues a job, waits until it has completed, and gives its result (v2).
 
         Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
@@ -62,13 +62,14 @@ class Client:
         """Makes an image in one blocking call (v1)."""
         return self.generate_model(catalog.known_model(model, parameters).slug, parameters)
 
-    def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
+    def run_model(self, model: str, parameters: Mapping[str, Any]) -> Result:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        return self._driver.carry_out(
+        completed = self._driver.carry_out(
             self._caller.run(
                 catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS, interval=POLL_INTERVAL_SECONDS
             )
         )
+        return Result(completed, self._caller, self._driver)
 
     def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
@@ -77,7 +78,8 @@ class Client:
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        return self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        response, output = self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        return Generation(response, output, self._caller, self._driver)
 
     def job(self, request_id: str) -> JobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -122,16 +124,18 @@ class JobHandle:
         """How far the job is. Raises InferenceFailed for one that failed."""
         return self._driver.carry_out(self._caller.status(self.request_id))
 
-    def result(self) -> JobResult:
+    def result(self) -> Result:
         """The result of a job that has completed. Raises NotFound before that."""
-        return self._driver.carry_out(self._caller.result(self.request_id))
+        completed = self._driver.carry_out(self._caller.result(self.request_id))
+        return Result(completed, self._caller, self._driver)
 
-    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS) -> JobResult:
+    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS) -> Result:
         """Polls every `interval` seconds until the job has completed.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        return self._driver.carry_out(self._caller.wait(self.request_id, deadline=deadline, interval=interval))
+        flow = self._caller.wait(self.request_id, deadline=deadline, interval=interval)
+        return Result(self._driver.carry_out(flow), self._caller, self._driver)
 
 
 class AsyncClient:
@@ -151,7 +155,7 @@ class AsyncClient:
         )
 
     @typed_method
-    async def run(self, model: str, /, **parameters: Any) -> JobResult:
+    async def run(self, model: str, /, **parameters: Any) -> AsyncResult:
         """Queues a job, waits until it has completed, and gives its result (v2).
 
         Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
@@ -164,26 +168,28 @@ class AsyncClient:
         return await self.submit_model(catalog.known_model(model, parameters).slug, parameters)
 
     @typed_method
-    async def generate(self, model: str, /, **parameters: Any) -> Generation:
+    async def generate(self, model: str, /, **parameters: Any) -> AsyncGeneration:
         """Makes an image in one blocking call (v1)."""
         return await self.generate_model(catalog.known_model(model, parameters).slug, parameters)
 
-    async def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
+    async def run_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        return await self._driver.carry_out(
+        completed = await self._driver.carry_out(
             self._caller.run(
                 catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS, interval=POLL_INTERVAL_SECONDS
             )
         )
+        return AsyncResult(completed, self._caller, self._driver)
 
     async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
         submitted = await self._driver.carry_out(self._caller.submit(catalog.model(model), parameters))
         return AsyncJobHandle(self._caller, self._driver, submitted)
 
-    async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
+    async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncGeneration:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        return await self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        response, output = await self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        return AsyncGeneration(response, output, self._caller, self._driver)
 
     def job(self, request_id: str) -> AsyncJobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -228,18 +234,20 @@ class AsyncJobHandle:
         """How far the job is. Raises InferenceFailed for one that failed."""
         return await self._driver.carry_out(self._caller.status(self.request_id))
 
-    async def result(self) -> JobResult:
+    async def result(self) -> AsyncResult:
         """The result of a job that has completed. Raises NotFound before that."""
-        return await self._driver.carry_out(self._caller.result(self.request_id))
+        completed = await self._driver.carry_out(self._caller.result(self.request_id))
+        return AsyncResult(completed, self._caller, self._driver)
 
     async def wait(
         self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float = POLL_INTERVAL_SECONDS
-    ) -> JobResult:
+    ) -> AsyncResult:
         """Polls every `interval` seconds until the job has completed.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        return await self._driver.carry_out(self._caller.wait(self.request_id, deadline=deadline, interval=interval))
+        flow = self._caller.wait(self.request_id, deadline=deadline, interval=interval)
+        return AsyncResult(await self._driver.carry_out(flow), self._caller, self._driver)
 
 
 def key_header(api_key: str | None) -> dict[str, str]:
