@@ -297,12 +297,14 @@ def followed(address: str, location: str, *, secure: bool) -> str:
 
 
 def is_address(text: object) -> TypeGuard[str]:
-    """Whether this is the address of something on the web, and nothing else besides."""
+    """Whether a text is the address of something on the web, and nothing else besides."""
+    if not isinstance(text, str) or not text.isprintable() or " " in text:
+        return False
     try:
-        parts = urlsplit(text) if isinstance(text, str) and text.isprintable() and " " not in text else None
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def is_loopback(address: str) -> bool:

@@ -119,7 +119,7 @@ class Result(ResultFields, Savable):
     """The result of a job (v2): a `JobResult` whose image can be saved."""
 
     def __init__(self, raw: Mapping[str, Any], caller: Caller | None = None, driver: SyncDriver | None = None) -> None:
-        super().__init__(raw)
+        super().__init__(dict(raw))
         self._caller = caller
         self._driver = driver
 
@@ -128,7 +128,7 @@ class AsyncResult(ResultFields, AsyncSavable):
     """`Result` with `await`."""
 
     def __init__(self, raw: Mapping[str, Any], caller: Caller | None = None, driver: AsyncDriver | None = None) -> None:
-        super().__init__(raw)
+        super().__init__(dict(raw))
         self._caller = caller
         self._driver = driver
 
