@@ -13,7 +13,6 @@ from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -113,16 +112,16 @@ WAYS = ["sync", "asyncio", "trio"]
 def save(request: pytest.FixtureRequest, server: Server) -> Save:
     """Saves the image of the job, in each of the ways in which a user can."""
 
-    def saved(path: Path, **options: Any) -> Path:
-        with Client(SECRET, base_url=server.address, read_seconds=0.3) as client:
-            return client.job(REQUEST_ID).result().save(path, **options)
+    def saved(path: Path, *, overwrite: bool = False, read_seconds: float = 30.0) -> Path:
+        with Client(SECRET, base_url=server.address, read_seconds=read_seconds) as client:
+            return client.job(REQUEST_ID).result().save(path, overwrite=overwrite)
 
-    async def awaited(path: Path, options: dict[str, Any]) -> Path:
-        async with AsyncClient(SECRET, base_url=server.address, read_seconds=0.3) as client:
-            return await (await client.job(REQUEST_ID).result()).save(path, **options)
+    async def awaited(path: Path, overwrite: bool, read_seconds: float) -> Path:
+        async with AsyncClient(SECRET, base_url=server.address, read_seconds=read_seconds) as client:
+            return await (await client.job(REQUEST_ID).result()).save(path, overwrite=overwrite)
 
-    def saved_by_await(path: Path, **options: Any) -> Path:
-        return anyio.run(awaited, path, options, backend=request.param)
+    def saved_by_await(path: Path, *, overwrite: bool = False, read_seconds: float = 30.0) -> Path:
+        return anyio.run(awaited, path, overwrite, read_seconds, backend=request.param)
 
     return saved if request.param == "sync" else saved_by_await
 
@@ -164,9 +163,11 @@ class TestWhatIsSaved:
     def test_replaces_no_file_that_appears_meanwhile(self, server: Server, save: Save, folder: Path) -> None:
         def slower_than_another() -> Iterator[bytes]:
             yield answer()[:-1]
-            (folder / "cabin.png").write_bytes(b"mine")
+            another.rename(folder / "cabin.png")
             yield PICTURE[-1:]
 
+        another = folder.parent / "another"
+        another.write_bytes(b"mine")
         server.says(slower_than_another)
         with pytest.raises(FileExists):
             save(folder / "cabin.png")
@@ -311,7 +312,7 @@ class TestSlowness:
 
         server.says(stalls)
         with pytest.raises(DownloadFailed, match="ReadTimeout"):
-            save(folder / "cabin.png")
+            save(folder / "cabin.png", read_seconds=0.2)
         assert list(folder.iterdir()) == []
 
     def test_a_server_that_drips_meets_the_deadline(

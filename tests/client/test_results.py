@@ -15,7 +15,7 @@ import pytest
 
 from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.models import GenerationOutput, JobResult
+from segmind_api.models import GenerationOutput
 from segmind_api.types import ApiResponse
 from segmind_client import (
     AsyncClient,
@@ -87,7 +87,8 @@ class TestResult:
 
     def test_says_what_the_service_said(self, make: Make, tmp_path: Path) -> None:
         result, _, _ = make("run_model", tmp_path)
-        assert isinstance(result, JobResult)
+        assert isinstance(result, Result | AsyncResult)
+        assert result.images is not None
         assert result["status"] == result.get("status") == result.status == "COMPLETED"
         assert result.image_url == result["output"] == result.images[0].url
         assert result.cost == result["metrics"]["cost"] == MODELS[SLUG].price_usd
