@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import mimetypes
-import os
 import re
 import threading
 import time
@@ -224,7 +223,7 @@ class FileSink(ImageSink):
             )
         if not self.target.parent.is_dir():
             raise NotSaved(f"{self.target} was not written: there is no folder {self.target.parent}, make it first")
-        if not self._overwrite and os.path.lexists(self.target):
+        if not self._overwrite and self.target.exists():
             raise FileExistsError
 
     def _remove(self) -> None:

@@ -160,6 +160,14 @@ class TestWhatIsSaved:
         save(folder / "cabin.png", overwrite=True)
         assert (folder / "cabin.png").read_bytes() == PICTURE
 
+    def test_is_not_fetched_where_it_cannot_be_saved(self, server: Server, save: Save, folder: Path) -> None:
+        server.says(endless)
+        (folder / "cabin.png").touch()
+        with pytest.raises(FileExists):
+            save(folder / "cabin.png")
+        with pytest.raises(NotSaved):
+            save(folder / "cabin.jpg")
+
     def test_replaces_no_file_that_appears_meanwhile(self, server: Server, save: Save, folder: Path) -> None:
         def slower_than_another() -> Iterator[bytes]:
             yield answer()[:-1]
@@ -518,6 +526,15 @@ class TestInterruption:
             result = client.job(REQUEST_ID).result()
             with pytest.raises(KeyboardInterrupt):
                 result.save(folder / "cabin.png")
+        assert list(folder.iterdir()) == []
+
+    def test_a_key_press_at_the_last_moment_leaves_nothing(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def press(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "replace", press)
+        with pytest.raises(KeyboardInterrupt), FileSink(folder / "cabin.png", (), overwrite=False) as sink:
+            sink.take("image/png", PICTURE)
         assert list(folder.iterdir()) == []
 
     def test_a_thread_that_nobody_waits_for_any_more_writes_nothing(self, folder: Path) -> None:
