@@ -14,7 +14,7 @@ from segmind_api.calls import typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobStatus, SubmittedJob
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey
 from segmind_client.flows import READ_SECONDS, Caller
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
@@ -41,7 +41,8 @@ class Client:
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
         self._driver = SyncDriver(
-            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
+            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport),
+            Images(transport),
         )
 
     @typed_method
@@ -91,6 +92,7 @@ class Client:
 
     def close(self) -> None:
         self._driver.http.close()
+        self._driver.images.close()
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +153,8 @@ class AsyncClient:
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
         self._driver = AsyncDriver(
-            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
+            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport),
+            AsyncImages(transport),
         )
 
     @typed_method
@@ -201,6 +204,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         await self._driver.http.aclose()
+        await self._driver.images.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, closing
@@ -31,12 +32,80 @@ WRITE_SECONDS = 30.0
 POOL_SECONDS = 10.0
 """For a free connection."""
 
+CLOSED = "the client is closed: save images before that, or get the result again with another client's job(request_id)"
+
+
+class Images:
+    """Streams images into sinks, over connections of its own, which never had the key."""
+
+    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
+        self._transport = transport
+        self._http: httpx.Client | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def stream(self, step: Send, into: Sink) -> ApiResponse:
+        http = self._client()
+        with closing(http.send(image_request(http, step), stream=True)) as response:
+            head = ApiResponse(response.status_code, response.headers, b"")
+            if into.begin(head):
+                for piece in response.iter_bytes():
+                    into.write(piece)
+                into.end()
+        return head
+
+    def _client(self) -> httpx.Client:
+        # Made when it is first needed: that takes longer than many calls.
+        with self._lock:
+            if self._closed:
+                raise NoClient(CLOSED)
+            self._http = self._http or httpx.Client(transport=self._transport)
+            return self._http
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._http is not None:
+                self._http.close()
+
+
+class AsyncImages:
+    """`Images` with `await`."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._transport = transport
+        self._http: httpx.AsyncClient | None = None
+        self._closed = False
+
+    async def stream(self, step: Send, into: Sink) -> ApiResponse:
+        http = self._client()
+        async with aclosing(await http.send(image_request(http, step), stream=True)) as response:
+            head = ApiResponse(response.status_code, response.headers, b"")
+            if await to_thread.run_sync(into.begin, head):
+                async for piece in response.aiter_bytes():
+                    await to_thread.run_sync(into.write, piece)
+                await to_thread.run_sync(into.end)
+        return head
+
+    def _client(self) -> httpx.AsyncClient:
+        # Made when it is first needed: that takes longer than many calls.
+        if self._closed:
+            raise NoClient(CLOSED)
+        self._http = self._http or httpx.AsyncClient(transport=self._transport)
+        return self._http
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._http is not None:
+            await self._http.aclose()
+
 
 @attrs.frozen
 class SyncDriver:
     """Carries out flows on the calling thread."""
 
     http: httpx.Client
+    images: Images = attrs.field(factory=Images)
     sleep: Callable[[float], None] = time.sleep
 
     def carry_out(self, flow: Flow[T]) -> T:
@@ -48,7 +117,7 @@ class SyncDriver:
                     step = next(flow)
                     continue
                 try:
-                    answer = self.answer(step) if step.into is None else self.stream(step, step.into)
+                    answer = self.answer(step) if step.into is None else self.images.stream(step, step.into)
                 except httpx.HTTPError as error:
                     step = flow.throw(transport_error(error))
                 except SegmindError as error:
@@ -62,22 +131,13 @@ class SyncDriver:
         response = self.http.send(request_of(self.http, step))
         return ApiResponse(response.status_code, response.headers, response.content)
 
-    def stream(self, step: Send, into: Sink) -> ApiResponse:
-        request = image_request(self.http, step)
-        with closing(self.http.send(request, stream=True, follow_redirects=False)) as response:
-            head = ApiResponse(response.status_code, response.headers, b"")
-            if into.begin(head):
-                for piece in response.iter_bytes():
-                    into.write(piece)
-                into.end()
-        return head
-
 
 @attrs.frozen
 class AsyncDriver:
     """Carries out flows under asyncio or trio."""
 
     http: httpx.AsyncClient
+    images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     async def carry_out(self, flow: Flow[T]) -> T:
@@ -89,7 +149,7 @@ class AsyncDriver:
                     step = next(flow)
                     continue
                 try:
-                    answer = await (self.answer(step) if step.into is None else self.stream(step, step.into))
+                    answer = await (self.answer(step) if step.into is None else self.images.stream(step, step.into))
                 except httpx.HTTPError as error:
                     step = flow.throw(transport_error(error))
                 except SegmindError as error:
@@ -103,16 +163,6 @@ class AsyncDriver:
         response = await self.http.send(request_of(self.http, step))
         return ApiResponse(response.status_code, response.headers, response.content)
 
-    async def stream(self, step: Send, into: Sink) -> ApiResponse:
-        request = image_request(self.http, step)
-        async with aclosing(await self.http.send(request, stream=True, follow_redirects=False)) as response:
-            head = ApiResponse(response.status_code, response.headers, b"")
-            if await to_thread.run_sync(into.begin, head):
-                async for piece in response.aiter_bytes():
-                    await to_thread.run_sync(into.write, piece)
-                await to_thread.run_sync(into.end)
-        return head
-
 
 def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
     timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
@@ -120,11 +170,8 @@ def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Re
 
 
 def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
-    """Made apart from the client's own requests, so that neither the key nor anything else of them goes along."""
-    if client.is_closed:
-        raise NoClient("the client is closed: save an image before that, or pick its job up with another client")
     timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
-    # Sizes are told and checked as they come over the wire.
+    # Made apart from the client, whose cookies are none of the next host's business.
     headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": client.headers["user-agent"]}
     try:
         return httpx.Request("GET", step.request.path, headers=headers, extensions={"timeout": timeout.as_dict()})

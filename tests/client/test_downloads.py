@@ -22,7 +22,7 @@ from anyio import to_thread
 from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, clients, downloads
 from segmind_client.downloads import FileSink, Image, MemorySink, fetch
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.drivers import AsyncDriver, Images, SyncDriver
 from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved
 from segmind_client.flows import Caller, Clocks, RetryPolicy, Send
 
@@ -54,7 +54,7 @@ class Server:
                     for piece in server.scripts[self.path]():
                         self.wfile.write(piece)
 
-            def log_message(self, *_: object) -> None: ...
+            def log_message(self, format: str, *_: object) -> None: ...  # noqa: A002  the base class's name
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.http.server_port}"
@@ -394,14 +394,16 @@ class TestRedirects:
                 return httpx.Response(301, headers={"location": way[place + 1]})
             return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
 
-        with httpx.Client(transport=httpx.MockTransport(serve)) as http, MemorySink() as sink:
+        with httpx.Client() as http, MemorySink() as sink:
+            driver = SyncDriver(http, Images(httpx.MockTransport(serve)))
             flow = fetch(Caller(), Image(address=way[0]), sink)
             if allowed:
-                SyncDriver(http).carry_out(flow)
+                driver.carry_out(flow)
                 assert sink.content == PICTURE
             else:
                 with pytest.raises(DownloadFailed, match="not encrypted"):
-                    SyncDriver(http).carry_out(flow)
+                    driver.carry_out(flow)
+            driver.images.close()
 
 
 class TestKey:
