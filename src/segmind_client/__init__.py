@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segmind_client import errors
     from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle
     from segmind_client.errors import InferenceFailed, InferenceTimeout, SegmindError
-    from segmind_client.results import Generation
+    from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
     from segmind_client.vendor import (
         DEFAULT_POLL_INTERVAL_S,
         DEFAULT_POLL_TIMEOUT_S,
@@ -33,13 +33,16 @@ __all__ = [
     "DEFAULT_POLL_INTERVAL_S",
     "DEFAULT_POLL_TIMEOUT_S",
     "AsyncClient",
+    "AsyncGeneration",
     "AsyncJob",
     "AsyncJobHandle",
+    "AsyncResult",
     "Client",
     "Generation",
     "InferenceFailed",
     "InferenceTimeout",
     "JobHandle",
+    "Result",
     "SegmindClient",
     "SegmindError",
     "errors",

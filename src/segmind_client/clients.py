@@ -13,11 +13,11 @@ from segmind_api import catalog
 from segmind_api.calls import typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
-from segmind_api.models import Credits, JobResult, JobStatus, SubmittedJob
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_api.models import Credits, JobStatus, SubmittedJob
+from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey
 from segmind_client.flows import READ_SECONDS, Caller, Submission
-from segmind_client.results import Generation
+from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 
@@ -41,11 +41,12 @@ class Client:
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
         self._driver = SyncDriver(
-            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
+            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport),
+            Images(transport),
         )
 
     @typed_method
-    def run(self, model: str, /, **parameters: Any) -> JobResult:
+    def run(self, model: str, /, **parameters: Any) -> Result:
         """Queues a job, waits until it has completed, and gives its result (v2).
 
         Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
@@ -62,11 +63,12 @@ class Client:
         """Makes an image in one blocking call (v1)."""
         return self.generate_model(catalog.known_model(model, parameters).slug, parameters)
 
-    def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
+    def run_model(self, model: str, parameters: Mapping[str, Any]) -> Result:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        return self._driver.carry_out(
+        completed = self._driver.carry_out(
             self._caller.run(catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS)
         )
+        return Result(completed, self._caller, self._driver)
 
     def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
@@ -76,7 +78,8 @@ class Client:
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        return self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        response, output = self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        return Generation(response, output, self._caller, self._driver)
 
     def job(self, request_id: str) -> JobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -88,6 +91,7 @@ class Client:
 
     def close(self) -> None:
         self._driver.http.close()
+        self._driver.images.close()
 
     def __enter__(self) -> Self:
         return self
@@ -124,18 +128,18 @@ class JobHandle:
         """How far the job is. Raises InferenceFailed for one that failed."""
         return self._driver.carry_out(self._caller.status(self.request_id))
 
-    def result(self) -> JobResult:
+    def result(self) -> Result:
         """The result of a job that has completed. Raises NotFound before that."""
-        return self._driver.carry_out(self._caller.result(self.request_id))
+        completed = self._driver.carry_out(self._caller.result(self.request_id))
+        return Result(completed, self._caller, self._driver)
 
-    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> JobResult:
+    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> Result:
         """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        return self._driver.carry_out(
-            self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
-        )
+        flow = self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
+        return Result(self._driver.carry_out(flow), self._caller, self._driver)
 
 
 class AsyncClient:
@@ -151,11 +155,12 @@ class AsyncClient:
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
         self._driver = AsyncDriver(
-            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
+            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport),
+            AsyncImages(transport),
         )
 
     @typed_method
-    async def run(self, model: str, /, **parameters: Any) -> JobResult:
+    async def run(self, model: str, /, **parameters: Any) -> AsyncResult:
         """Queues a job, waits until it has completed, and gives its result (v2).
 
         Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
@@ -168,15 +173,16 @@ class AsyncClient:
         return await self.submit_model(catalog.known_model(model, parameters).slug, parameters)
 
     @typed_method
-    async def generate(self, model: str, /, **parameters: Any) -> Generation:
+    async def generate(self, model: str, /, **parameters: Any) -> AsyncGeneration:
         """Makes an image in one blocking call (v1)."""
         return await self.generate_model(catalog.known_model(model, parameters).slug, parameters)
 
-    async def run_model(self, model: str, parameters: Mapping[str, Any]) -> JobResult:
+    async def run_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        return await self._driver.carry_out(
+        completed = await self._driver.carry_out(
             self._caller.run(catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS)
         )
+        return AsyncResult(completed, self._caller, self._driver)
 
     async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
@@ -186,9 +192,10 @@ class AsyncClient:
             self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic())
         )
 
-    async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
+    async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncGeneration:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        return await self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        response, output = await self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        return AsyncGeneration(response, output, self._caller, self._driver)
 
     def job(self, request_id: str) -> AsyncJobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -200,6 +207,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         await self._driver.http.aclose()
+        await self._driver.images.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -236,18 +244,18 @@ class AsyncJobHandle:
         """How far the job is. Raises InferenceFailed for one that failed."""
         return await self._driver.carry_out(self._caller.status(self.request_id))
 
-    async def result(self) -> JobResult:
+    async def result(self) -> AsyncResult:
         """The result of a job that has completed. Raises NotFound before that."""
-        return await self._driver.carry_out(self._caller.result(self.request_id))
+        completed = await self._driver.carry_out(self._caller.result(self.request_id))
+        return AsyncResult(completed, self._caller, self._driver)
 
-    async def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> JobResult:
+    async def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> AsyncResult:
         """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        return await self._driver.carry_out(
-            self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
-        )
+        flow = self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
+        return AsyncResult(await self._driver.carry_out(flow), self._caller, self._driver)
 
 
 def key_header(api_key: str | None) -> dict[str, str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing, closing
 from typing import TypeVar, cast
 
 import anyio
 import attrs
 import httpx
+from anyio import to_thread
 
 from segmind_api.types import ApiResponse
-from segmind_client.errors import ConnectionLost, NotSent
-from segmind_client.flows import Flow, Pause, Send
+from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent, SegmindError
+from segmind_client.flows import Flow, Pause, Send, Sink
 
 T = TypeVar("T")
 
@@ -29,12 +32,80 @@ WRITE_SECONDS = 30.0
 POOL_SECONDS = 10.0
 """For a free connection."""
 
+CLOSED = "the client is closed: save images before that, or get the result again with another client's job(request_id)"
+
+
+class Images:
+    """Streams images into sinks, over connections of its own, which never had the key."""
+
+    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
+        self._transport = transport
+        self._http: httpx.Client | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def stream(self, step: Send, into: Sink) -> ApiResponse:
+        http = self._client()
+        with closing(http.send(image_request(http, step), stream=True)) as response:
+            head = ApiResponse(response.status_code, response.headers, b"")
+            if into.begin(head):
+                for piece in response.iter_bytes():
+                    into.write(piece)
+                into.end()
+        return head
+
+    def _client(self) -> httpx.Client:
+        # Made when it is first needed: that takes longer than many calls.
+        with self._lock:
+            if self._closed:
+                raise NoClient(CLOSED)
+            self._http = self._http or httpx.Client(transport=self._transport)
+            return self._http
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._http is not None:
+                self._http.close()
+
+
+class AsyncImages:
+    """`Images` with `await`."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._transport = transport
+        self._http: httpx.AsyncClient | None = None
+        self._closed = False
+
+    async def stream(self, step: Send, into: Sink) -> ApiResponse:
+        http = self._client()
+        async with aclosing(await http.send(image_request(http, step), stream=True)) as response:
+            head = ApiResponse(response.status_code, response.headers, b"")
+            if await to_thread.run_sync(into.begin, head):
+                async for piece in response.aiter_bytes():
+                    await to_thread.run_sync(into.write, piece)
+                await to_thread.run_sync(into.end)
+        return head
+
+    def _client(self) -> httpx.AsyncClient:
+        # Made when it is first needed: that takes longer than many calls.
+        if self._closed:
+            raise NoClient(CLOSED)
+        self._http = self._http or httpx.AsyncClient(transport=self._transport)
+        return self._http
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._http is not None:
+            await self._http.aclose()
+
 
 @attrs.frozen
 class SyncDriver:
     """Carries out flows on the calling thread."""
 
     http: httpx.Client
+    images: Images = attrs.field(factory=Images)
     sleep: Callable[[float], None] = time.sleep
 
     def carry_out(self, flow: Flow[T]) -> T:
@@ -46,13 +117,19 @@ class SyncDriver:
                     step = next(flow)
                     continue
                 try:
-                    response = self.http.send(request_of(self.http, step))
+                    answer = self.answer(step) if step.into is None else self.images.stream(step, step.into)
                 except httpx.HTTPError as error:
                     step = flow.throw(transport_error(error))
+                except SegmindError as error:
+                    step = flow.throw(error)
                 else:
-                    step = flow.send(ApiResponse(response.status_code, response.headers, response.content))
+                    step = flow.send(answer)
         except StopIteration as stop:
             return cast(T, stop.value)
+
+    def answer(self, step: Send) -> ApiResponse:
+        response = self.http.send(request_of(self.http, step))
+        return ApiResponse(response.status_code, response.headers, response.content)
 
 
 @attrs.frozen
@@ -60,6 +137,7 @@ class AsyncDriver:
     """Carries out flows under asyncio or trio."""
 
     http: httpx.AsyncClient
+    images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     async def carry_out(self, flow: Flow[T]) -> T:
@@ -71,18 +149,34 @@ class AsyncDriver:
                     step = next(flow)
                     continue
                 try:
-                    response = await self.http.send(request_of(self.http, step))
+                    answer = await (self.answer(step) if step.into is None else self.images.stream(step, step.into))
                 except httpx.HTTPError as error:
                     step = flow.throw(transport_error(error))
+                except SegmindError as error:
+                    step = flow.throw(error)
                 else:
-                    step = flow.send(ApiResponse(response.status_code, response.headers, response.content))
+                    step = flow.send(answer)
         except StopIteration as stop:
             return cast(T, stop.value)
+
+    async def answer(self, step: Send) -> ApiResponse:
+        response = await self.http.send(request_of(self.http, step))
+        return ApiResponse(response.status_code, response.headers, response.content)
 
 
 def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
     timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
     return client.build_request(step.request.method, step.request.path, json=step.request.body, timeout=timeout)
+
+
+def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
+    timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
+    # Made apart from the client, whose cookies are none of the next host's business.
+    headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": client.headers["user-agent"]}
+    try:
+        return httpx.Request("GET", step.request.path, headers=headers, extensions={"timeout": timeout.as_dict()})
+    except httpx.InvalidURL as error:
+        raise DownloadFailed(f"the address of the image cannot be called: {error}") from error
 
 
 def transport_error(error: httpx.HTTPError) -> NotSent | ConnectionLost:

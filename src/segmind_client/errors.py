@@ -10,6 +10,11 @@ SegmindError
 ├── UnreadableAnswer      a GET was answered with what the contract does not have
 ├── InferenceFailed       the job ran and failed, nothing was charged
 ├── InferenceTimeout      the job is still on its way; its request id picks it up again
+├── NoImage               what came holds neither an image nor the address of one
+├── NoClient              the result has no open client to fetch its image with
+├── DownloadFailed        the image was not fetched: gone, too large, too slow, or no image at all
+├── NotSaved              the image cannot be written where it was to go
+│   └── FileExists        a file is there already
 └── StatusError           the service refused
     ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
     ├── InsufficientCredits 406, ModelRetired 410, RateLimited 429
@@ -28,6 +33,8 @@ __all__ = [
     "BadGateway",
     "BadRequest",
     "ConnectionLost",
+    "DownloadFailed",
+    "FileExists",
     "Forbidden",
     "GatewayTimeout",
     "InferenceFailed",
@@ -38,7 +45,10 @@ __all__ = [
     "MethodNotAllowed",
     "MissingKey",
     "ModelRetired",
+    "NoClient",
+    "NoImage",
     "NotFound",
+    "NotSaved",
     "NotSent",
     "RateLimited",
     "SegmindError",
@@ -97,6 +107,26 @@ class InferenceTimeout(SegmindError):
     def __init__(self, detail: str, *, request_id: str, elapsed_s: float) -> None:
         super().__init__(detail, request_id=request_id)
         self.elapsed_s = elapsed_s
+
+
+class NoImage(SegmindError):
+    """There is nothing to save: neither an image nor the address of one."""
+
+
+class NoClient(SegmindError):
+    """The result was unpickled or copied, or its client is closed, and its image is still at the service."""
+
+
+class DownloadFailed(SegmindError):
+    """The image was not fetched. `response` is the head of the answer, where there was one."""
+
+
+class NotSaved(SegmindError, OSError):
+    """The image cannot be written where it was to go. Nothing was left there."""
+
+
+class FileExists(NotSaved, FileExistsError):
+    """A file is there already, and was left as it is."""
 
 
 class StatusError(SegmindError):

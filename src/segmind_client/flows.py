@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from datetime import UTC
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 from dateutil import parser as date_parser
@@ -20,7 +20,7 @@ from segmind_api.api.account import get_user_credits
 from segmind_api.api.jobs import get_job_result, get_job_status
 from segmind_api.catalog import Model
 from segmind_api.errors import UnreadableField
-from segmind_api.models import Credits, ErrorResponse, FailedJob, JobResult, JobStatus, SubmittedJob
+from segmind_api.models import Credits, ErrorResponse, FailedJob, GenerationOutput, JobResult, JobStatus, SubmittedJob
 from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
 from segmind_client.errors import (
     ConnectionLost,
@@ -34,7 +34,6 @@ from segmind_client.errors import (
     UnreadableAnswer,
 )
 from segmind_client.polling import Latencies, duration, every
-from segmind_client.results import Generation
 
 T = TypeVar("T")
 ResultT = TypeVar("ResultT")
@@ -47,12 +46,28 @@ BLOCKING_READ_SECONDS = 180.0
 """For a v1 call, which answers when the image is there."""
 
 
+class Sink(Protocol):
+    """Takes a body piece by piece. What it raises ends the exchange, unless it is a ConnectionLost."""
+
+    def begin(self, head: ApiResponse) -> bool:
+        """Whether the body that comes after this head is wanted."""
+        ...
+
+    def write(self, piece: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
 @attrs.frozen
 class Send:
-    """Send this, and wait so many seconds for each piece of the answer."""
+    """Send this, and wait so many seconds for each piece of the answer.
+
+    With a sink, the request's path is a whole address. The key does not go there, and the body goes into the sink.
+    """
 
     request: ApiRequest
     read_seconds: float
+    into: Sink | None = None
 
 
 @attrs.frozen
@@ -108,7 +123,9 @@ class Caller:
     read_seconds: float = READ_SECONDS
     latencies: Latencies = attrs.field(factory=Latencies)
 
-    def exchange(self, request: ApiRequest, *, read_seconds: float = 0.0, until: float = math.inf) -> Flow[ApiResponse]:
+    def exchange(
+        self, request: ApiRequest, *, read_seconds: float = 0.0, until: float = math.inf, into: Sink | None = None
+    ) -> Flow[ApiResponse]:
         """One call, repeated where that is safe, until a monotonic time at the latest."""
         until = min(until, self.clocks.monotonic() + self.retry.total)
         attempt = 0
@@ -118,7 +135,7 @@ class Caller:
             failure: SegmindError | None = None
             wanted = 0.0
             try:
-                response = yield Send(request, max(read_seconds, self.read_seconds))
+                response = yield Send(request, max(read_seconds, self.read_seconds), into)
             except NotSent as error:
                 failure = error
             except ConnectionLost as error:
@@ -137,11 +154,13 @@ class Caller:
             else:
                 return cast(ApiResponse, response)
 
-    def generate(self, model: Model, parameters: Mapping[str, Any]) -> Flow[Generation]:
+    def generate(
+        self, model: Model, parameters: Mapping[str, Any]
+    ) -> Flow[tuple[ApiResponse, GenerationOutput | str | bytes]]:
         body = model.request.from_parameters(parameters).to_dict()
         request = ApiRequest("POST", model.generate_path, body)
         response = yield from self.exchange(request, read_seconds=BLOCKING_READ_SECONDS)
-        return Generation(response, expect_of_post(request, model.read_generated(response)))
+        return response, expect_of_post(request, model.read_generated(response))
 
     def submit(self, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:
         body = model.request.from_parameters(parameters).to_dict()

@@ -1,19 +1,140 @@
-"""What a v1 call gives back."""
+"""What the client gives back, and what can be done with the image in it."""
 
 from __future__ import annotations
 
 import json
+import reprlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import attrs
+from anyio import to_thread
 
 from segmind_api.headers import ResponseHeaders
-from segmind_api.models import GenerationOutput
-from segmind_api.types import ApiResponse
+from segmind_api.models import GenerationOutput, JobResult
+from segmind_api.types import ApiResponse, as_string
+from segmind_client.downloads import FileSink, Image, ImageSink, MemorySink, fetch, is_address, media_type_of, shown
+from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.errors import NoClient, NoImage
+from segmind_client.flows import Caller
+
+
+class Savable(ABC):
+    """An image, or the address of one, that can be saved."""
+
+    _caller: Caller | None
+    _driver: SyncDriver | None
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Saves the image, the first where there are several, and gives the path of the file.
+
+        `path` is a file's, with an extension of the image's type, or that of a folder that exists, where the
+        file gets the service's name for it, made harmless. What is there already is replaced only with
+        `overwrite`. A file is written as a whole or not at all. Raises FileExists, NotSaved, DownloadFailed,
+        NoImage and NoClient.
+        """
+        image = self._image()
+        with FileSink(Path(path), image.names, overwrite=overwrite) as sink:
+            self._fill(sink, image)
+            return sink.target
+
+    def download(self) -> bytes:
+        """The bytes of the image, the first where there are several; fetched each time unless they are at hand.
+
+        Raises DownloadFailed, NoImage and NoClient.
+        """
+        with MemorySink() as sink:
+            self._fill(sink, self._image())
+            return sink.content
+
+    def _fill(self, sink: ImageSink, image: Image) -> None:
+        if image.content is not None:
+            sink.take(image.media_type, image.content)
+        elif self._caller is None or self._driver is None:
+            raise no_client(image)
+        else:
+            self._driver.carry_out(fetch(self._caller, image, sink))
+
+    @abstractmethod
+    def _image(self) -> Image: ...
+
+
+class AsyncSavable(ABC):
+    """`Savable` with `await`."""
+
+    _caller: Caller | None
+    _driver: AsyncDriver | None
+
+    async def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Saves the image and gives the path of the file, as `Savable.save` does."""
+        image = self._image()
+        with FileSink(Path(path), image.names, overwrite=overwrite) as sink:
+            await self._fill(sink, image)
+            return sink.target
+
+    async def download(self) -> bytes:
+        """The bytes of the image, as `Savable.download` gives them."""
+        with MemorySink() as sink:
+            await self._fill(sink, self._image())
+            return sink.content
+
+    async def _fill(self, sink: ImageSink, image: Image) -> None:
+        if image.content is not None:
+            await to_thread.run_sync(sink.take, image.media_type, image.content)
+        elif self._caller is None or self._driver is None:
+            raise no_client(image)
+        else:
+            await self._driver.carry_out(fetch(self._caller, image, sink))
+
+    @abstractmethod
+    def _image(self) -> Image: ...
+
+
+class ResultFields(JobResult):
+    """A `JobResult` that knows its image."""
+
+    @property
+    def image_url(self) -> str | None:
+        """Where the image can be fetched without a key, for seven days; None where there is none."""
+        return image_url_of(self)
+
+    @property
+    def cost(self) -> float:
+        """What the job cost, in credits (US dollars)."""
+        return self.metrics.cost
+
+    def _image(self) -> Image:
+        return image_at(self, self.image_url, as_string(self.get("request_id")))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A client holds a key and connections, neither of which is to be written down.
+        return type(self), (self.to_dict(),)
+
+
+class Result(ResultFields, Savable):
+    """The result of a job (v2): a `JobResult` whose image can be saved."""
+
+    def __init__(self, raw: Mapping[str, Any], caller: Caller | None = None, driver: SyncDriver | None = None) -> None:
+        super().__init__(dict(raw))
+        self._caller = caller
+        self._driver = driver
+
+
+class AsyncResult(ResultFields, AsyncSavable):
+    """`Result` with `await`."""
+
+    def __init__(self, raw: Mapping[str, Any], caller: Caller | None = None, driver: AsyncDriver | None = None) -> None:
+        super().__init__(dict(raw))
+        self._caller = caller
+        self._driver = driver
 
 
 @attrs.frozen
-class Generation:
+class GenerationFields:
     """The answer to one v1 call.
 
     `output` is what came, by its Content-Type: fields, a text, or the bytes of an image.
@@ -21,6 +142,7 @@ class Generation:
 
     response: ApiResponse
     output: GenerationOutput | str | bytes
+    _caller: Caller | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def status_code(self) -> int:
@@ -32,8 +154,13 @@ class Generation:
         return self.response.headers
 
     @property
+    def content_type(self) -> str:
+        """The media type of `content`, such as image/png."""
+        return media_type_of(self.response)
+
+    @property
     def content(self) -> bytes:
-        """The body as it came."""
+        """The body as it came: the image only where `output` is its bytes, see `download`."""
         return self.response.content
 
     @property
@@ -43,3 +170,69 @@ class Generation:
     def json(self) -> Any:
         """The body as JSON. Raises ValueError where it is none."""
         return json.loads(self.content)
+
+    @property
+    def image_url(self) -> str | None:
+        """Where the image can be fetched without a key, for seven days; None where there is no address."""
+        if isinstance(self.output, str):
+            text = self.output.strip()
+            return text if is_address(text) else None
+        return image_url_of(self.output) if isinstance(self.output, Mapping) else None
+
+    @property
+    def cost(self) -> float | None:
+        """What the call cost, in credits (US dollars); None where the service does not say."""
+        return self.headers.cost
+
+    def _image(self) -> Image:
+        request_id = self.headers.request_id
+        if isinstance(self.output, bytes):
+            names = (request_id,) if request_id else ()
+            return Image(content=self.output, media_type=self.content_type, names=names, request_id=request_id)
+        return image_at(self.output, self.image_url, request_id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A client holds a key and connections, neither of which is to be written down.
+        return type(self), (self.response, self.output)
+
+
+@attrs.frozen
+class Generation(GenerationFields, Savable):
+    """The answer to one v1 call, whose image can be saved.
+
+    `output` is what came, by its Content-Type: fields, a text, or the bytes of an image.
+    """
+
+    _driver: SyncDriver | None = attrs.field(default=None, repr=False, eq=False)
+
+
+@attrs.frozen
+class AsyncGeneration(GenerationFields, AsyncSavable):
+    """`Generation` with `await`."""
+
+    _driver: AsyncDriver | None = attrs.field(default=None, repr=False, eq=False)
+
+
+def image_url_of(fields: JobResult | GenerationOutput) -> str | None:
+    candidates = [fields.get("output"), *(image.get("url") for image in fields.images or ())]
+    return next((candidate for candidate in candidates if is_address(candidate)), None)
+
+
+def image_at(fields: JobResult | GenerationOutput | str, address: str | None, request_id: str | None) -> Image:
+    """The image at an address, with the names that it goes by. Raises NoImage where there is no address."""
+    if address is None:
+        raise NoImage(
+            f"there is no image to save, neither its bytes nor an address of one; what came is {reprlib.repr(fields)}",
+            request_id=request_id,
+        )
+    images = () if isinstance(fields, str) else fields.images or ()
+    names = [images[0].file_name if images else None, unquote(urlsplit(address).path), request_id]
+    return Image(address=address, names=tuple(name for name in names if name), request_id=request_id)
+
+
+def no_client(image: Image) -> NoClient:
+    return NoClient(
+        f"this result is a copy or was unpickled, and has no client to fetch its image with: fetch "
+        f"{shown(image.address)} by other means, or within an hour the result again, with job(request_id).result()",
+        request_id=image.request_id,
+    )

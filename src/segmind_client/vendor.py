@@ -9,10 +9,10 @@ from typing import Any
 from segmind_api.calls import typed_function, typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.models import JobResult, JobStatus, SubmittedJob
+from segmind_api.models import JobStatus, SubmittedJob
 from segmind_client.clients import BASE_URL_VARIABLE, Client, JobHandle
 from segmind_client.flows import READ_SECONDS
-from segmind_client.results import Generation
+from segmind_client.results import Generation, Result
 
 DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
@@ -40,7 +40,7 @@ class AsyncJob:
     def submit_response(self) -> SubmittedJob:
         return self._handle.submitted
 
-    def wait(self, timeout: float = DEFAULT_POLL_TIMEOUT_S, interval: float = DEFAULT_POLL_INTERVAL_S) -> JobResult:
+    def wait(self, timeout: float = DEFAULT_POLL_TIMEOUT_S, interval: float = DEFAULT_POLL_INTERVAL_S) -> Result:
         """Polls every `interval` seconds until the job has completed.
 
         Raises InferenceFailed, and InferenceTimeout after `timeout` seconds.
@@ -50,7 +50,7 @@ class AsyncJob:
     def status(self) -> JobStatus:
         return self._handle.status()
 
-    def result(self) -> JobResult:
+    def result(self) -> Result:
         return self._handle.result()
 
 
@@ -64,7 +64,7 @@ class SegmindClient(Client):
         super().__init__(api_key, base_url=base_url, read_seconds=timeout)
 
     @typed_method
-    def run(self, slug: str, /, **params: Any) -> JobResult:
+    def run(self, slug: str, /, **params: Any) -> Result:
         """Queues a job, waits until it has completed, and gives its result (v2). Every keyword goes into the body."""
         return self.run_model(slug, params)
 
@@ -80,7 +80,7 @@ class SegmindClient(Client):
 
 
 @typed_function
-def run(slug: str, /, **params: Any) -> JobResult:
+def run(slug: str, /, **params: Any) -> Result:
     """Queues a job, waits until it has completed, and gives its result (v2). Every keyword goes into the body."""
     return default_client().run_model(slug, params)
 

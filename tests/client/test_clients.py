@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import pickle
 import subprocess
@@ -19,7 +18,7 @@ from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.headers import ResponseHeaders
 from segmind_api.models import GenerationOutput
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, AsyncJobHandle, Client, JobHandle, errors
+from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.drivers import SyncDriver
 from segmind_client.flows import Caller
@@ -109,18 +108,6 @@ class TestAsyncClient:
                 assert (await client.credits()).credits == pytest.approx(before - 3 * price)
 
         anyio.run(use, backend=backend)
-
-
-@pytest.mark.parametrize(("sync", "awaited"), [(Client, AsyncClient), (JobHandle, AsyncJobHandle)])
-def test_the_two_clients_have_the_same_surface(sync: type, awaited: type) -> None:
-    def surface(kind: type) -> dict[str, list[str]]:
-        return {
-            name: list(inspect.signature(member).parameters)
-            for name, member in vars(kind).items()
-            if callable(member) and not name.startswith("_")
-        }
-
-    assert surface(sync) == surface(awaited)
 
 
 class TestVendorsNames:

@@ -101,7 +101,12 @@ def test_a_program_runs_as_it_is_written(program: str, address: str, tmp_path: P
     path.write_text(program, encoding="utf-8")
     how = ["-m", "pytest", "-q"] if program.startswith("# run with pytest") else []
     finished = subprocess.run(
-        [sys.executable, *how, path], env={**ENVIRONMENT, **service}, capture_output=True, text=True, check=False
+        [sys.executable, *how, path],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, **service},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
 

@@ -1,0 +1,260 @@
+"""What a run and a generation give back, against the double on a real port."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from segmind_api.catalog import MODELS
+from segmind_api.client import API_KEY_VARIABLE
+from segmind_api.models import GenerationOutput
+from segmind_api.types import ApiResponse
+from segmind_client import (
+    AsyncClient,
+    AsyncGeneration,
+    AsyncJobHandle,
+    AsyncResult,
+    Client,
+    Generation,
+    JobHandle,
+    Result,
+    errors,
+)
+from segmind_client.clients import BASE_URL_VARIABLE
+from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+
+SLUG = next(iter(MODELS))
+PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"
+PARAMETERS = {"prompt": "a cabin at sunrise"}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Jobs complete at once."""
+    return Settings()
+
+
+@pytest.fixture(autouse=True)
+def environment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, DEFAULT_KEY)
+    monkeypatch.setenv(BASE_URL_VARIABLE, address)
+
+
+Made = tuple[Any, bytes, Path]
+"""What was given back, the bytes of its image, and where the image was saved."""
+Make = Callable[[str, Path], Made]
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Makes an image with `run_model` or `generate_model`, downloads it and saves it, in each way there is."""
+
+    def made(method: str, path: Path) -> Made:
+        with Client() as client:
+            result = getattr(client, method)(SLUG, PARAMETERS)
+            return result, result.download(), result.save(path)
+
+    async def awaited(method: str, path: Path) -> Made:
+        async with AsyncClient() as client:
+            result = await getattr(client, method)(SLUG, PARAMETERS)
+            return result, await result.download(), await result.save(path)
+
+    def made_by_await(method: str, path: Path) -> Made:
+        return anyio.run(awaited, method, path, backend=request.param)
+
+    return made if request.param == "sync" else made_by_await
+
+
+class TestResult:
+    def test_is_saved_under_any_name(self, make: Make, tmp_path: Path) -> None:
+        _, content, path = make("run_model", tmp_path / "cabin.png")
+        assert path == tmp_path / "cabin.png"
+        assert content.startswith(PNG)
+        assert path.read_bytes() == content
+
+    def test_is_saved_in_a_folder_under_the_services_name(self, make: Make, tmp_path: Path) -> None:
+        result, _, path = make("run_model", tmp_path)
+        assert path == tmp_path / result.images[0].file_name
+
+    def test_says_what_the_service_said(self, make: Make, tmp_path: Path) -> None:
+        result, _, _ = make("run_model", tmp_path)
+        assert isinstance(result, Result | AsyncResult)
+        assert result.images is not None
+        assert result["status"] == result.get("status") == result.status == "COMPLETED"
+        assert result.image_url == result["output"] == result.images[0].url
+        assert result.cost == result["metrics"]["cost"] == MODELS[SLUG].price_usd
+        assert result.metrics.inference_time == 0
+        assert result.to_dict() == dict(result)
+
+    def test_comes_from_every_way_to_fetch_it(self, tmp_path: Path) -> None:
+        with Client() as client:
+            job = client.submit_model(SLUG, PARAMETERS)
+            for place, result in enumerate([job.wait(), job.result(), client.job(job.request_id).result()]):
+                result.save(tmp_path / f"{place}.png")
+
+        async def use() -> None:
+            async with AsyncClient() as client:
+                job = await client.submit_model(SLUG, PARAMETERS)
+                for place, result in enumerate([await job.wait(), await job.result()]):
+                    await result.save(tmp_path / f"async-{place}.png")
+
+        anyio.run(use)
+        assert len(list(tmp_path.iterdir())) == 5
+
+    def test_loses_its_image_after_seven_days(self, clock: MovableClock, tmp_path: Path) -> None:
+        with Client() as client:
+            result = client.run_model(SLUG, PARAMETERS)
+            clock.advance(days=7)
+            with pytest.raises(errors.DownloadFailed, match="seven days") as raised:
+                result.save(tmp_path)
+        assert raised.value.status == 404
+        assert raised.value.request_id == result.request_id
+
+
+KINDS: dict[str, tuple[Settings, type, bytes, str]] = {
+    "fields": (Settings(), GenerationOutput, PNG, "application/json"),
+    "a text": (Settings(generate_as="text"), str, PNG, "text/plain"),
+    "a PNG": (Settings(generate_as="image"), bytes, PNG, "image/png"),
+    "a JPEG": (Settings(generate_as="image", image_format="jpeg"), bytes, JPEG, "image/jpeg"),
+}
+
+
+class TestGeneration:
+    @pytest.mark.parametrize(("settings", "kind", "beginning", "content_type"), KINDS.values(), ids=KINDS.keys())
+    def test_of_each_kind_is_saved(
+        self, make: Make, tmp_path: Path, kind: type, beginning: bytes, content_type: str
+    ) -> None:
+        generation, content, path = make("generate_model", tmp_path)
+        assert isinstance(generation.output, kind)
+        assert generation.content_type == content_type
+        assert generation.cost == MODELS[SLUG].price_usd
+        assert path.name.startswith(str(generation.headers.request_id))
+        assert content.startswith(beginning)
+        assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
+    def test_with_the_image_at_hand_fetches_nothing(self, make: Make, double: Double, tmp_path: Path) -> None:
+        generation, content, _ = make("generate_model", tmp_path)
+        assert generation.output == generation.content == content
+        assert generation.image_url is None
+        assert [call.operation_id for call in double.requests()] == ["generateImagen"]
+
+    @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
+    def test_with_the_image_at_hand_is_checked_like_any(self, make: Make, tmp_path: Path) -> None:
+        with pytest.raises(errors.NotSaved, match=r"so name the file cabin\.png"):
+            make("generate_model", tmp_path / "cabin.jpg")
+        (tmp_path / "cabin.png").touch()
+        with pytest.raises(errors.FileExists):
+            make("generate_model", tmp_path / "cabin.png")
+
+
+def generation(body: bytes, content_type: str, output: Any) -> Generation:
+    return Generation(ApiResponse(200, {"content-type": content_type}, body), output)
+
+
+WITHOUT_IMAGE: dict[str, Result | Generation] = {
+    "a result that is a text": Result({"request_id": "id", "output": "once upon a time"}),
+    "a result that is a list": Result({"output": ["https://images.example/a.png"]}),
+    "a result without output": Result({}),
+    "a result that is a file": Result({"output": "file:///etc/hostname"}),
+    "a result whose images are none": Result({"images": [{"url": None}]}),
+    "fields without an address": generation(b"{}", "application/json", GenerationOutput({})),
+    "a text that is no address": generation(b"no", "text/plain", "see https://images.example/a.png"),
+}
+
+
+@pytest.mark.parametrize("result", WITHOUT_IMAGE.values(), ids=WITHOUT_IMAGE.keys())
+def test_what_holds_no_image_says_so(result: Result | Generation, tmp_path: Path) -> None:
+    assert result.image_url is None
+    with pytest.raises(errors.NoImage, match="there is no image to save"):
+        result.save(tmp_path)
+    with pytest.raises(errors.NoImage):
+        result.download()
+
+
+def test_the_address_may_stand_among_the_images_only() -> None:
+    assert Result({"images": [{}, {"url": "https://images.example/a.png"}]}).image_url == "https://images.example/a.png"
+
+
+class TestPickling:
+    def test_keeps_what_the_service_sent_and_leaves_the_client_behind(self, make: Make, tmp_path: Path) -> None:
+        for method in ("run_model", "generate_model"):
+            result, _, _ = make(method, tmp_path)
+            pickled = pickle.dumps(result)
+            assert DEFAULT_KEY.encode() not in pickled
+            for restored in (pickle.loads(pickled), copy.copy(result), copy.deepcopy(result)):  # noqa: S301  made here
+                assert type(restored) is type(result)
+                assert restored == result
+                assert repr(restored) == repr(result)
+
+    @pytest.mark.parametrize("method", ["run_model", "generate_model"])
+    def test_a_restored_result_says_what_it_cannot_do(self, method: str, tmp_path: Path) -> None:
+        with Client() as client:
+            restored = copy.copy(getattr(client, method)(SLUG, PARAMETERS))
+            with pytest.raises(errors.NoClient, match="has no client") as raised:
+                restored.save(tmp_path)
+        assert raised.value.request_id
+
+    @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
+    def test_an_image_at_hand_needs_no_client(self, tmp_path: Path) -> None:
+        with Client() as client:
+            generation = client.generate_model(SLUG, PARAMETERS)
+        assert copy.copy(generation).save(tmp_path / "cabin.png").read_bytes() == generation.content
+
+        async def use() -> bytes:
+            async with AsyncClient() as client:
+                generation = await client.generate_model(SLUG, PARAMETERS)
+            return await copy.copy(generation).download()
+
+        assert anyio.run(use).startswith(PNG)
+
+
+def test_a_closed_client_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with Client() as client:
+        result = client.run_model(SLUG, PARAMETERS)
+    with pytest.raises(errors.NoClient, match="closed"):
+        result.save(tmp_path)
+
+    async def use() -> AsyncResult:
+        async with AsyncClient() as client:
+            return await client.run_model(SLUG, PARAMETERS)
+
+    with pytest.raises(errors.NoClient, match="closed"):
+        anyio.run(anyio.run(use).save, tmp_path)
+
+
+SURFACES = [(Client, AsyncClient), (JobHandle, AsyncJobHandle), (Result, AsyncResult), (Generation, AsyncGeneration)]
+
+
+@pytest.mark.parametrize(("sync", "awaited"), SURFACES)
+def test_sync_and_async_have_the_same_names_with_the_same_parameters(sync: type, awaited: type) -> None:
+    def surface(kind: type) -> Mapping[str, str]:
+        return {
+            name: re.sub("Async|Sync", "", str(inspect.signature(member))) if inspect.isfunction(member) else ""
+            for name, member in inspect.getmembers_static(kind)
+            if not name.startswith("_") or name == "__init__"
+        }
+
+    assert surface(sync) == surface(awaited)
+
+
+@pytest.mark.parametrize(("sync", "awaited"), SURFACES)
+def test_what_is_awaited_is_what_may_call_the_service(sync: type, awaited: type) -> None:
+    def coroutines(kind: type) -> set[str]:
+        return {name for name, member in inspect.getmembers(kind) if inspect.iscoroutinefunction(member)}
+
+    calls = {"run", "submit", "generate", "run_model", "submit_model", "generate_model", "credits", "close"}
+    calls |= {"status", "result", "wait", "save", "download"}
+    assert {name for name in coroutines(awaited) if not name.startswith("_")} == {
+        name for name, member in inspect.getmembers(awaited) if name in calls and inspect.isfunction(member)
+    }
+    assert coroutines(sync) == set()
