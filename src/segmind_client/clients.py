@@ -18,6 +18,7 @@ from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey
 from segmind_client.flows import READ_SECONDS, Caller
 from segmind_client.results import Generation
+from segmind_client.transport import AsyncSender, Sender
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 
@@ -40,9 +41,7 @@ class Client:
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
-        self._driver = SyncDriver(
-            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
-        )
+        self._driver = SyncDriver(Sender(base_address(base_url), key_header(api_key), transport))
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> JobResult:
@@ -146,9 +145,7 @@ class AsyncClient:
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
-        self._driver = AsyncDriver(
-            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport)
-        )
+        self._driver = AsyncDriver(AsyncSender(base_address(base_url), key_header(api_key), transport))
 
     @typed_method
     async def run(self, model: str, /, **parameters: Any) -> JobResult:

@@ -12,9 +12,11 @@ import httpx
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, NotSent
-from segmind_client.flows import Flow, Pause, Send
+from segmind_client.flows import BLOCKING_READ_SECONDS, Flow, Pause, Send
+from segmind_client.transport import AsyncSender, Sender
 
 T = TypeVar("T")
+Outcome = ApiResponse | NotSent | ConnectionLost
 
 NEVER_SENT = (
     httpx.ConnectError,
@@ -26,15 +28,15 @@ NEVER_SENT = (
 
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
-POOL_SECONDS = 10.0
-"""For a free connection."""
+POOL_SECONDS = BLOCKING_READ_SECONDS
+"""For a connection to come free, for the call that is next: as long as the slowest of the others may take."""
 
 
 @attrs.frozen
 class SyncDriver:
     """Carries out flows on the calling thread."""
 
-    http: httpx.Client
+    http: httpx.Client | Sender
     sleep: Callable[[float], None] = time.sleep
 
     def carry_out(self, flow: Flow[T]) -> T:
@@ -44,22 +46,23 @@ class SyncDriver:
                 if isinstance(step, Pause):
                     self.sleep(step.seconds)
                     step = next(flow)
-                    continue
-                try:
-                    response = self.http.send(request_of(self.http, step))
-                except httpx.HTTPError as error:
-                    step = flow.throw(transport_error(error))
                 else:
-                    step = flow.send(ApiResponse(response.status_code, response.headers, response.content))
+                    step = resume(flow, self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
+
+    def outcome(self, step: Send) -> Outcome:
+        try:
+            return api_response(self.http.send(request_of(self.http, step)))
+        except httpx.HTTPError as error:
+            return transport_error(error)
 
 
 @attrs.frozen
 class AsyncDriver:
     """Carries out flows under asyncio or trio."""
 
-    http: httpx.AsyncClient
+    http: httpx.AsyncClient | AsyncSender
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     async def carry_out(self, flow: Flow[T]) -> T:
@@ -69,20 +72,29 @@ class AsyncDriver:
                 if isinstance(step, Pause):
                     await self.sleep(step.seconds)
                     step = next(flow)
-                    continue
-                try:
-                    response = await self.http.send(request_of(self.http, step))
-                except httpx.HTTPError as error:
-                    step = flow.throw(transport_error(error))
                 else:
-                    step = flow.send(ApiResponse(response.status_code, response.headers, response.content))
+                    step = resume(flow, await self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
 
+    async def outcome(self, step: Send) -> Outcome:
+        try:
+            return api_response(await self.http.send(request_of(self.http, step)))
+        except httpx.HTTPError as error:
+            return transport_error(error)
 
-def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
+
+def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
+    return flow.send(outcome) if isinstance(outcome, ApiResponse) else flow.throw(outcome)
+
+
+def request_of(client: httpx.Client | httpx.AsyncClient | Sender | AsyncSender, step: Send) -> httpx.Request:
     timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
     return client.build_request(step.request.method, step.request.path, json=step.request.body, timeout=timeout)
+
+
+def api_response(response: httpx.Response) -> ApiResponse:
+    return ApiResponse(response.status_code, response.headers, response.content)
 
 
 def transport_error(error: httpx.HTTPError) -> NotSent | ConnectionLost:
