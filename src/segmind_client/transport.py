@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
@@ -136,14 +136,15 @@ class Connections(httpx.BaseTransport):
     def _exchange(self, request: httpx.Request, connection: httpx.HTTPTransport) -> httpx.Response:
         try:
             response = connection.handle_request(request)
-            response.read()
+            content = b"".join(cast(httpx.SyncByteStream, response.stream))
+            response.close()
         except BaseException:
             connection.close()
             raise
         self._idle.keep(connection)
         if self._idle.closed:
             self._close_outdated()
-        return response
+        return httpx.Response(response.status_code, headers=response.headers, content=content)
 
     def _close_outdated(self) -> None:
         while connection := self._idle.outdated():
@@ -177,7 +178,8 @@ class AsyncConnections(httpx.AsyncBaseTransport):
     async def _exchange(self, request: httpx.Request, connection: httpx.AsyncHTTPTransport) -> httpx.Response:
         try:
             response = await connection.handle_async_request(request)
-            await response.aread()
+            content = b"".join([part async for part in cast(httpx.AsyncByteStream, response.stream)])
+            await response.aclose()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await connection.aclose()
@@ -185,7 +187,7 @@ class AsyncConnections(httpx.AsyncBaseTransport):
         self._idle.keep(connection)
         if self._idle.closed:
             await self._close_outdated()
-        return response
+        return httpx.Response(response.status_code, headers=response.headers, content=content)
 
     async def _close_outdated(self) -> None:
         while connection := self._idle.outdated():
