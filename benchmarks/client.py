@@ -185,12 +185,19 @@ def vendor_threads(url: str, report: Report, jobs: int) -> None:
     in_threads(lambda: client.run(SLUG, **BODY), report, jobs)
 
 
-CALLERS: dict[str, Callable[[str, Report, int], object]] = {
-    "client": lambda *arguments: asyncio.run(client_jobs(*arguments)),
-    "client over aiohttp": lambda *arguments: asyncio.run(client_jobs_over_aiohttp(*arguments)),
+Caller = Callable[[str, Report, int], object]
+
+
+def in_a_loop(jobs_of: Callable[[str, Report, int], Coroutine[Any, Any, None]]) -> Caller:
+    return lambda url, report, jobs: asyncio.run(jobs_of(url, report, jobs))
+
+
+CALLERS: dict[str, Caller] = {
+    "client": in_a_loop(client_jobs),
+    "client over aiohttp": in_a_loop(client_jobs_over_aiohttp),
     "client in threads": client_threads,
     "vendor in threads": vendor_threads,
-    "httpx": lambda *arguments: asyncio.run(httpx_jobs(*arguments)),
+    "httpx": in_a_loop(httpx_jobs),
 }
 FRESH = {
     "import httpx": "start(); import httpx; stop()",

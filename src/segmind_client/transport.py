@@ -54,8 +54,9 @@ class Sender(Requests):
         response = self._transport.handle_request(request)
         try:
             response.read()
-        finally:
+        except BaseException:
             response.close()
+            raise
         return response
 
     def close(self) -> None:
@@ -73,9 +74,10 @@ class AsyncSender(Requests):
         response = await self._transport.handle_async_request(request)
         try:
             await response.aread()
-        finally:
+        except BaseException:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
+            raise
         return response
 
     async def aclose(self) -> None:

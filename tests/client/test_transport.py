@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
@@ -29,29 +30,33 @@ class Handler(BaseHTTPRequestHandler):
     """Answers every call alike, and tells the server of its connection."""
 
     protocol_version = "HTTP/1.1"
-    server: Server
 
     def setup(self) -> None:
         super().setup()
-        self.server.note(opened=1)
+        self.observer = cast(Server, self.server)
+        self.observer.note(opened=1)
 
     def finish(self) -> None:
         super().finish()
         self.connection.close()
-        self.server.note(closed=1)
+        self.observer.note(closed=1)
 
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.seen.append((self.command, self.path, dict(self.headers)))
-        self.server.note(arrived=1)
-        assert self.server.gate.wait(LONGEST_WAIT)
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(self.server.body)}\r\n"
-        self.wfile.write(f"{head}{self.server.extra_head}\r\n".encode() + self.server.body)
-        self.close_connection = self.server.hangs_up
+        self.observer.seen.append((self.command, self.path, dict(self.headers)))
+        body = self.observer.body
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        answer = f"{head}{self.observer.extra_head}\r\n".encode() + body
+        self.wfile.write(answer[: self.observer.before_gate])
+        self.observer.note(arrived=1)
+        assert self.observer.gate.wait(LONGEST_WAIT)
+        with suppress(ConnectionError):
+            self.wfile.write(answer[self.observer.before_gate :])
+        self.close_connection = self.observer.hangs_up
 
     do_GET = do_POST = do_CONNECT = answer  # noqa: N815  the names are the standard library's
 
-    def log_message(self, *_: Any) -> None: ...
+    def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002  the names are the standard library's
 
 
 class Server(ThreadingHTTPServer):
@@ -67,6 +72,8 @@ class Server(ThreadingHTTPServer):
         self.body = b"{}"
         self.extra_head = ""
         self.hangs_up = False
+        self.before_gate = 0
+        """Bytes of an answer that are sent while the gate is shut."""
         self.opened = self.closed = self.arrived = self.most_at_once = 0
         self._changed = threading.Condition()
 
@@ -315,8 +322,9 @@ class Slow(httpx.AsyncBaseTransport):
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 class TestCancelling:
+    @pytest.mark.parametrize("bytes_of_the_answer", [0, 10, -1])
     def test_a_call_closes_its_connection_and_leaves_no_task(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str, bytes_of_the_answer: int
     ) -> None:
         async def use() -> None:
             sender = AsyncSender(server.address, KEY, None)
@@ -324,6 +332,7 @@ class TestCancelling:
             async with anyio.create_task_group() as group:
                 group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
                 await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
+                await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
             server.gate.set()
             await anyio.to_thread.run_sync(server.until, server.all_closed)
@@ -333,6 +342,7 @@ class TestCancelling:
 
         allow(1, monkeypatch)
         server.gate.clear()
+        server.before_gate = bytes_of_the_answer
         anyio.run(use, backend=backend)
 
     def test_a_call_in_line_leaves_its_place_to_the_next(
