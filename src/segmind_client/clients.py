@@ -18,6 +18,7 @@ from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey
 from segmind_client.flows import READ_SECONDS, Caller, Submission
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
+from segmind_client.transport import AsyncSender, Sender
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 
@@ -40,10 +41,7 @@ class Client:
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
-        self._driver = SyncDriver(
-            httpx.Client(base_url=base_address(base_url), headers=key_header(api_key), transport=transport),
-            Images(transport),
-        )
+        self._driver = SyncDriver(Sender(base_address(base_url), key_header(api_key), transport), Images(transport))
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> Result:
@@ -155,8 +153,7 @@ class AsyncClient:
     ) -> None:
         self._caller = Caller(read_seconds=read_seconds)
         self._driver = AsyncDriver(
-            httpx.AsyncClient(base_url=base_address(base_url), headers=key_header(api_key), transport=transport),
-            AsyncImages(transport),
+            AsyncSender(base_address(base_url), key_header(api_key), transport), AsyncImages(transport)
         )
 
     @typed_method

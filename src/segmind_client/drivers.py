@@ -15,9 +15,11 @@ from anyio import to_thread
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent, SegmindError
-from segmind_client.flows import Flow, Pause, Send, Sink
+from segmind_client.flows import BLOCKING_READ_SECONDS, Flow, Pause, Send, Sink
+from segmind_client.transport import AsyncSender, Sender
 
 T = TypeVar("T")
+Outcome = ApiResponse | SegmindError
 
 NEVER_SENT = (
     httpx.ConnectError,
@@ -29,8 +31,8 @@ NEVER_SENT = (
 
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
-POOL_SECONDS = 10.0
-"""For a free connection."""
+POOL_SECONDS = BLOCKING_READ_SECONDS
+"""For a connection to come free, for the call that is next: as long as the slowest of the others may take."""
 
 CLOSED = "the client is closed: save images before that, or get the result again with another client's job(request_id)"
 
@@ -104,7 +106,7 @@ class AsyncImages:
 class SyncDriver:
     """Carries out flows on the calling thread."""
 
-    http: httpx.Client
+    http: httpx.Client | Sender
     images: Images = attrs.field(factory=Images)
     sleep: Callable[[float], None] = time.sleep
 
@@ -115,28 +117,27 @@ class SyncDriver:
                 if isinstance(step, Pause):
                     self.sleep(step.seconds)
                     step = next(flow)
-                    continue
-                try:
-                    answer = self.answer(step) if step.into is None else self.images.stream(step, step.into)
-                except httpx.HTTPError as error:
-                    step = flow.throw(transport_error(error))
-                except SegmindError as error:
-                    step = flow.throw(error)
                 else:
-                    step = flow.send(answer)
+                    step = resume(flow, self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
 
-    def answer(self, step: Send) -> ApiResponse:
-        response = self.http.send(request_of(self.http, step))
-        return ApiResponse(response.status_code, response.headers, response.content)
+    def outcome(self, step: Send) -> Outcome:
+        try:
+            if step.into is not None:
+                return self.images.stream(step, step.into)
+            return api_response(self.http.send(request_of(self.http, step)))
+        except httpx.HTTPError as error:
+            return transport_error(error)
+        except SegmindError as error:
+            return error
 
 
 @attrs.frozen
 class AsyncDriver:
     """Carries out flows under asyncio or trio."""
 
-    http: httpx.AsyncClient
+    http: httpx.AsyncClient | AsyncSender
     images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
@@ -147,24 +148,27 @@ class AsyncDriver:
                 if isinstance(step, Pause):
                     await self.sleep(step.seconds)
                     step = next(flow)
-                    continue
-                try:
-                    answer = await (self.answer(step) if step.into is None else self.images.stream(step, step.into))
-                except httpx.HTTPError as error:
-                    step = flow.throw(transport_error(error))
-                except SegmindError as error:
-                    step = flow.throw(error)
                 else:
-                    step = flow.send(answer)
+                    step = resume(flow, await self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
 
-    async def answer(self, step: Send) -> ApiResponse:
-        response = await self.http.send(request_of(self.http, step))
-        return ApiResponse(response.status_code, response.headers, response.content)
+    async def outcome(self, step: Send) -> Outcome:
+        try:
+            if step.into is not None:
+                return await self.images.stream(step, step.into)
+            return api_response(await self.http.send(request_of(self.http, step)))
+        except httpx.HTTPError as error:
+            return transport_error(error)
+        except SegmindError as error:
+            return error
 
 
-def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
+def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
+    return flow.send(outcome) if isinstance(outcome, ApiResponse) else flow.throw(outcome)
+
+
+def request_of(client: httpx.Client | httpx.AsyncClient | Sender | AsyncSender, step: Send) -> httpx.Request:
     timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
     return client.build_request(step.request.method, step.request.path, json=step.request.body, timeout=timeout)
 
@@ -177,6 +181,10 @@ def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx
         return httpx.Request("GET", step.request.path, headers=headers, extensions={"timeout": timeout.as_dict()})
     except httpx.InvalidURL as error:
         raise DownloadFailed(f"the address of the image cannot be called: {error}") from error
+
+
+def api_response(response: httpx.Response) -> ApiResponse:
+    return ApiResponse(response.status_code, response.headers, response.content)
 
 
 def transport_error(error: httpx.HTTPError) -> NotSent | ConnectionLost:
