@@ -14,8 +14,10 @@ from typing import Any, cast
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import httpx
 import pytest
+import trio
 import trio.testing
 
 from segmind_client import AsyncClient, Client, transport
@@ -291,9 +293,7 @@ class TestLine:
         allow(2, monkeypatch)
         monkeypatch.setattr(httpx, "AsyncHTTPTransport", Slow)
         clock = trio.testing.MockClock(autojump_threshold=0)
-        outcomes: list[Outcome] = anyio.run(
-            play_async, "http://service.example", (100,), 10.0, backend="trio", backend_options={"clock": clock}
-        )
+        outcomes = trio.run(play_async, "http://service.example", (100,), 10.0, clock=clock)
         assert statuses(outcomes) == [200] * 100
         assert clock.current_time() >= 50 * Slow.SECONDS
 
@@ -302,9 +302,7 @@ class TestLine:
         monkeypatch.setattr(httpx, "AsyncHTTPTransport", Slow)
         monkeypatch.setattr(Slow, "SECONDS", 1_000_000.0)
         clock = trio.testing.MockClock(autojump_threshold=0)
-        outcomes: list[Outcome] = anyio.run(
-            play_async, "http://service.example", (12,), 10.0, backend="trio", backend_options={"clock": clock}
-        )
+        outcomes = trio.run(play_async, "http://service.example", (12,), 10.0, clock=clock)
         assert [type(outcome) for outcome in outcomes] == [httpx.PoolTimeout] * 10 + [httpx.Response] * 2
 
 
@@ -394,6 +392,50 @@ def test_cancelling_a_task_of_asyncio_closes_the_connection(server: Server, monk
     allow(1, monkeypatch)
     server.gate.clear()
     asyncio.run(use())
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_call_that_is_cancelled_closes_its_connection_even_if_that_takes_a_while(
+    monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    closed: list[Any] = []
+
+    class Stuck(Slow):
+        SECONDS = LONGEST_WAIT
+
+        async def aclose(self) -> None:
+            await anyio.lowlevel.checkpoint()
+            closed.append(self)
+
+    async def use() -> None:
+        sender = AsyncSender("http://service.example", KEY, None)
+        async with anyio.create_task_group() as group:
+            group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", Stuck)
+    anyio.run(use, backend=backend)
+    assert len(closed) == 1
+
+
+def test_a_call_that_is_interrupted_closes_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Any] = []
+
+    class Interrupted(httpx.BaseTransport):
+        def __init__(self, **_: Any) -> None: ...
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            raise KeyboardInterrupt(request.url)
+
+        def close(self) -> None:
+            closed.append(self)
+
+    monkeypatch.setattr(httpx, "HTTPTransport", Interrupted)
+    sender = Sender("http://service.example", KEY, None)
+    with pytest.raises(KeyboardInterrupt):
+        sender.send(request_of(sender, LONGEST_WAIT))
+    assert len(closed) == 1
 
 
 class TestProxies:
