@@ -99,7 +99,8 @@ class World:
 
     def run(self, seconds: float, *, interval: float | None) -> tuple[int, float]:
         """A job that takes so long: its polls, and the seconds until its end was known."""
-        flow = self._caller.run(self._model, {"prompt": "x"}, deadline=3600, interval=interval)
+        options = {"deadline": 3600, "interval": interval}
+        flow = self._caller.with_options(options).run(self._model, {"prompt": "x"})
         polls, accepted, known = 0, self._now + ROUND_TRIP / 2, 0.0
         body: dict[str, Any] = {}
         step: Send | Pause = next(flow)

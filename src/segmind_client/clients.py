@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TypedDict, Unpack
 
+import attrs
 import httpx
 
 from segmind_api import catalog
 from segmind_api.calls import typed_method
-from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobStatus, SubmittedJob
+from segmind_client.downloads import is_loopback
 from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
-from segmind_client.errors import InvalidParameter, MissingKey
-from segmind_client.flows import READ_SECONDS, Caller, Submission
+from segmind_client.errors import InvalidParameter, MissingKey, NoClient
+from segmind_client.flows import Caller, Submission, origin_of
+from segmind_client.options import OptionChanges, Options
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
-from segmind_client.transport import AsyncSender, Sender
+from segmind_client.telemetry import traced
+from segmind_client.transport import AsyncSender, BorrowedAsyncClient, BorrowedClient, Sender
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
+OPERATION = "generate_content"
+"""What the conventions of OpenTelemetry call the making of an image."""
+
+
+class WaitChanges(TypedDict, total=False):
+    """Options of one wait."""
+
+    deadline: float
+    interval: float | None
+
+
+@attrs.frozen
+class JobUpdate:
+    """A change of a job's state."""
+
+    status: str
+    """QUEUED, PROCESSING or COMPLETED, or another if the service knows more."""
+    elapsed: float
+    """Seconds since the job was submitted, or since `updates` was called for one that was picked up."""
+    job: JobStatus
+    """What the service answered."""
 
 
 class Client:
     """A client of the service, to be closed or used as a context manager.
 
     The key is `api_key` or the environment's SEGMIND_API_KEY, the address `base_url` or the environment's
-    SEGMIND_BASE_URL or the service itself. `read_seconds` is how long a call waits for the next piece of
-    an answer; a v1 call, which blocks until the image is there, waits longer. Raises MissingKey. Every
-    method raises SegmindError.
+    SEGMIND_BASE_URL or the service itself; it has to be https, except on this machine or with `allow_http`.
+    `http_client` is your own `httpx.Client`, with its proxies, hooks and TLS, and yours to close; or `transport` is
+    your own transport. Further arguments are `Options`. May be shared between threads, not between processes.
+    Raises MissingKey and InvalidParameter. Every method raises SegmindError.
     """
 
     def __init__(
@@ -37,11 +62,26 @@ class Client:
         api_key: str | None = None,
         *,
         base_url: str | None = None,
+        allow_http: bool = False,
+        http_client: httpx.Client | None = None,
         transport: httpx.BaseTransport | None = None,
-        read_seconds: float = READ_SECONDS,
+        **options: Unpack[OptionChanges],
     ) -> None:
-        self._caller = Caller(read_seconds=read_seconds)
-        self._driver = SyncDriver(Sender(base_address(base_url), key_header(api_key), transport), Images(transport))
+        address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
+        check_options(options)
+        self._caller = Caller(Options(**options), origin=origin_of(address))
+        http = BorrowedClient(address, headers, http_client) if http_client else Sender(address, headers, transport)
+        self._driver = SyncDriver(http, Images(transport))
+
+    def with_options(self, **changes: Unpack[OptionChanges]) -> Self:
+        """The same client, which makes its calls otherwise; it shares the connections, and closing one closes both.
+
+        Raises InvalidParameter.
+        """
+        check_options(changes)
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, _caller=self._caller.with_options(changes))
+        return changed
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> Result:
@@ -63,20 +103,20 @@ class Client:
 
     def run_model(self, model: str, parameters: Mapping[str, Any]) -> Result:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        completed = self._driver.carry_out(
-            self._caller.run(catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS)
-        )
-        return Result(completed, self._caller, self._driver)
+        flow = traced(self._caller.run(catalog.model(model), parameters), OPERATION, model=model)
+        return Result(self._driver.carry_out(flow), self._caller, self._driver)
 
     def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
         called = catalog.model(model)
-        submitted = self._driver.carry_out(self._caller.submit(called, parameters))
+        flow = traced(self._caller.submit(called, parameters), "submit", model=model)
+        submitted = self._driver.carry_out(flow)
         return JobHandle(self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic()))
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        response, output = self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        flow = traced(self._caller.generate(catalog.model(model), parameters), OPERATION, model=model)
+        response, output = self._driver.carry_out(flow)
         return Generation(response, output, self._caller, self._driver)
 
     def job(self, request_id: str) -> JobHandle:
@@ -102,6 +142,9 @@ class Client:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
 
+    def __reduce__(self) -> NoReturn:
+        raise not_portable(self)
+
 
 class JobHandle:
     """A submitted job."""
@@ -118,9 +161,16 @@ class JobHandle:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.submitted.get('request_id')!r})"
 
+    def __reduce__(self) -> NoReturn:
+        raise not_portable(self)
+
     @property
     def request_id(self) -> str:
         return self.submitted.request_id
+
+    @property
+    def _model(self) -> str | None:
+        return self._submission.model.slug if self._submission else None
 
     def status(self) -> JobStatus:
         """How far the job is. Raises InferenceFailed for one that failed."""
@@ -131,30 +181,58 @@ class JobHandle:
         completed = self._driver.carry_out(self._caller.result(self.request_id))
         return Result(completed, self._caller, self._driver)
 
-    def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> Result:
+    def wait(self, **changes: Unpack[WaitChanges]) -> Result:
         """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        flow = self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
-        return Result(self._driver.carry_out(flow), self._caller, self._driver)
+        flow = self._caller.with_options(changes).wait(self.request_id, self._submission)
+        traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
+        return Result(self._driver.carry_out(traced_flow), self._caller, self._driver)
+
+    def updates(self, **changes: Unpack[WaitChanges]) -> Iterator[JobUpdate]:
+        """The job's state now and each time it changes, until the job has completed. Raises what `wait` raises."""
+        caller = self._caller.with_options(changes)
+        watch, last = caller.watch(self.request_id, self._submission), ""
+        while last != "COMPLETED":
+            status = self._driver.carry_out(caller.poll(watch))
+            if status.status != last:
+                last = status.status
+                yield JobUpdate(last, caller.clocks.monotonic() - watch.submitted, status)
 
 
 class AsyncClient:
-    """`Client` with `await`, under asyncio or trio."""
+    """`Client` with `await`, under asyncio or trio. May be shared between the tasks of one event loop."""
 
     def __init__(
         self,
         api_key: str | None = None,
         *,
         base_url: str | None = None,
+        allow_http: bool = False,
+        http_client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        read_seconds: float = READ_SECONDS,
+        **options: Unpack[OptionChanges],
     ) -> None:
-        self._caller = Caller(read_seconds=read_seconds)
-        self._driver = AsyncDriver(
-            AsyncSender(base_address(base_url), key_header(api_key), transport), AsyncImages(transport)
+        address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
+        check_options(options)
+        self._caller = Caller(Options(**options), origin=origin_of(address))
+        http = (
+            BorrowedAsyncClient(address, headers, http_client)
+            if http_client
+            else AsyncSender(address, headers, transport)
         )
+        self._driver = AsyncDriver(http, AsyncImages(transport))
+
+    def with_options(self, **changes: Unpack[OptionChanges]) -> Self:
+        """The same client, which makes its calls otherwise; it shares the connections, and closing one closes both.
+
+        Raises InvalidParameter.
+        """
+        check_options(changes)
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, _caller=self._caller.with_options(changes))
+        return changed
 
     @typed_method
     async def run(self, model: str, /, **parameters: Any) -> AsyncResult:
@@ -176,22 +254,22 @@ class AsyncClient:
 
     async def run_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        completed = await self._driver.carry_out(
-            self._caller.run(catalog.model(model), parameters, deadline=POLL_DEADLINE_SECONDS)
-        )
-        return AsyncResult(completed, self._caller, self._driver)
+        flow = traced(self._caller.run(catalog.model(model), parameters), OPERATION, model=model)
+        return AsyncResult(await self._driver.carry_out(flow), self._caller, self._driver)
 
     async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
         called = catalog.model(model)
-        submitted = await self._driver.carry_out(self._caller.submit(called, parameters))
+        flow = traced(self._caller.submit(called, parameters), "submit", model=model)
+        submitted = await self._driver.carry_out(flow)
         return AsyncJobHandle(
             self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic())
         )
 
     async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncGeneration:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        response, output = await self._driver.carry_out(self._caller.generate(catalog.model(model), parameters))
+        flow = traced(self._caller.generate(catalog.model(model), parameters), OPERATION, model=model)
+        response, output = await self._driver.carry_out(flow)
         return AsyncGeneration(response, output, self._caller, self._driver)
 
     def job(self, request_id: str) -> AsyncJobHandle:
@@ -217,6 +295,9 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
 
+    def __reduce__(self) -> NoReturn:
+        raise not_portable(self)
+
 
 class AsyncJobHandle:
     """A job submitted by an `AsyncClient`."""
@@ -233,9 +314,16 @@ class AsyncJobHandle:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.submitted.get('request_id')!r})"
 
+    def __reduce__(self) -> NoReturn:
+        raise not_portable(self)
+
     @property
     def request_id(self) -> str:
         return self.submitted.request_id
+
+    @property
+    def _model(self) -> str | None:
+        return self._submission.model.slug if self._submission else None
 
     async def status(self) -> JobStatus:
         """How far the job is. Raises InferenceFailed for one that failed."""
@@ -246,13 +334,24 @@ class AsyncJobHandle:
         completed = await self._driver.carry_out(self._caller.result(self.request_id))
         return AsyncResult(completed, self._caller, self._driver)
 
-    async def wait(self, *, deadline: float = POLL_DEADLINE_SECONDS, interval: float | None = None) -> AsyncResult:
+    async def wait(self, **changes: Unpack[WaitChanges]) -> AsyncResult:
         """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        flow = self._caller.wait(self.request_id, deadline=deadline, interval=interval, submission=self._submission)
-        return AsyncResult(await self._driver.carry_out(flow), self._caller, self._driver)
+        flow = self._caller.with_options(changes).wait(self.request_id, self._submission)
+        traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
+        return AsyncResult(await self._driver.carry_out(traced_flow), self._caller, self._driver)
+
+    async def updates(self, **changes: Unpack[WaitChanges]) -> AsyncIterator[JobUpdate]:
+        """The job's state now and each time it changes, until the job has completed. Raises what `wait` raises."""
+        caller = self._caller.with_options(changes)
+        watch, last = caller.watch(self.request_id, self._submission), ""
+        while last != "COMPLETED":
+            status = await self._driver.carry_out(caller.poll(watch))
+            if status.status != last:
+                last = status.status
+                yield JobUpdate(last, caller.clocks.monotonic() - watch.submitted, status)
 
 
 def key_header(api_key: str | None) -> dict[str, str]:
@@ -264,14 +363,36 @@ def key_header(api_key: str | None) -> dict[str, str]:
     return {API_KEY_HEADER: key}
 
 
-def base_address(base_url: str | None) -> str:
+def base_address(base_url: str | None, *, allow_http: bool) -> str:
     """The address that the paths of the contract come after; one that ends in a version loses it."""
     address = (base_url or os.environ.get(BASE_URL_VARIABLE) or BASE_URL).strip().rstrip("/")
-    allowed = "an address such as https://host or http://host:port"
+    allowed = "an address such as https://host or http://127.0.0.1:port"
     try:
         parsed = httpx.URL(address)
     except httpx.InvalidURL as error:
         raise InvalidParameter("Client", "base_url", address, f"{allowed} ({error})") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise InvalidParameter("Client", "base_url", address, allowed)
+    if parsed.scheme == "http" and not allow_http and not is_loopback(address):
+        raise InvalidParameter(
+            "Client",
+            "base_url",
+            address,
+            "https, since anybody on the way could read the key; allow_http=True allows it",
+        )
     return address.removesuffix("/v1").removesuffix("/v2")
+
+
+def check_options(names: Mapping[str, Any]) -> None:
+    """Raises InvalidParameter for an option that there is none of."""
+    known = [field.name for field in attrs.fields(Options)]
+    for name, value in names.items():
+        if name not in known:
+            raise InvalidParameter("Options", name, value, f"one of {', '.join(known)}")
+
+
+def not_portable(thing: object) -> NoClient:
+    return NoClient(
+        f"a {type(thing).__name__} cannot be pickled, it has a key and connections: make a client in the other "
+        f"process, and give it the request ids, which job(request_id) picks up there"
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, closing
+from inspect import GEN_SUSPENDED, getgeneratorstate
 from typing import TypeVar, cast
 
 import anyio
@@ -15,11 +17,19 @@ from anyio import to_thread
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent, SegmindError
-from segmind_client.flows import BLOCKING_READ_SECONDS, Flow, Pause, Send, Sink
-from segmind_client.transport import AsyncSender, Sender
+from segmind_client.flows import Flow, Pause, Send, Sink
+from segmind_client.transport import (
+    CLOSED,
+    AsyncSender,
+    BorrowedAsyncClient,
+    BorrowedClient,
+    Sender,
+    tls_context,
+)
 
 T = TypeVar("T")
 Outcome = ApiResponse | SegmindError
+RequestMaker = httpx.Client | httpx.AsyncClient | Sender | AsyncSender | BorrowedClient | BorrowedAsyncClient
 
 NEVER_SENT = (
     httpx.ConnectError,
@@ -29,12 +39,9 @@ NEVER_SENT = (
     httpx.UnsupportedProtocol,
 )
 
-CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
-POOL_SECONDS = BLOCKING_READ_SECONDS
+POOL_SECONDS = 180.0
 """For a connection to come free, for the call that is next: as long as the slowest of the others may take."""
-
-CLOSED = "the client is closed: save images before that, or get the result again with another client's job(request_id)"
 
 
 class Images:
@@ -61,7 +68,7 @@ class Images:
         with self._lock:
             if self._closed:
                 raise NoClient(CLOSED)
-            self._http = self._http or httpx.Client(transport=self._transport)
+            self._http = self._http or httpx.Client(transport=self._transport, verify=tls_context())
             return self._http
 
     def close(self) -> None:
@@ -93,7 +100,7 @@ class AsyncImages:
         # Made when it is first needed: that takes longer than many calls.
         if self._closed:
             raise NoClient(CLOSED)
-        self._http = self._http or httpx.AsyncClient(transport=self._transport)
+        self._http = self._http or httpx.AsyncClient(transport=self._transport, verify=tls_context())
         return self._http
 
     async def close(self) -> None:
@@ -106,11 +113,13 @@ class AsyncImages:
 class SyncDriver:
     """Carries out flows on the calling thread."""
 
-    http: httpx.Client | Sender
+    http: httpx.Client | Sender | BorrowedClient
     images: Images = attrs.field(factory=Images)
     sleep: Callable[[float], None] = time.sleep
+    process: int = attrs.field(factory=os.getpid)
 
     def carry_out(self, flow: Flow[T]) -> T:
+        check_process(self.process)
         try:
             step = next(flow)
             while True:
@@ -121,6 +130,9 @@ class SyncDriver:
                     step = resume(flow, self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
+        except BaseException as error:
+            interrupt(flow, error)
+            raise
 
     def outcome(self, step: Send) -> Outcome:
         try:
@@ -137,11 +149,13 @@ class SyncDriver:
 class AsyncDriver:
     """Carries out flows under asyncio or trio."""
 
-    http: httpx.AsyncClient | AsyncSender
+    http: httpx.AsyncClient | AsyncSender | BorrowedAsyncClient
     images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    process: int = attrs.field(factory=os.getpid)
 
     async def carry_out(self, flow: Flow[T]) -> T:
+        check_process(self.process)
         try:
             step = next(flow)
             while True:
@@ -152,6 +166,9 @@ class AsyncDriver:
                     step = resume(flow, await self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
+        except BaseException as error:
+            interrupt(flow, error)
+            raise
 
     async def outcome(self, step: Send) -> Outcome:
         try:
@@ -164,21 +181,38 @@ class AsyncDriver:
             return error
 
 
+def check_process(process: int) -> None:
+    if os.getpid() != process:
+        raise NoClient("the client was made in another process, whose connections it shares: make one in this process")
+
+
+def interrupt(flow: Flow[T], error: BaseException) -> None:
+    """Lets a flow that is on its way say what is lost with it; raises the error again."""
+    if getgeneratorstate(flow) == GEN_SUSPENDED:
+        flow.throw(error)
+
+
 def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
     return flow.send(outcome) if isinstance(outcome, ApiResponse) else flow.throw(outcome)
 
 
-def request_of(client: httpx.Client | httpx.AsyncClient | Sender | AsyncSender, step: Send) -> httpx.Request:
-    timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
-    return client.build_request(step.request.method, step.request.path, json=step.request.body, timeout=timeout)
+def request_of(client: RequestMaker, step: Send) -> httpx.Request:
+    return client.build_request(
+        step.request.method, step.request.path, json=step.request.body, timeout=timeout_of(step)
+    )
+
+
+def timeout_of(step: Send) -> httpx.Timeout:
+    return httpx.Timeout(connect=step.connect_seconds, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
 
 
 def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
-    timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
     # Made apart from the client, whose cookies are none of the next host's business.
     headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": client.headers["user-agent"]}
     try:
-        return httpx.Request("GET", step.request.path, headers=headers, extensions={"timeout": timeout.as_dict()})
+        return httpx.Request(
+            "GET", step.request.path, headers=headers, extensions={"timeout": timeout_of(step).as_dict()}
+        )
     except httpx.InvalidURL as error:
         raise DownloadFailed(f"the address of the image cannot be called: {error}") from error
 

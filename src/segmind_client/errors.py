@@ -6,6 +6,7 @@ SegmindError
 ├── MissingKey            no key was given, nothing was sent
 ├── NotSent               the service was never reached, nothing was charged
 ├── MayHaveBeenAccepted   a POST was sent and its answer was lost, or cannot be read
+├── ForeignAddress        a job was accepted, and is said to be on another host; its request id picks it up
 ├── ConnectionLost        a GET was sent and its answer was lost
 ├── UnreadableAnswer      a GET was answered with what the contract does not have
 ├── InferenceFailed       the job ran and failed, nothing was charged
@@ -36,6 +37,7 @@ __all__ = [
     "DownloadFailed",
     "FileExists",
     "Forbidden",
+    "ForeignAddress",
     "GatewayTimeout",
     "InferenceFailed",
     "InferenceTimeout",
@@ -70,6 +72,10 @@ class NotSent(SegmindError):
 
 class MayHaveBeenAccepted(SegmindError):
     """A POST went out and no readable answer came back. Repeating it may pay twice."""
+
+
+class ForeignAddress(SegmindError):
+    """A job was accepted, and the addresses it came with are on another host. Nothing was sent there."""
 
 
 class ConnectionLost(SegmindError):

@@ -6,12 +6,14 @@ or one of the two exceptions that a driver throws in, NotSent and ConnectionLost
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from datetime import UTC
 from typing import Any, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 
 import attrs
 from dateutil import parser as date_parser
@@ -19,20 +21,22 @@ from dateutil import parser as date_parser
 from segmind_api.api.account import get_user_credits
 from segmind_api.api.jobs import get_job_result, get_job_status
 from segmind_api.catalog import Model
+from segmind_api.client import BASE_URL
 from segmind_api.errors import UnreadableField
 from segmind_api.models import Credits, ErrorResponse, FailedJob, GenerationOutput, JobResult, JobStatus, SubmittedJob
 from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
 from segmind_client.errors import (
     ConnectionLost,
+    ForeignAddress,
     InferenceFailed,
     InferenceTimeout,
-    InvalidParameter,
     MayHaveBeenAccepted,
     NotSent,
     SegmindError,
     StatusError,
     UnreadableAnswer,
 )
+from segmind_client.options import Options
 from segmind_client.polling import Latencies, duration, every
 
 T = TypeVar("T")
@@ -41,9 +45,13 @@ ResultT = TypeVar("ResultT")
 REPEATED_AFTER = {"POST": frozenset({429, 500, 502, 503}), "GET": frozenset({408, 429, *range(500, 600)})}
 """Statuses after which a call is repeated: a POST only where the service says that it was not accepted."""
 
-READ_SECONDS = 30.0
-BLOCKING_READ_SECONDS = 180.0
-"""For a v1 call, which answers when the image is there."""
+FIRST_BACKOFF = 0.5
+LONGEST_BACKOFF = 8.0
+"""Seconds."""
+SHORTEST_READ = 1.0
+"""Seconds that the last poll before a deadline waits for its answer at least."""
+
+logger = logging.getLogger("segmind_client")
 
 
 class Sink(Protocol):
@@ -67,6 +75,7 @@ class Send:
 
     request: ApiRequest
     read_seconds: float
+    connect_seconds: float
     into: Sink | None = None
 
 
@@ -99,67 +108,103 @@ class Submission:
     """Monotonic."""
 
 
-@attrs.frozen
-class RetryPolicy:
-    """How often a call is sent, and how long the pauses are, in seconds."""
+@attrs.define
+class Watch:
+    """One wait for one job. Times are monotonic."""
 
-    attempts: int = 4
-    first_backoff: float = 0.5
-    longest_backoff: float = 8.0
-    total: float = 60.0
-    """From the first attempt until the last is sent."""
+    request_id: str
+    started: float
+    until: float
+    submission: Submission | None
+    pause: Callable[[float, int], float]
+    """Seconds until the next poll, from the job's age and the number of polls."""
+    polls: int = 0
+    pending: float = 0.0
+    """The last age at which the job was known to be on its way."""
+    ended: float = 0.0
+    trouble: SegmindError | None = None
+    """Why the last poll brought nothing."""
 
-    def backoff(self, attempt: int, chance: float) -> float:
-        """Full jitter: anything up to a bound that doubles with each attempt."""
-        return chance * min(self.longest_backoff, self.first_backoff * 2.0**attempt)
+    @property
+    def submitted(self) -> float:
+        return self.submission.at if self.submission else self.started
+
+    def bear(self, error: SegmindError) -> None:
+        """Takes an error that may pass; raises any other, with the id of the job."""
+        if not may_pass(error):
+            error.request_id = self.request_id
+            raise error
+        self.trouble = error
 
 
 @attrs.frozen
 class Caller:
     """What every flow of one client shares."""
 
+    options: Options = attrs.field(factory=Options)
     clocks: Clocks = Clocks()
-    retry: RetryPolicy = RetryPolicy()
-    read_seconds: float = READ_SECONDS
     latencies: Latencies = attrs.field(factory=Latencies)
+    origin: str = ""
+    """Of the service, as scheme, host and port."""
+
+    def with_options(self, changes: Mapping[str, Any]) -> Caller:
+        return attrs.evolve(self, options=attrs.evolve(self.options, **changes)) if changes else self
 
     def exchange(
-        self, request: ApiRequest, *, read_seconds: float = 0.0, until: float = math.inf, into: Sink | None = None
+        self,
+        request: ApiRequest,
+        *,
+        read_seconds: float | None = None,
+        until: float = math.inf,
+        into: Sink | None = None,
     ) -> Flow[ApiResponse]:
         """One call, repeated where that is safe, until a monotonic time at the latest."""
-        until = min(until, self.clocks.monotonic() + self.retry.total)
+        read_seconds = read_seconds or self.options.read_seconds
+        last = min(until, self.clocks.monotonic() + self.options.retry_seconds)
         attempt = 0
         while True:
             attempt += 1
-            response: ApiResponse | None = None
-            failure: SegmindError | None = None
+            read_seconds = min(read_seconds, max(SHORTEST_READ, until - self.clocks.monotonic()))
+            outcome: ApiResponse | SegmindError
             wanted = 0.0
             try:
-                response = yield Send(request, max(read_seconds, self.read_seconds), into)
+                outcome = cast(ApiResponse, (yield Send(request, read_seconds, self.options.connect_seconds, into)))
             except NotSent as error:
-                failure = error
+                outcome = error
             except ConnectionLost as error:
                 if request.method != "GET":
                     raise may_have_been_accepted(request, f"its answer was lost ({error.detail})") from error
-                failure = error
-            if response is not None:
-                if not may_be_repeated(request, response):
-                    return response
-                wanted = server_wait(response, self.clocks.utc())
-            pause = max(wanted, self.retry.backoff(attempt, self.clocks.chance()))
-            if attempt < self.retry.attempts and self.clocks.monotonic() + pause <= until:
-                yield Pause(pause)
-            elif failure is not None:
-                raise failure
-            else:
-                return cast(ApiResponse, response)
+                outcome = error
+            except (SegmindError, GeneratorExit):
+                raise
+            except BaseException as error:
+                if request.method != "GET":
+                    error.add_note(may_have_been_accepted(request, "its answer was not waited for").detail)
+                raise
+            if isinstance(outcome, ApiResponse):
+                if not may_be_repeated(request, outcome):
+                    return outcome
+                wanted = server_wait(outcome, self.clocks.utc())
+            pause = max(wanted, self.clocks.chance() * backoff(attempt))
+            if attempt == self.options.attempts or self.clocks.monotonic() + pause > last:
+                if isinstance(outcome, SegmindError):
+                    raise outcome
+                return outcome
+            logger.info(
+                "%s %s is sent again in %.1f s, attempt %d of %d: %s",
+                *(request.method, request.path, pause, attempt + 1, self.options.attempts),
+                f"the answer was {outcome.status}" if isinstance(outcome, ApiResponse) else outcome,
+            )
+            yield Pause(pause)
 
     def generate(
         self, model: Model, parameters: Mapping[str, Any]
     ) -> Flow[tuple[ApiResponse, GenerationOutput | str | bytes]]:
         body = model.request.from_parameters(parameters).to_dict()
         request = ApiRequest("POST", model.generate_path, body)
-        response = yield from self.exchange(request, read_seconds=BLOCKING_READ_SECONDS)
+        response = yield from self.exchange(
+            request, read_seconds=max(self.options.generate_seconds, self.options.read_seconds)
+        )
         return response, expect_of_post(request, model.read_generated(response))
 
     def submit(self, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:
@@ -171,6 +216,7 @@ class Caller:
             job.request_id  # noqa: B018  reading it is the check
         except UnreadableField as error:
             raise may_have_been_accepted(request, f"its answer names no job: {error.detail}", response) from error
+        check_origin(job, self.origin)
         return job
 
     def status(self, request_id: str, *, until: float = math.inf) -> Flow[JobStatus]:
@@ -185,66 +231,106 @@ class Caller:
         response = yield from self.exchange(get_user_credits.build())
         return expect(get_user_credits.read(response), None)
 
-    def wait(
-        self,
-        request_id: str,
-        *,
-        deadline: float,
-        interval: float | None = None,
-        submission: Submission | None = None,
-    ) -> Flow[JobResult]:
-        """Polls until the job ends, for `deadline` seconds at most; every `interval` seconds, if that is given.
+    def watch(self, request_id: str, submission: Submission | None) -> Watch:
+        started, interval = self.clocks.monotonic(), self.options.interval
+        model = submission.model if submission else None
+        pause = self.latencies.schedule(model).pause if interval is None else every(interval)
+        return Watch(request_id, started, started + self.options.deadline, submission, pause)
+
+    def poll(self, watch: Watch) -> Flow[JobStatus]:
+        """Waits until it is time, then asks until an answer comes. Raises InferenceTimeout after the deadline.
 
         A poll that fails for a reason that may pass is no end: the next one may succeed.
         """
-        for name, seconds in (("deadline", deadline), ("interval", interval or 0.0)):
-            if not 0 <= seconds < math.inf:
-                raise InvalidParameter("wait", name, seconds, "a number of seconds, 0 or more and not without end")
-        started = self.clocks.monotonic()
-        model, submitted = (submission.model, submission.at) if submission else (None, started)
-        until = started + deadline
-        pause = self.latencies.schedule(model).pause if interval is None else every(interval)
-        polls, pending = 0, 0.0
-        trouble: SegmindError | None = None
         while True:
             now = self.clocks.monotonic()
-            seconds = min(pause(now - submitted, polls), until - now)
+            if watch.polls and now >= watch.until:
+                raise timed_out(watch, now - watch.started)
+            seconds = min(watch.pause(now - watch.submitted, watch.polls), watch.until - now)
             if seconds > 0:
                 yield Pause(seconds)
-            asked = self.clocks.monotonic() - submitted
+            watch.polls += 1
+            asked = self.clocks.monotonic()
             try:
-                status = yield from self.status(request_id, until=until)
-                if status.get("status") == "COMPLETED":
-                    ended = self.clocks.monotonic() - submitted
-                    result = yield from self.result(request_id, until=until)
-                    if model is not None:
-                        self.latencies.learn(model.slug, duration(result, pending, ended))
-                    return result
-                if status.get("status") == "FAILED":
-                    raise job_failed(status, None, request_id)
-                pending, trouble = asked, None
+                status = yield from self.status(watch.request_id, until=watch.until)
             except SegmindError as error:
-                if not may_pass(error):
-                    error.request_id = request_id
-                    raise
-                trouble = error
-            polls += 1
-            elapsed = self.clocks.monotonic() - started
-            if elapsed >= deadline:
-                last = f" (the last poll: {trouble.detail})" if trouble else ""
-                raise InferenceTimeout(
-                    f"the job did not end within {deadline:g} s{last}; it may still complete, pick it up with its "
-                    f"request id",
-                    request_id=request_id,
-                    elapsed_s=elapsed,
-                ) from trouble
+                watch.bear(error)
+                continue
+            if status.get("status") == "FAILED":
+                raise job_failed(status, None, watch.request_id)
+            watch.trouble = None
+            if status.get("status") == "COMPLETED":
+                watch.ended = self.clocks.monotonic() - watch.submitted
+            else:
+                watch.pending = asked - watch.submitted
+            return status
 
-    def run(
-        self, model: Model, parameters: Mapping[str, Any], *, deadline: float, interval: float | None = None
-    ) -> Flow[JobResult]:
+    def wait(self, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
+        """Polls until the job ends, and fetches its result."""
+        watch = self.watch(request_id, submission)
+        try:
+            while True:
+                status = yield from self.poll(watch)
+                if status.get("status") == "COMPLETED":
+                    try:
+                        result = yield from self.result(request_id, until=watch.until)
+                    except SegmindError as error:
+                        watch.bear(error)
+                        continue
+                    if submission is not None:
+                        seconds = duration(result, watch.pending, watch.ended)
+                        self.latencies.learn(submission.model.slug, seconds)
+                    return result
+        except (SegmindError, GeneratorExit):
+            raise
+        except BaseException as error:
+            note = f"The job {request_id} goes on, and is charged when it completes: job({request_id!r}) picks it up."
+            logger.warning("A wait was interrupted. %s", note)
+            error.add_note(note)
+            raise
+
+    def run(self, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
         job = yield from self.submit(model, parameters)
-        submission = Submission(model, self.clocks.monotonic())
-        return (yield from self.wait(job.request_id, deadline=deadline, interval=interval, submission=submission))
+        return (yield from self.wait(job.request_id, Submission(model, self.clocks.monotonic())))
+
+
+def backoff(attempt: int) -> float:
+    """Seconds: a bound that doubles with each attempt. A pause is anything up to it."""
+    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**attempt)
+
+
+def timed_out(watch: Watch, elapsed: float) -> InferenceTimeout:
+    last = f" (the last poll: {watch.trouble.detail})" if watch.trouble else ""
+    error = InferenceTimeout(
+        f"the job did not end within {watch.until - watch.started:g} s{last}; it may still complete, pick it up with "
+        f"its request id",
+        request_id=watch.request_id,
+        elapsed_s=elapsed,
+    )
+    error.__cause__ = watch.trouble
+    return error
+
+
+def check_origin(job: SubmittedJob, origin: str) -> None:
+    """Raises ForeignAddress for a job that is said to be elsewhere than at the service or where the call went."""
+    for name in ("status_url", "response_url", "poll_url"):
+        address = job.get(name)
+        if isinstance(address, str) and origin and origin_of(address) not in (origin, origin_of(BASE_URL)):
+            raise ForeignAddress(
+                f"the job was accepted, but its {name} is at {origin_of(address)}; nothing was sent there. Pick the "
+                f"job up with its request id",
+                request_id=job.request_id,
+            )
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        port = None
+    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def may_pass(error: SegmindError) -> bool:

@@ -9,10 +9,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
+
+from segmind_client.errors import InvalidParameter, NoClient
 
 ConnectionT = TypeVar("ConnectionT")
 
@@ -23,6 +26,7 @@ IDLE_SECONDS = 4.0
 end of its connection may have been accepted.
 """
 SINGLE = httpx.Limits(max_connections=1, keepalive_expiry=IDLE_SECONDS)
+CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
 NONE_FREE = "no connection came free"
 HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": f"python-httpx/{httpx.__version__}"}
 
@@ -33,6 +37,7 @@ class Requests:
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self.base_url = httpx.URL(base_url)
         self._address = base_url
+        self._own_headers = headers
         self._headers = httpx.Headers({**HEADERS, **headers})
 
     def build_request(
@@ -84,6 +89,50 @@ class AsyncSender(Requests):
         await self._transport.aclose()
 
 
+class BorrowedClient(Requests):
+    """The caller's own `httpx.Client`, with whatever transport, proxy, hooks and TLS it has. It is not closed here."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.Client) -> None:
+        super().__init__(base_url, headers)
+        self._client = client
+
+    def build_request(
+        self, method: str, path: str, *, json: Mapping[str, Any] | None, timeout: httpx.Timeout
+    ) -> httpx.Request:
+        return self._client.build_request(
+            method, self._address + path, headers=self._own_headers, json=json, timeout=timeout
+        )
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        if self._client.is_closed:
+            raise NoClient(CLOSED)
+        return self._client.send(request, follow_redirects=False)
+
+    def close(self) -> None: ...
+
+
+class BorrowedAsyncClient(Requests):
+    """`BorrowedClient` with `await`."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.AsyncClient) -> None:
+        super().__init__(base_url, headers)
+        self._client = client
+
+    def build_request(
+        self, method: str, path: str, *, json: Mapping[str, Any] | None, timeout: httpx.Timeout
+    ) -> httpx.Request:
+        return self._client.build_request(
+            method, self._address + path, headers=self._own_headers, json=json, timeout=timeout
+        )
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        if self._client.is_closed:
+            raise NoClient(CLOSED)
+        return await self._client.send(request, follow_redirects=False)
+
+    async def aclose(self) -> None: ...
+
+
 class Idle(Generic[ConnectionT]):
     """The connections that no call uses, safe to share between threads."""
 
@@ -95,7 +144,7 @@ class Idle(Generic[ConnectionT]):
     def take(self) -> ConnectionT:
         """The one that was used last, or a new one."""
         if self.closed:
-            raise RuntimeError("the client has been closed")
+            raise NoClient(CLOSED)
         try:
             return self._connections.pop()[1]
         except IndexError:
@@ -216,4 +265,8 @@ def environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(url.netloc.decode()):
         return None
-    return httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        return httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, httpx.InvalidURL) as error:
+        # Without its address, which may hold a password.
+        raise InvalidParameter("Client", "proxy", urlsplit(proxy).scheme, f"http, https or socks5 ({error})") from None

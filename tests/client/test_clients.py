@@ -174,9 +174,10 @@ class TestKey:
             return httpx.Response(200, json={"request_id": "id", "status": "QUEUED", "status_url": address})
 
         with Client(SECRET, base_url="https://service.example", transport=httpx.MockTransport(elsewhere)) as client:
-            job = client.submit_model(SLUG, {"prompt": "x"})
+            with pytest.raises(errors.ForeignAddress, match=r"https://elsewhere\.example:443") as raised:
+                client.submit_model(SLUG, {"prompt": "x"})
             with pytest.raises(errors.UnreadableAnswer):
-                job.status()
+                client.job(raised.value.request_id or "").status()
         assert hosts == ["service.example"] * 2
 
 

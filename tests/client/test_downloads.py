@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import math
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +23,8 @@ from segmind_client import AsyncClient, Client, clients, downloads
 from segmind_client.downloads import FileSink, Image, MemorySink, fetch
 from segmind_client.drivers import AsyncDriver, Images, SyncDriver
 from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved
-from segmind_client.flows import Caller, Clocks, RetryPolicy, Send
+from segmind_client.flows import Caller, Clocks, Send
+from segmind_client.options import Options
 
 # Where a body is refused halfway, httpx leaves its generators to trio, which closes them and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
@@ -550,7 +550,7 @@ class TestInterruption:
 def test_no_attempt_begins_after_the_deadline() -> None:
     clock = itertools.count(0, downloads.DOWNLOAD_SECONDS)
     sink = MemorySink(monotonic=lambda: 0)
-    caller = Caller(clocks=Clocks(monotonic=lambda: next(clock), chance=lambda: 1.0), retry=RetryPolicy(total=math.inf))
+    caller = Caller(Options(retry_seconds=1e9), clocks=Clocks(monotonic=lambda: next(clock), chance=lambda: 1.0))
     flow = fetch(caller, Image(address="https://images.example/a.png"), sink)
     assert isinstance(next(flow), Send)
     with pytest.raises(DownloadFailed, match="answered 503"):

@@ -29,7 +29,8 @@ from segmind_client.errors import (
     Unauthorized,
     UnreadableAnswer,
 )
-from segmind_client.flows import Caller, Clocks, Flow, Pause, RetryPolicy, T
+from segmind_client.flows import Caller, Clocks, Flow, Pause, T
+from segmind_client.options import Options
 
 START = 1_000.0
 UTC_START = 1_800_000_000.0
@@ -48,9 +49,9 @@ class World:
     sent: list[str] = attrs.field(factory=list[str])
     pauses: list[float] = attrs.field(factory=list[float])
 
-    def caller(self, **policy: Any) -> Caller:
+    def caller(self, **options: Any) -> Caller:
         clocks = Clocks(monotonic=lambda: self.now, utc=lambda: UTC_START + self.now - START, chance=lambda: 1.0)
-        return Caller(clocks=clocks, retry=RetryPolicy(**policy))
+        return Caller(Options(**options), clocks=clocks)
 
     def play(self, flow: Flow[T]) -> T:
         """Carries the flow out; a flow that sends more than there are outcomes fails the test."""
@@ -162,15 +163,15 @@ def test_a_get_that_is_refused_for_good_is_sent_once(status: int) -> None:
 def test_backoff_doubles_up_to_its_bound() -> None:
     world = World([refused(500)] * 6)
     with pytest.raises(ServerError):
-        world.play(world.caller(attempts=6, first_backoff=1, longest_backoff=5, total=1e9).credits())
-    assert world.pauses == [2, 4, 5, 5, 5]
+        world.play(world.caller(attempts=6, retry_seconds=1e9).credits())
+    assert world.pauses == [1, 2, 4, 8, 8]
 
 
 def test_attempts_end_when_the_next_would_come_after_the_total_time() -> None:
     world = World([refused(500)] * 3)
     with pytest.raises(ServerError):
-        world.play(world.caller(attempts=99, first_backoff=1, longest_backoff=8, total=6).credits())
-    assert world.pauses == [2, 4]
+        world.play(world.caller(attempts=99, retry_seconds=6).credits())
+    assert world.pauses == [1, 2]
 
 
 WAITS: dict[str, tuple[dict[str, str], float]] = {
@@ -188,7 +189,7 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
 @pytest.mark.parametrize(("headers", "seconds"), WAITS.values(), ids=WAITS.keys())
 def test_a_wait_that_the_service_asks_for_is_honoured(headers: dict[str, str], seconds: float) -> None:
     world = World([refused(429, **headers), SUBMITTED])
-    world.play(world.caller(first_backoff=0.5).submit(MODEL, {"prompt": "x"}))
+    world.play(world.caller().submit(MODEL, {"prompt": "x"}))
     assert world.pauses == [pytest.approx(seconds)]
 
 
@@ -201,16 +202,16 @@ def test_a_wait_beyond_the_callers_time_is_not_begun() -> None:
 
 def test_a_run_submits_polls_and_fetches_by_the_request_id_alone() -> None:
     world = World([SUBMITTED, state("QUEUED"), state("PROCESSING"), state("COMPLETED"), RESULT])
-    result = world.play(world.caller().run(MODEL, {"prompt": "x"}, deadline=600, interval=1))
+    result = world.play(world.caller(interval=1).run(MODEL, {"prompt": "x"}))
     assert result["output"] == "https://images.example/a.png"
     polls = f"GET /v2/requests/{REQUEST_ID}/status"
     assert world.sent == [f"POST {MODEL.submit_path}", polls, polls, polls, f"GET /v2/requests/{REQUEST_ID}"]
     assert world.pauses == [1, 1]
 
 
-def wait_through(outcomes: Sequence[Outcome], *, deadline: float = 600, **policy: Any) -> World:
+def wait_through(outcomes: Sequence[Outcome], **options: Any) -> World:
     world = World(list(outcomes))
-    world.play(world.caller(attempts=1, **policy).wait(REQUEST_ID, deadline=deadline, interval=1))
+    world.play(world.caller(**{"attempts": 1, "interval": 1, **options}).wait(REQUEST_ID))
     return world
 
 
@@ -247,7 +248,7 @@ def test_a_job_that_failed_in_another_form_has_failed_all_the_same() -> None:
 @pytest.mark.parametrize(("deadline", "interval"), [(-1, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])
 def test_a_wait_without_end_or_sense_is_refused(deadline: float, interval: float) -> None:
     with pytest.raises(InvalidParameter):
-        World([]).play(World([]).caller().wait(REQUEST_ID, deadline=deadline, interval=interval))
+        World([]).caller(deadline=deadline, interval=interval)
 
 
 @pytest.mark.parametrize("status", [401, 404])

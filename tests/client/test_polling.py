@@ -56,7 +56,7 @@ def learned(*durations: float) -> Latencies:
 def run(outcomes: Sequence[Outcome], latencies: Latencies) -> World:
     world = World([SUBMITTED, *outcomes])
     caller = attrs.evolve(world.caller(attempts=1), latencies=latencies)
-    world.play(caller.run(MODEL, {"prompt": "x"}, deadline=600))
+    world.play(caller.run(MODEL, {"prompt": "x"}))
     return world
 
 
@@ -72,8 +72,8 @@ def wait(
     submission: Submission | None = SUBMISSION,
 ) -> World:
     world = World(list(outcomes))
-    caller = attrs.evolve(world.caller(attempts=1), latencies=latencies)
-    world.play(caller.wait(REQUEST_ID, deadline=deadline, interval=interval, submission=submission))
+    caller = attrs.evolve(world.caller(attempts=1, deadline=deadline, interval=interval), latencies=latencies)
+    world.play(caller.wait(REQUEST_ID, submission))
     return world
 
 

@@ -21,6 +21,7 @@ import trio
 import trio.testing
 
 from segmind_client import AsyncClient, Client, transport
+from segmind_client.errors import InvalidParameter, NoClient
 from segmind_client.transport import AsyncSender, Sender, tls_context
 
 KEY = {"x-api-key": "SG_5ec4e75ec4e75ec4"}
@@ -248,7 +249,7 @@ class TestConnections:
     def test_a_closed_client_opens_none(self, server: Server) -> None:
         sender = Sender(server.address, KEY, None)
         sender.close()
-        with pytest.raises(RuntimeError, match="closed"):
+        with pytest.raises(NoClient, match="closed"):
             sender.send(request_of(sender, 1))
         assert server.opened == 0
 
@@ -480,8 +481,8 @@ class TestProxies:
 
     def test_one_that_is_none_is_refused_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "gopher://proxy.example")
-        with pytest.raises(ValueError, match="gopher"):
-            Client("SG_1", base_url="http://service.example")
+        with pytest.raises(InvalidParameter, match="gopher"):
+            Client("SG_1", base_url="http://service.example", allow_http=True)
 
 
 def test_clients_share_one_tls_context_made_with_the_first_connection(
