@@ -386,6 +386,12 @@ class TestRedirects:
         server.says(redirect("/2"))
         assert save(folder / "cabin.png").read_bytes() == PICTURE
 
+    def test_are_followed_five_times(self, server: Server, save: Save, folder: Path) -> None:
+        server.says(redirect("/a.png"))
+        with pytest.raises(DownloadFailed):
+            save(folder)
+        assert server.count("/a.png") == 1 + 5
+
     @pytest.mark.parametrize(("way", "allowed"), LEAVING_HTTPS.values(), ids=LEAVING_HTTPS.keys())
     def test_stay_on_https(self, way: list[str], allowed: bool) -> None:
         def serve(request: httpx.Request) -> httpx.Response:

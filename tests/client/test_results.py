@@ -232,6 +232,26 @@ def test_a_closed_client_is_an_error_that_says_what_to_do(tmp_path: Path) -> Non
         anyio.run(anyio.run(use).save, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "base"),
+    [
+        (errors.NoImage, errors.SegmindError),
+        (errors.NoClient, errors.SegmindError),
+        (errors.DownloadFailed, errors.SegmindError),
+        (errors.NotSaved, OSError),
+        (errors.FileExists, FileExistsError),
+    ],
+)
+def test_an_error_survives_pickling_and_is_what_python_would_raise(
+    kind: type[errors.SegmindError], base: type[Exception]
+) -> None:
+    error = kind("no", response=ApiResponse(404, {}, b""), request_id="id")
+    restored = pickle.loads(pickle.dumps(error))  # noqa: S301  made one line above
+    assert type(restored) is kind
+    assert isinstance(restored, base)
+    assert (str(restored), restored.status, restored.request_id) == ("no (request id)", 404, "id")
+
+
 SURFACES = [(Client, AsyncClient), (JobHandle, AsyncJobHandle), (Result, AsyncResult), (Generation, AsyncGeneration)]
 
 

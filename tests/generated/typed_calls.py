@@ -1,22 +1,25 @@
 # Calls that a type checker must pass, and, on the lines that end in `# rejected`, calls that it must not.
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_type
 
 import httpx
 from segmind_api.api.jobs import get_job_status, submit_imagen_4
-from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobResult, JobStatus
+from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobStatus
 
 import segmind_client as segmind
-from segmind_client import AsyncClient, AsyncJobHandle, Client, Generation, JobHandle
+from segmind_client import AsyncClient, AsyncGeneration, AsyncJobHandle, AsyncResult, Client, Generation, JobHandle, Result
 
 
 def sync_calls(client: Client) -> None:
-    assert_type(client.run("imagen-4", prompt="x", aspect_ratio="4:3"), JobResult)
+    assert_type(client.run("imagen-4", prompt="x", aspect_ratio="4:3"), Result)
     assert_type(client.submit("imagen", prompt="x", person_generation="DONT_ALLOW"), JobHandle)
     assert_type(client.generate("imagen-4-fast", prompt="x", width=512, guidance_scale=7), Generation)
     assert_type(client.run("imagen-4-ultra", prompt="x", seed=-1).output, str)
-    assert_type(client.run_model("some-other-model", {"anything": 1}), JobResult)
+    assert_type(client.run_model("some-other-model", {"anything": 1}), Result)
+    assert_type(client.run("imagen-4", prompt="x").save("x.png", overwrite=True), Path)
+    assert_type(client.generate("imagen-4", prompt="x").download(), bytes)
     client.run("imagen-4", prompt="x", aspect="4:3")  # rejected
     client.run("imagen-4", prompt="x", width=512)  # rejected
     client.run("imagen-4", prompt="x", aspect_ratio="2:1")  # rejected
@@ -32,10 +35,12 @@ def sync_calls(client: Client) -> None:
 
 
 async def async_calls(client: AsyncClient) -> None:
-    assert_type(await client.run("imagen-4", prompt="x", aspect_ratio="4:3"), JobResult)
+    assert_type(await client.run("imagen-4", prompt="x", aspect_ratio="4:3"), AsyncResult)
     assert_type(await client.submit("imagen", prompt="x", person_generation="DONT_ALLOW"), AsyncJobHandle)
-    assert_type(await client.generate("imagen-4-fast", prompt="x", width=512), Generation)
-    assert_type(await client.run_model("some-other-model", {"anything": 1}), JobResult)
+    assert_type(await client.generate("imagen-4-fast", prompt="x", width=512), AsyncGeneration)
+    assert_type(await client.run_model("some-other-model", {"anything": 1}), AsyncResult)
+    assert_type(await (await client.run("imagen-4", prompt="x")).save("x.png", overwrite=True), Path)
+    assert_type(await (await client.generate("imagen-4", prompt="x")).download(), bytes)
     await client.run("imagen-4", prompt="x", aspect="4:3")  # rejected
     await client.run("imagen-4", prompt="x", aspect_ratio="2:1")  # rejected
     await client.run("imagen-4-fast", prompt="x", width="512")  # rejected
@@ -46,7 +51,7 @@ async def async_calls(client: AsyncClient) -> None:
 
 
 def vendor_calls() -> None:
-    assert_type(segmind.run("imagen-4", prompt="x"), JobResult)
+    assert_type(segmind.run("imagen-4", prompt="x"), Result)
     assert_type(segmind.run_sync("imagen-4", prompt="x"), Generation)
     segmind.submit_async("imagen-4", prompt="x").wait(timeout=3, interval=0.5)
     segmind.run("imagen-4", promt="x")  # rejected
