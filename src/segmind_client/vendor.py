@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from functools import lru_cache
 from typing import Any
@@ -103,4 +104,6 @@ def default_client() -> Client:
 
 @lru_cache(maxsize=4)
 def client_of(api_key: str | None, base_url: str | None) -> Client:
-    return Client(api_key, base_url=base_url)
+    client = Client(api_key, base_url=base_url)
+    atexit.register(client.close)
+    return client
