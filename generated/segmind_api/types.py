@@ -184,10 +184,12 @@ class ResponseObject(Mapping[str, Any]):
     that it promises raises UnreadableField.
     """
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_raw", "response")
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], response: ApiResponse | None = None) -> None:
         self._raw = raw
+        self.response = response
+        """The answer that this came in, as it came; None for a part of one."""
 
     @classmethod
     def from_raw(cls, raw: Any) -> Self | None:
@@ -307,7 +309,10 @@ def read_answer(
 
 def read_body(response: ApiResponse, bodies: Bodies[T], media_type: str) -> T | None:
     body = bodies.get(media_type) or bodies.get(f"{media_type.partition('/')[0]}/*")
-    return body(response) if body else None
+    value = body(response) if body else None
+    if isinstance(value, ResponseObject):
+        value.response = response
+    return value
 
 
 def path_segment(name: str, value: str) -> str:

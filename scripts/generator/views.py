@@ -38,7 +38,7 @@ UNCHECKED_KEYWORDS = ("type", "description", "title", "default", "examples", "de
 COMBINING_KEYWORDS = ("allOf", "anyOf", "oneOf", "patternProperties")
 
 REQUEST_MEMBERS = ("self", "additional_properties", "from_parameters", "names", "to_dict")
-RESPONSE_MEMBERS = ("get", "items", "keys", "values", "to_dict", "from_raw")
+RESPONSE_MEMBERS = ("get", "items", "keys", "values", "to_dict", "from_raw", "response")
 
 
 @dataclass(frozen=True)

@@ -112,14 +112,14 @@ class ResultFields(JobResult):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A client holds a key and connections, neither of which is to be written down.
-        return type(self), (self.to_dict(),)
+        return type(self), (JobResult(self.to_dict(), self.response),)
 
 
 class Result(ResultFields, Savable):
     """The result of a job (v2): a `JobResult` whose image can be saved."""
 
-    def __init__(self, raw: Mapping[str, Any], caller: Caller | None = None, driver: SyncDriver | None = None) -> None:
-        super().__init__(dict(raw))
+    def __init__(self, result: JobResult, caller: Caller | None = None, driver: SyncDriver | None = None) -> None:
+        super().__init__(result.to_dict(), result.response)
         self._caller = caller
         self._driver = driver
 
@@ -127,8 +127,8 @@ class Result(ResultFields, Savable):
 class AsyncResult(ResultFields, AsyncSavable):
     """`Result` with `await`."""
 
-    def __init__(self, raw: Mapping[str, Any], caller: Caller | None = None, driver: AsyncDriver | None = None) -> None:
-        super().__init__(dict(raw))
+    def __init__(self, result: JobResult, caller: Caller | None = None, driver: AsyncDriver | None = None) -> None:
+        super().__init__(result.to_dict(), result.response)
         self._caller = caller
         self._driver = driver
 

@@ -34,6 +34,8 @@ HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": f"
 class Requests:
     """Makes requests to one address, which alone is given the key."""
 
+    _closed = False
+
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self.base_url = httpx.URL(base_url)
         self._address = base_url
@@ -56,6 +58,8 @@ class Sender(Requests):
         self._transport = transport or Connections(environment_proxy(self.base_url))
 
     def send(self, request: httpx.Request) -> httpx.Response:
+        if self._closed:
+            raise NoClient(CLOSED)
         response = self._transport.handle_request(request)
         try:
             response.read()
@@ -65,6 +69,7 @@ class Sender(Requests):
         return response
 
     def close(self) -> None:
+        self._closed = True
         self._transport.close()
 
 
@@ -76,6 +81,8 @@ class AsyncSender(Requests):
         self._transport = transport or AsyncConnections(environment_proxy(self.base_url))
 
     async def send(self, request: httpx.Request) -> httpx.Response:
+        if self._closed:
+            raise NoClient(CLOSED)
         response = await self._transport.handle_async_request(request)
         try:
             await response.aread()
@@ -86,6 +93,7 @@ class AsyncSender(Requests):
         return response
 
     async def aclose(self) -> None:
+        self._closed = True
         await self._transport.aclose()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.models import GenerationOutput
+from segmind_api.models import GenerationOutput, JobResult
 from segmind_api.types import ApiResponse
 from segmind_client import (
     AsyncClient,
@@ -162,11 +162,11 @@ def generation(body: bytes, content_type: str, output: Any) -> Generation:
 
 
 WITHOUT_IMAGE: dict[str, Result | Generation] = {
-    "a result that is a text": Result({"request_id": "id", "output": "once upon a time"}),
-    "a result that is a list": Result({"output": ["https://images.example/a.png"]}),
-    "a result without output": Result({}),
-    "a result that is a file": Result({"output": "file:///etc/hostname"}),
-    "a result whose images are none": Result({"images": [{"url": None}]}),
+    "a result that is a text": Result(JobResult({"request_id": "id", "output": "once upon a time"})),
+    "a result that is a list": Result(JobResult({"output": ["https://images.example/a.png"]})),
+    "a result without output": Result(JobResult({})),
+    "a result that is a file": Result(JobResult({"output": "file:///etc/hostname"})),
+    "a result whose images are none": Result(JobResult({"images": [{"url": None}]})),
     "fields without an address": generation(b"{}", "application/json", GenerationOutput({})),
     "a text that is no address": generation(b"no", "text/plain", "see https://images.example/a.png"),
 }
@@ -182,7 +182,10 @@ def test_what_holds_no_image_says_so(result: Result | Generation, tmp_path: Path
 
 
 def test_the_address_may_stand_among_the_images_only() -> None:
-    assert Result({"images": [{}, {"url": "https://images.example/a.png"}]}).image_url == "https://images.example/a.png"
+    assert (
+        Result(JobResult({"images": [{}, {"url": "https://images.example/a.png"}]})).image_url
+        == "https://images.example/a.png"
+    )
 
 
 class TestPickling:
