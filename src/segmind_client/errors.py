@@ -139,6 +139,8 @@ class StatusError(SegmindError):
     """The service answered with an error. Nothing was charged."""
 
     by_status: ClassVar[dict[int, type[StatusError]]] = {}
+    advice: ClassVar[str] = "see `response` for all that came"
+    """What to do next."""
 
     def __init_subclass__(cls, *, status: int) -> None:
         StatusError.by_status[status] = cls
@@ -147,42 +149,64 @@ class StatusError(SegmindError):
 class BadRequest(StatusError, status=400):
     """The parameters cannot be taken. Correct them before sending again."""
 
+    advice = "correct the parameters; nothing was charged"
+
 
 class Unauthorized(StatusError, status=401):
     """No key, or one that is not valid."""
+
+    advice = "check the key: api_key, or SEGMIND_API_KEY in the environment"
 
 
 class Forbidden(StatusError, status=403):
     """The account may not call this model."""
 
+    advice = "use another model, or ask the holder of the account"
+
 
 class NotFound(StatusError, status=404):
     """No such model, or no such job, or one whose hour of retention is over."""
+
+    advice = "check the slug or the request id; a job is kept for an hour, its result comes with its end: wait() waits"
 
 
 class MethodNotAllowed(StatusError, status=405):
     """The address exists and takes another verb; most often a wrong base URL."""
 
+    advice = "check base_url"
+
 
 class InsufficientCredits(StatusError, status=406):
     """The balance is below the price of the call."""
+
+    advice = "credits() says what is left; nothing was charged"
 
 
 class ModelRetired(StatusError, status=410):
     """The model is no longer offered."""
 
+    advice = "use another model"
+
 
 class RateLimited(StatusError, status=429):
     """Too many calls in this window; `response.headers.rate_limit_reset_at_utc` says until when."""
+
+    advice = "wait until the window has reset, or give more retry_seconds"
 
 
 class ServerError(StatusError, status=500):
     """The service broke; at times it means a parameter that the model does not take."""
 
+    advice = "try again, or other parameters; nothing was charged"
+
 
 class BadGateway(StatusError, status=502):
     """What stands before the service got no answer from it."""
 
+    advice = "try again later"
+
 
 class GatewayTimeout(StatusError, status=504):
     """The call took too long. A POST that ends this way is raised as MayHaveBeenAccepted."""
+
+    advice = "try again later"

@@ -400,7 +400,9 @@ def status_error(response: ApiResponse, *, problem: str | None, request_id: str 
     """The error class of a status, with the service's message where it sent one, documented or not."""
     detail = error_message(response) or problem or "no message"
     kind = StatusError.by_status.get(response.status, StatusError)
-    return kind(f"{response.status} from the service: {detail}", response=response, request_id=request_id)
+    return kind(
+        f"{response.status} from the service: {detail} ({kind.advice})", response=response, request_id=request_id
+    )
 
 
 def server_wait(response: ApiResponse, utc_now: float) -> float:

@@ -157,7 +157,9 @@ def test_a_get_that_is_refused_for_good_is_sent_once(status: int) -> None:
     with pytest.raises(StatusError) as raised:
         world.play(world.caller().status(REQUEST_ID))
     assert (raised.value.status, raised.value.request_id) == (status, REQUEST_ID)
-    assert raised.value.detail == f"{status} from the service: no"
+    advice = type(raised.value).advice
+    assert raised.value.detail == f"{status} from the service: no ({advice})"
+    assert "credits()" in advice or status != 406
 
 
 def test_backoff_doubles_up_to_its_bound() -> None:
