@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Literal, TypeGuard, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, cast, get_args, get_origin
 
 import pytest
 
@@ -41,7 +41,7 @@ BY_HEADER_TYPE: Mapping[str, Facts] = {
     "number": {"words": None, "7": 7, "0.5": 0.5},
 }
 """What the text of a header is read as."""
-MEDIA_TYPES = ("application/json", "text/plain", "text/html", "image/png")
+MEDIA_TYPES = ("application/json", "application/xml", "text/plain", "text/html", "image/png")
 OPERATIONS = [
     (path, method.upper(), item[method]) for path, item in PATHS.items() for method in ("get", "post") if method in item
 ]
@@ -87,7 +87,7 @@ def claims_of_requests(package: str) -> Iterator[Claim]:
                 yield f"{slug} sends {name}={value!r:.40}", sends(request, {**least, name: value})
             for value in beyond(schema):
                 yield f"{slug} refuses {name}={value!r:.40}", refuses(request, {**least, name: value})
-            offered = literals(get_type_hints(request).get(name))
+            offered = literals(request, request.__annotations__.get(name, ""))
             yield f"{slug} offers the values of {name}", offered == schema.get("enum", [])
 
 
@@ -130,7 +130,7 @@ def claims_of_body(place: str, body: Any, schema: Facts) -> Iterator[Claim]:
             read = read_from(kind({**raw, name: value}), name)
             yield f"{place} reads {name}={value!r} as {expected!r}", read == expected
         getter = getattr(getattr(kind, attribute(name), None), "fget", None)
-        listed = literals(get_type_hints(getter).get("return")) if getter else None
+        listed = literals(kind, getter.__annotations__["return"]) if getter else None
         yield f"{place} lists the values of {name}", listed == field.get("enum", [])
         value = read_from(body, name)
         if field["type"] == "object":
@@ -207,9 +207,10 @@ def without(parameters: Facts, name: str) -> Facts:
     return {other: value for other, value in parameters.items() if other != name}
 
 
-def literals(hint: Any) -> list[Any]:
-    parts = [hint, *get_args(hint)]
-    return [value for part in parts if get_origin(part) is Literal for value in get_args(part)]
+def literals(kind: type, annotation: str) -> list[Any]:
+    """The values that an annotation begins with, in their order, which evaluating the whole of it may lose."""
+    alias = getattr(import_module(kind.__module__), annotation.partition(" ")[0], None)
+    return list(get_args(alias)) if get_origin(alias) is Literal else []
 
 
 def modules_by_path(catalog: Any) -> Facts:
