@@ -6,7 +6,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -16,13 +16,15 @@ from PIL import Image
 from segmind_mock import DEFAULT_KEY, Settings
 from tests.contract.faults import REQUEST_ID
 from tests.contract.stage import OTHER_KEY, Stage
+from tests.contract.test_facts import MODELS
 from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
 
 RETENTION = 3600
 WINDOW = 60
 PROMPT = {"prompt": "a cabin at sunrise"}
 V1, V2 = "/v1/imagen-4-fast", "/v2/imagen-4-fast"
-PRICES = {"imagen": 0.06, "imagen-4": 0.06, "imagen-4-fast": 0.02, "imagen-4-ultra": 0.06}
+PRICES = {slug: float(model.price_usd["value"]) for slug, model in MODELS.items()}
+LATENCIES = {slug: float(model.typical_latency_seconds["value"]) for slug, model in MODELS.items()}
 AT_ONCE = Settings()
 ODD_TEXTS = [
     "\u0000",
@@ -79,6 +81,14 @@ def finished(stage: Stage, request_id: str) -> dict[str, Any]:
     return body
 
 
+def every_parameter() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Path, name and what is known of it."""
+    for slug, model in MODELS.items():
+        for version in ("v1", "v2"):
+            for name, rules in model.parameters.items():
+                yield f"/{version}/{slug}", name, rules
+
+
 def near(one: float, other: float) -> bool:
     return math.isclose(one, other, abs_tol=1e-6)
 
@@ -97,7 +107,7 @@ def a_job_is_queued_then_processed_then_completed_and_stays_so(open_stage: OpenS
 
 @rule
 def a_job_takes_the_typical_latency_of_its_model(open_stage: OpenStage) -> None:
-    for slug, seconds in {"imagen": 8.16, "imagen-4": 11.6, "imagen-4-fast": 5, "imagen-4-ultra": 12.07}.items():
+    for slug, seconds in LATENCIES.items():
         stage = open_stage()
         job = submit(stage, f"/v2/{slug}")
         stage.clock.advance(seconds - 0.1)
@@ -220,7 +230,7 @@ def the_balance_after_each_job_adds_up(open_stage: OpenStage) -> None:
         assert near(metrics["cost"], price), f"{slug} is said to cost {metrics['cost']}"
         assert near(metrics["remaining_credits"], left), f"{metrics['remaining_credits']} are said to be left of {left}"
         assert near(metrics["queue_time"] + metrics["inference_time"], metrics["total_time"])
-        assert near(metrics["total_time"], CONTRACT_LATENCIES[slug])
+        assert near(metrics["total_time"], LATENCIES[slug])
 
 
 @rule
@@ -371,24 +381,24 @@ def a_body_of_another_or_no_type_is_406(open_stage: OpenStage) -> None:
 @rule
 def every_bound_is_where_the_contract_has_it(open_stage: OpenStage) -> None:
     stage = open_stage(AT_ONCE)
-    for slug in ("imagen-4-fast", "imagen-4-ultra"):
-        for version in ("v1", "v2"):
-            for name, (low, high, step) in BOUNDS.items():
-                for value, code in ((low, 200), (high, 200), (low - step, 400), (high + step, 400)):
-                    response = stage.call("POST", f"/{version}/{slug}", json={**PROMPT, name: value})
-                    assert response.status_code == code, f"{version} {slug}: {name} {value} is {response.status_code}"
+    for path, name, rules in every_parameter():
+        if "minimum" in rules:
+            step = 1 if rules["type"] == "integer" else 0.001
+            low, high = rules["minimum"], rules["maximum"]
+            for value, code in ((low, 200), (high, 200), (low - step, 400), (high + step, 400)):
+                response = stage.call("POST", path, json={**PROMPT, name: value})
+                assert response.status_code == code, f"{path}: {name} {value} is {response.status_code}"
 
 
 @rule
 def every_enum_has_its_documented_values_and_no_more(open_stage: OpenStage) -> None:
     stage = open_stage(AT_ONCE)
-    for slug, enums in ENUMS.items():
-        for version in ("v1", "v2"):
-            for name, values in enums.items():
-                for value in (*values, *(f"{value} " for value in values), *NEIGHBOURS[name]):
-                    response = stage.call("POST", f"/{version}/{slug}", json={**PROMPT, name: value})
-                    code = 200 if value in values else 400
-                    assert response.status_code == code, f"{version} {slug}: {name} {value!r} is {response.status_code}"
+    for path, name, rules in every_parameter():
+        values = rules.get("enum", [])
+        for value in (*values, *(f"{value} " for value in values), *(NEIGHBOURS[name] if values else ())):
+            response = stage.call("POST", path, json={**PROMPT, name: value})
+            code = 200 if value in values else 400
+            assert response.status_code == code, f"{path}: {name} {value!r} is {response.status_code}"
 
 
 @rule
@@ -482,14 +492,11 @@ def an_image_is_kept_for_seven_days(open_stage: OpenStage) -> None:
 @rule
 def every_parameter_refuses_what_is_of_another_type(open_stage: OpenStage) -> None:
     stage = open_stage(AT_ONCE)
-    for slug, parameters in PARAMETERS.items():
-        for version in ("v1", "v2"):
-            path = f"/{version}/{slug}"
-            assert stage.call("POST", path, json={}).status_code == 400, f"{path} takes a body without a prompt"
-            for name, kind in parameters.items():
-                for value in OTHERS[kind]:
-                    response = stage.call("POST", path, json={**PROMPT, name: value})
-                    assert response.status_code == 400, f"{path}: {name} {value!r} is {response.status_code}"
+    for path, name, rules in every_parameter():
+        assert stage.call("POST", path, json={}).status_code == 400, f"{path} takes a body without a prompt"
+        for value in OTHERS[rules["type"]]:
+            response = stage.call("POST", path, json={**PROMPT, name: value})
+            assert response.status_code == 400, f"{path}: {name} {value!r} is {response.status_code}"
 
 
 @rule
@@ -508,7 +515,7 @@ def a_result_describes_its_image(open_stage: OpenStage) -> None:
 def every_answer_to_a_v1_call_is_accounted_for(open_stage: OpenStage) -> None:
     for form, media_type in FORMS:
         stage = open_stage(Settings(latency_factor=1.0, generate_as=form))
-        for slug, seconds in CONTRACT_LATENCIES.items():
+        for slug, seconds in LATENCIES.items():
             response = stage.call("POST", f"/v1/{slug}", json=PROMPT)
             operation_id = next(name for name in OPERATIONS if path_of(name) == f"/v1/{slug}")
             assert response.headers["content-type"].partition(";")[0] == media_type
@@ -535,22 +542,9 @@ FORMS: list[tuple[Literal["json", "text", "image"], str]] = [
     ("image", "image/png"),
 ]
 """What v1 may answer with."""
-CONTRACT_LATENCIES = {"imagen": 8.16, "imagen-4": 11.6, "imagen-4-fast": 5.0, "imagen-4-ultra": 12.07}
 EVERY_CALL: list[tuple[str, str, dict[str, Any]]] = [
     (method, path_of(name), {"json": PROMPT} if method == "POST" else {}) for name, (method, _, _) in OPERATIONS.items()
 ]
-BOUNDS: dict[str, tuple[float, float, float]] = {
-    "width": (256, 1024, 1),
-    "height": (256, 1024, 1),
-    "steps": (1, 100, 1),
-    "guidance_scale": (1, 20, 0.001),
-    "seed": (-1, 2147483647, 1),
-}
-RATIOS = ["1:1", "4:3", "3:4", "9:16", "16:9"]
-DIFFUSION = {
-    "scheduler": ["DDIM", "PNDM", "LMSDiscrete", "DPMSolverMultistep", "EulerAncestralDiscrete"],
-    "aspect_ratio": RATIOS,
-}
 NEIGHBOURS = {
     "aspect_ratio": ["2:1", "21:9", "3:2", "1:2", "16:10", "1", "4/3", "SQUARE"],
     "person_generation": ["ALLOW_ALL", "DONT_ALLOW_ADULT", "allow_adult", "ALLOW", ""],
@@ -563,27 +557,6 @@ OTHERS = {
     "string": [7, 7.5, *NO_SCALARS],
     "integer": ["7", 7.5, "", *NO_SCALARS],
     "number": ["7.5", "", *NO_SCALARS],
-}
-DIFFUSION_TYPES = {
-    **dict.fromkeys(("prompt", "negative_prompt", "scheduler", "aspect_ratio"), "string"),
-    **dict.fromkeys(("width", "height", "steps", "seed"), "integer"),
-    "guidance_scale": "number",
-}
-PARAMETERS = {
-    "imagen": dict.fromkeys(("prompt", "aspect_ratio", "person_generation", "safety_filter_level"), "string"),
-    "imagen-4": dict.fromkeys(("prompt", "aspect_ratio", "negative_prompt"), "string"),
-    "imagen-4-fast": DIFFUSION_TYPES,
-    "imagen-4-ultra": DIFFUSION_TYPES,
-}
-ENUMS = {
-    "imagen": {
-        "aspect_ratio": RATIOS,
-        "person_generation": ["ALLOW_ADULT", "DONT_ALLOW"],
-        "safety_filter_level": ["BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH"],
-    },
-    "imagen-4": {"aspect_ratio": RATIOS},
-    "imagen-4-fast": DIFFUSION,
-    "imagen-4-ultra": DIFFUSION,
 }
 BAD_BODIES = [
     b"",
