@@ -5,8 +5,8 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo test format lint types contract drift imports tests defects contract-long contract-live contract-prism \
-	generate lock node-tools redis-server
+.PHONY: demo test format lint types contract drift imports tests defects chaos contract-long contract-live \
+	contract-prism generate lock node-tools redis-server
 
 demo: .venv/demo-ready
 	@$(BIN)/python scripts/demo.py $(ARGS)
@@ -38,10 +38,13 @@ imports: .venv/dev-ready
 tests: .venv/dev-ready node-tools redis-server
 	$(BIN)/pytest
 
-# Not part of `make test`: every defect, which takes minutes; a run of Schemathesis with another seed each time; and
-# the real service, which asks before it sends anything.
+# Not part of `make test`: every defect, and ten thousand submits while everything goes wrong, which take minutes; a run
+# of Schemathesis with another seed each time; and the real service, which asks before it sends anything.
 defects: .venv/dev-ready
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.defects $(ARGS)
+
+chaos: .venv/dev-ready
+	$(BIN)/python -m tests.client.chaos $(ARGS)
 
 contract-long: .venv/dev-ready
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.long $(ARGS)
