@@ -20,7 +20,8 @@ from segmind_api.catalog import MODELS
 from segmind_api.models import JobResult
 from segmind_client import errors
 from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.flows import Caller, Clocks, Flow, RetryPolicy
+from segmind_client.flows import Caller, Clocks, Flow
+from segmind_client.options import Options
 from segmind_client.transport import AsyncConnections, AsyncSender, Connections, Sender
 from segmind_mock import DEFAULT_KEY, Account, Double, Settings, serve
 from segmind_mock.records import Job
@@ -95,7 +96,7 @@ class Call:
 
     def flow(self) -> Flow[JobResult]:
         clocks = Clocks(lambda: self.elapsed, lambda: UTC_START + self.elapsed, self._random.random)
-        return Caller(clocks).run(MODEL, {"prompt": self.prompt}, deadline=DEADLINE)
+        return Caller(Options(deadline=DEADLINE), clocks).run(MODEL, {"prompt": self.prompt})
 
     def sleep(self, seconds: float) -> None:
         self.elapsed += seconds
@@ -249,7 +250,7 @@ CLAIMS: dict[str, Callable[[Case], bool]] = {
     "a job has ended as it is reported": lambda case: (
         case.reported_state in (None, case.accepted.get(case.named or ""))
     ),
-    "no call takes longer than it may": lambda case: case.call.elapsed <= RetryPolicy().total + DEADLINE,
+    "no call takes longer than it may": lambda case: case.call.elapsed <= Options().retry_seconds + DEADLINE,
 }
 
 

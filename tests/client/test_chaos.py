@@ -122,7 +122,7 @@ def repeats_what_it_cannot_read(_: ApiRequest, response: ApiResponse) -> bool:
     return not response.content.endswith(b"}")
 
 
-def loses_the_id(self: Caller, request_id: str, **_: float) -> Flow[JobResult]:
+def loses_the_id(self: Caller, request_id: str, *_: object) -> Flow[JobResult]:
     while (yield from self.status(request_id)).status != "COMPLETED":
         pass
     return (yield from self.result(request_id))
