@@ -47,7 +47,26 @@ class JobUpdate:
     """What the service answered."""
 
 
-class Client:
+class Configured:
+    """What the two clients have in common."""
+
+    _caller: Caller
+
+    def with_options(self, **changes: Unpack[OptionChanges]) -> Self:
+        """The same client, which makes its calls otherwise; it shares the connections, and closing one closes both.
+
+        Raises InvalidParameter.
+        """
+        check_options(changes)
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, _caller=self._caller.with_options(changes))
+        return changed
+
+    def __reduce__(self) -> NoReturn:
+        raise not_portable(self)
+
+
+class Client(Configured):
     """A client of the service, to be closed or used as a context manager.
 
     The key is `api_key` or the environment's SEGMIND_API_KEY, the address `base_url` or the environment's
@@ -72,16 +91,6 @@ class Client:
         self._caller = Caller(Options(**options), origin=origin_of(address))
         http = BorrowedClient(address, headers, http_client) if http_client else Sender(address, headers, transport)
         self._driver = SyncDriver(http, Images(transport))
-
-    def with_options(self, **changes: Unpack[OptionChanges]) -> Self:
-        """The same client, which makes its calls otherwise; it shares the connections, and closing one closes both.
-
-        Raises InvalidParameter.
-        """
-        check_options(changes)
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__, _caller=self._caller.with_options(changes))
-        return changed
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> Result:
@@ -142,9 +151,6 @@ class Client:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
 
-    def __reduce__(self) -> NoReturn:
-        raise not_portable(self)
-
 
 class JobHandle:
     """A submitted job."""
@@ -201,7 +207,7 @@ class JobHandle:
                 yield JobUpdate(last, caller.clocks.monotonic() - watch.submitted, status)
 
 
-class AsyncClient:
+class AsyncClient(Configured):
     """`Client` with `await`, under asyncio or trio. May be shared between the tasks of one event loop."""
 
     def __init__(
@@ -223,16 +229,6 @@ class AsyncClient:
             else AsyncSender(address, headers, transport)
         )
         self._driver = AsyncDriver(http, AsyncImages(transport))
-
-    def with_options(self, **changes: Unpack[OptionChanges]) -> Self:
-        """The same client, which makes its calls otherwise; it shares the connections, and closing one closes both.
-
-        Raises InvalidParameter.
-        """
-        check_options(changes)
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__, _caller=self._caller.with_options(changes))
-        return changed
 
     @typed_method
     async def run(self, model: str, /, **parameters: Any) -> AsyncResult:
@@ -294,9 +290,6 @@ class AsyncClient:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise not_portable(self)
 
 
 class AsyncJobHandle:

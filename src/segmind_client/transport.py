@@ -97,46 +97,41 @@ class AsyncSender(Requests):
         await self._transport.aclose()
 
 
-class BorrowedClient(Requests):
-    """The caller's own `httpx.Client`, with whatever transport, proxy, hooks and TLS it has. It is not closed here."""
+class Borrowed(Requests):
+    """The caller's own httpx client, with whatever transport, proxy, hooks and TLS it has. It is not closed here."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.Client) -> None:
+    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.Client | httpx.AsyncClient) -> None:
         super().__init__(base_url, headers)
-        self._client = client
+        self._lender = client
 
     def build_request(
         self, method: str, path: str, *, json: Mapping[str, Any] | None, timeout: httpx.Timeout
     ) -> httpx.Request:
-        return self._client.build_request(
+        if self._lender.is_closed:
+            raise NoClient(CLOSED)
+        return self._lender.build_request(
             method, self._address + path, headers=self._own_headers, json=json, timeout=timeout
         )
 
+
+class BorrowedClient(Borrowed):
+    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.Client) -> None:
+        super().__init__(base_url, headers, client)
+        self._send = client.send
+
     def send(self, request: httpx.Request) -> httpx.Response:
-        if self._client.is_closed:
-            raise NoClient(CLOSED)
-        return self._client.send(request, follow_redirects=False)
+        return self._send(request, follow_redirects=False)
 
     def close(self) -> None: ...
 
 
-class BorrowedAsyncClient(Requests):
-    """`BorrowedClient` with `await`."""
-
+class BorrowedAsyncClient(Borrowed):
     def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.AsyncClient) -> None:
-        super().__init__(base_url, headers)
-        self._client = client
-
-    def build_request(
-        self, method: str, path: str, *, json: Mapping[str, Any] | None, timeout: httpx.Timeout
-    ) -> httpx.Request:
-        return self._client.build_request(
-            method, self._address + path, headers=self._own_headers, json=json, timeout=timeout
-        )
+        super().__init__(base_url, headers, client)
+        self._send = client.send
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        if self._client.is_closed:
-            raise NoClient(CLOSED)
-        return await self._client.send(request, follow_redirects=False)
+        return await self._send(request, follow_redirects=False)
 
     async def aclose(self) -> None: ...
 
