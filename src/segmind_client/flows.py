@@ -168,8 +168,9 @@ class Caller:
         response = yield from self.exchange(request)
         job = expect_of_post(request, model.read_submitted(response))
         try:
-            job.request_id  # noqa: B018  reading it is the check
-        except UnreadableField as error:
+            # A job that cannot be asked for is as lost as one without an id.
+            get_job_status.build(job.request_id)
+        except (UnreadableField, InvalidParameter) as error:
             raise may_have_been_accepted(request, f"its answer names no job: {error.detail}", response) from error
         return job
 
@@ -286,9 +287,12 @@ def may_be_repeated(request: ApiRequest, response: ApiResponse) -> bool:
 
 def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
     # What a proxy answers says nothing about the service behind it, and a service that was cut off may go on.
-    says_failed = answer.status in REPEATED_AFTER["POST"] and error_message(answer.response) is not None
+    message = error_message(answer.response)
+    says_failed = answer.status in REPEATED_AFTER["POST"] and message is not None
     if answer.result is None and not says_failed and not 400 <= answer.status < 500:
         problem = answer.problem or f"the answer was {answer.status}, not from the service itself"
+        if message is not None:
+            problem = f"the answer was {answer.status}: {message}"
         raise may_have_been_accepted(request, problem, answer.response)
     return expect(answer, None)
 
@@ -307,7 +311,9 @@ def error_message(response: ApiResponse) -> str | None:
     """The service's own message; None where it sent none in its documented form."""
     error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
     message = error.get("error")
-    return message if isinstance(message, str) else None
+    if not isinstance(message, str):
+        return None
+    return f"{message}: {error.error_description}" if error.error_description else message
 
 
 def status_error(response: ApiResponse, *, problem: str | None, request_id: str | None) -> StatusError:

@@ -107,6 +107,7 @@ POST_TABLE = [
     ("2xx that is no JSON", HTML, False, MayHaveBeenAccepted),
     ("2xx that is no object", answer(200, []), False, MayHaveBeenAccepted),
     ("2xx without an id", answer(200, {"status": "QUEUED"}), False, MayHaveBeenAccepted),
+    ("2xx with an empty id", answer(200, {"request_id": ""}), False, MayHaveBeenAccepted),
     ("302", refused(302), False, MayHaveBeenAccepted),
     ("400", refused(400), False, BadRequest),
     ("401", refused(401), False, Unauthorized),
