@@ -10,7 +10,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
-from datetime import UTC
 from typing import Any, Protocol, TypeVar, cast
 
 import attrs
@@ -329,7 +328,9 @@ def server_wait(response: ApiResponse, utc_now: float) -> float:
     try:
         if retry_after.strip().isdigit():
             return float(retry_after)
-        until = date_parser.parse(retry_after or response.headers.rate_limit_reset_at_utc or "")
-        return max(0.0, (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - utc_now)
+        # A zone that is missing or unknown is UTC, on every machine.
+        text = retry_after or response.headers.rate_limit_reset_at_utc or ""
+        until = date_parser.parse(text, tzinfos=lambda _, offset: offset or 0)
+        return max(0.0, until.timestamp() - utc_now)
     except (ValueError, OverflowError):
         return 0.0

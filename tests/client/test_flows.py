@@ -179,6 +179,8 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
     "Retry-After as a date": ({"retry_after": "Fri, 15 Jan 2027 08:00:09 GMT"}, 9),
     "reset as ISO with Z": ({"x_rate_limit_reset_at_utc": "2027-01-15T08:00:05Z"}, 5),
     "reset without a zone is UTC": ({"x_rate_limit_reset_at_utc": "2027-01-15 08:00:05"}, 5),
+    "reset in a zone that nobody knows": ({"x_rate_limit_reset_at_utc": "2027-01-15 08:00:05 XYZ"}, 5),
+    "reset in another zone": ({"x_rate_limit_reset_at_utc": "2027-01-15 10:00:05+02:00"}, 5),
     "reset in the past": ({"x_rate_limit_reset_at_utc": "2020-01-01T00:00:00Z"}, 1),
     "nonsense": ({"x_rate_limit_reset_at_utc": "soon"}, 1),
     "an absurd year": ({"x_rate_limit_reset_at_utc": "99999-01-01"}, 1),
