@@ -38,7 +38,9 @@ class SegmindError(Exception):
 
 def restore(kind: type[SegmindError], attributes: dict[str, Any]) -> SegmindError:
     """Makes a pickled error anew."""
-    error = kind.__new__(kind, attributes["detail"])
+    error = kind.__new__(kind)
+    # An OSError would not take them from __new__.
+    error.args = (attributes["detail"],)
     error.__dict__.update(attributes)
     return error
 

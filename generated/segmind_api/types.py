@@ -15,6 +15,9 @@ import attrs
 from .errors import InvalidParameter, UnreadableField
 from .headers import ResponseHeaders
 
+LONGEST_SEGMENT = 1000
+"""Characters of an id in a path; a longer one makes an address that cannot be called."""
+
 T = TypeVar("T")
 ResultT = TypeVar("ResultT", covariant=True)
 ErrorT = TypeVar("ErrorT", covariant=True)
@@ -316,7 +319,7 @@ def read_body(response: ApiResponse, bodies: Bodies[T], media_type: str) -> T | 
 
 
 def path_segment(name: str, value: str) -> str:
-    """Quotes a value for a path; raises InvalidParameter for one that would lead to another path."""
-    if not value or value in (".", ".."):
+    """Quotes a value for a path; raises InvalidParameter for one that fits in none, or would lead to another path."""
+    if value in ("", ".", "..") or not is_text(value) or len(value) > LONGEST_SEGMENT:
         raise InvalidParameter("path", name, value, "an id")
     return quote(value, safe="")

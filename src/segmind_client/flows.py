@@ -11,7 +11,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
-from datetime import UTC
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -213,8 +212,9 @@ class Caller:
         response = yield from self.exchange(request)
         job = expect_of_post(request, model.read_submitted(response))
         try:
-            job.request_id  # noqa: B018  reading it is the check
-        except UnreadableField as error:
+            # A job that cannot be asked for is as lost as one without an id.
+            get_job_status.build(job.request_id)
+        except (UnreadableField, InvalidParameter) as error:
             raise may_have_been_accepted(request, f"its answer names no job: {error.detail}", response) from error
         check_origin(job, self.origin)
         return job
@@ -372,9 +372,12 @@ def may_be_repeated(request: ApiRequest, response: ApiResponse) -> bool:
 
 def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
     # What a proxy answers says nothing about the service behind it, and a service that was cut off may go on.
-    says_failed = answer.status in REPEATED_AFTER["POST"] and error_message(answer.response) is not None
+    message = error_message(answer.response)
+    says_failed = answer.status in REPEATED_AFTER["POST"] and message is not None
     if answer.result is None and not says_failed and not 400 <= answer.status < 500:
         problem = answer.problem or f"the answer was {answer.status}, not from the service itself"
+        if message is not None:
+            problem = f"the answer was {answer.status}: {message}"
         raise may_have_been_accepted(request, problem, answer.response)
     return expect(answer, None)
 
@@ -393,7 +396,9 @@ def error_message(response: ApiResponse) -> str | None:
     """The service's own message; None where it sent none in its documented form."""
     error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
     message = error.get("error")
-    return message if isinstance(message, str) else None
+    if not isinstance(message, str):
+        return None
+    return f"{message}: {error.error_description}" if error.error_description else message
 
 
 def status_error(response: ApiResponse, *, problem: str | None, request_id: str | None) -> StatusError:
@@ -411,7 +416,9 @@ def server_wait(response: ApiResponse, utc_now: float) -> float:
     try:
         if retry_after.strip().isdigit():
             return float(retry_after)
-        until = date_parser.parse(retry_after or response.headers.rate_limit_reset_at_utc or "")
-        return max(0.0, (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - utc_now)
+        # A zone that is missing or unknown is UTC, on every machine.
+        text = retry_after or response.headers.rate_limit_reset_at_utc or ""
+        until = date_parser.parse(text, tzinfos=lambda _, offset: offset or 0)
+        return max(0.0, until.timestamp() - utc_now)
     except (ValueError, OverflowError):
         return 0.0

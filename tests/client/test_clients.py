@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import subprocess
 import sys
 import traceback
@@ -15,9 +14,7 @@ import pytest
 import segmind_client as segmind
 from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.headers import ResponseHeaders
 from segmind_api.models import GenerationOutput
-from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.drivers import SyncDriver
@@ -208,22 +205,6 @@ def test_what_httpx_raises_says_whether_a_submit_arrived(
     http = httpx.Client(base_url="https://service.example", transport=httpx.MockTransport(fail))
     with http, pytest.raises(expected):
         SyncDriver(http, sleep=no_wait).carry_out(Caller().submit(MODELS[SLUG], {"prompt": "x"}))
-
-
-@pytest.mark.parametrize("kind", [*errors.StatusError.by_status.values(), errors.NotSent, errors.MayHaveBeenAccepted])
-def test_an_error_survives_pickling_with_all_it_knows(kind: type[segmind.SegmindError]) -> None:
-    response = ApiResponse(402, ResponseHeaders({"a": "b"}), b"body")
-    error = kind("no", response=response, request_id="id")
-    restored = pickle.loads(pickle.dumps(error))  # noqa: S301  made one line above
-    assert type(restored) is kind
-    assert (str(restored), restored.response, restored.status) == (str(error), response, 402)
-
-
-def test_the_errors_of_a_job_survive_pickling() -> None:
-    failed = errors.InferenceFailed("no", request_id="id", status_body={"status": "FAILED"})
-    assert pickle.loads(pickle.dumps(failed)).status_body == {"status": "FAILED"}  # noqa: S301  made one line above
-    late = errors.InferenceTimeout("late", request_id="id", elapsed_s=2.5)
-    assert pickle.loads(pickle.dumps(late)).elapsed_s == 2.5  # noqa: S301  made one line above
 
 
 def test_importing_the_client_imports_neither_httpx_nor_attrs() -> None:

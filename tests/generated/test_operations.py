@@ -29,8 +29,8 @@ def test_a_request_is_built_without_sending_it() -> None:
     assert get_job_status.build("an/id").path == "/v2/requests/an%2Fid/status"
 
 
-@pytest.mark.parametrize("request_id", ["", ".", ".."])
-def test_an_id_that_leads_to_another_path_is_refused(request_id: str) -> None:
+@pytest.mark.parametrize("request_id", ["", ".", "..", "\ud800", "x" * 70_000])
+def test_an_id_that_fits_in_no_path_or_leads_to_another_is_refused(request_id: str) -> None:
     with pytest.raises(InvalidParameter):
         get_job_result.build(request_id)
 
