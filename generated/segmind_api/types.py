@@ -114,6 +114,8 @@ class RequestBody:
 
         Raises InvalidParameter for a value that the contract does not allow.
         """
+        if not is_mapping(parameters):
+            raise InvalidParameter(cls.__name__, "parameters", parameters, "parameters by name")
         known = cls.names()
         return cls(
             **{name: parameters.get(name, UNSET) for name in known},
@@ -254,6 +256,10 @@ def either(*readers: Reader[Any]) -> Reader[Any]:
         return next((value for value in values if value is not None), None)
 
     return read
+
+
+def is_mapping(raw: object) -> bool:
+    return isinstance(raw, Mapping)
 
 
 def is_list(raw: Any) -> TypeGuard[list[Any]]:

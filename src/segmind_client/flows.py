@@ -29,6 +29,7 @@ from segmind_client.errors import (
     ForeignAddress,
     InferenceFailed,
     InferenceTimeout,
+    InvalidParameter,
     MayHaveBeenAccepted,
     NotSent,
     SegmindError,

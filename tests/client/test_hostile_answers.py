@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeGuard
-from unittest import mock
 
 import anyio
 import attrs
@@ -19,10 +18,10 @@ from hypothesis import strategies as st
 from segmind_api.catalog import MODELS
 from segmind_api.headers import ResponseHeaders
 from segmind_api.types import ApiResponse, ResponseObject
-from segmind_client import AsyncClient, Client, clients
+from segmind_client import AsyncClient, Client
 from segmind_client.clients import AsyncJobHandle, JobHandle
 from segmind_client.errors import SegmindError
-from segmind_client.flows import RetryPolicy
+from segmind_client.options import Options
 from segmind_client.results import GenerationFields
 from tests.client.clock import pause_clock
 
@@ -65,7 +64,7 @@ class Service:
 
 
 DEADLINE = 30.0
-RETRY_SECONDS = RetryPolicy().total
+RETRY_SECONDS = Options().retry_seconds
 CALLS: dict[str, tuple[float, Callable[[Any], Any]]] = {
     "submit": (RETRY_SECONDS, lambda client: client.submit_model(SLUG, PROMPT)),
     "generate": (RETRY_SECONDS, lambda client: client.generate_model(SLUG, PROMPT)),
@@ -83,7 +82,8 @@ def check(name: str, answers: list[Answer]) -> None:
     longest, call = CALLS[name]
 
     def use() -> None:
-        with Client("key", base_url=BASE_URL, transport=httpx.MockTransport(Service(answers).serve)) as it:
+        transport = httpx.MockTransport(Service(answers).serve)
+        with Client("key", base_url=BASE_URL, transport=transport, deadline=DEADLINE) as it:
             try:
                 read(call(it))
             except SegmindError as error:
@@ -91,14 +91,14 @@ def check(name: str, answers: list[Answer]) -> None:
 
     async def use_async() -> None:
         transport = httpx.MockTransport(Service(answers).serve)
-        async with AsyncClient("key", base_url=BASE_URL, transport=transport) as it:
+        async with AsyncClient("key", base_url=BASE_URL, transport=transport, deadline=DEADLINE) as it:
             try:
                 read(await call(it))
             except SegmindError as error:
                 read(error)
 
     for way in (use, lambda: anyio.run(use_async)):
-        with pause_clock() as clock, mock.patch.object(clients, "POLL_DEADLINE_SECONDS", DEADLINE):
+        with pause_clock() as clock:
             way()
         assert clock.now() <= longest
 

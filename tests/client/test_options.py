@@ -324,3 +324,22 @@ def test_the_signatures_of_the_two_clients_differ_only_in_what_they_await() -> N
             if not name.startswith("_"):
                 other = getattr(async_kind, name)
                 assert list(inspect.signature(member).parameters) == list(inspect.signature(other).parameters), name
+
+
+OF_ANOTHER_TYPE: dict[str, Callable[[Any], object]] = {
+    "a slug": lambda client: client.run(4),
+    "a slug that may be any": lambda client: client.run_model(4, {}),
+    "parameters": lambda client: client.run_model(SLUG, 4),
+    "a request id": lambda client: client.job(4).status(),
+    "an empty request id": lambda client: client.job("").status(),
+}
+
+
+@pytest.mark.parametrize("call", OF_ANOTHER_TYPE.values(), ids=OF_ANOTHER_TYPE.keys())
+def test_what_is_of_another_type_is_refused_before_anything_is_sent(call: Callable[[Any], object]) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("something was sent")
+
+    client = Client(DEFAULT_KEY, base_url="https://x.example", transport=httpx.MockTransport(refuse))
+    with client, pytest.raises(errors.SegmindError):
+        call(client)
