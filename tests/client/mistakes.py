@@ -123,22 +123,22 @@ MISTAKES = [
     mistake(
         "a wait that the service asks for is without a bound",
         "test_flows.py::test_a_wait_beyond_the_callers_time_is_not_begun",
-        (FLOWS, " and self.clocks.monotonic() + pause <= until", ""),
+        (FLOWS, " or self.clocks.monotonic() + pause > last", ""),
     ),
     mistake(
         "a wait that the service asks for is ignored",
         "test_flows.py::test_a_wait_that_the_service_asks_for_is_honoured[Retry-After in seconds]",
-        (FLOWS, "wanted = server_wait(response, self.clocks.utc())", "wanted = 0.0"),
+        (FLOWS, "wanted = server_wait(outcome, self.clocks.utc())", "wanted = 0.0"),
     ),
     mistake(
         "attempts go on for any time",
         "test_flows.py::test_attempts_end_when_the_next_would_come_after_the_total_time",
-        (FLOWS, "until = min(until, self.clocks.monotonic() + self.retry.total)", "pass"),
+        (FLOWS, "last = min(until, self.clocks.monotonic() + self.options.retry_seconds)", "last = until"),
     ),
     mistake(
         "backoff has no bound",
         "test_flows.py::test_backoff_doubles_up_to_its_bound",
-        (FLOWS, "min(self.longest_backoff, self.first_backoff * 2.0**attempt)", "self.first_backoff * 2.0**attempt"),
+        (FLOWS, "min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**attempt)", "FIRST_BACKOFF * 2.0**attempt"),
     ),
     mistake(
         "an error of a poll ends the job",
@@ -148,25 +148,29 @@ MISTAKES = [
     mistake(
         "a state that nobody knows ends the job",
         f"{TROUBLE}[a state that nobody knows]",
-        (FLOWS, 'if status.get("status") == "FAILED":', 'if status.get("status") not in ("QUEUED", "PROCESSING"):'),
+        (
+            FLOWS,
+            'if status.get("status") == "FAILED":',
+            'if status.get("status") not in ("QUEUED", "PROCESSING", "COMPLETED"):',
+        ),
     ),
     mistake(
         "a deadline is ignored",
         DEADLINE,
-        (FLOWS, "if elapsed >= deadline:", "if False:"),
+        (FLOWS, "if watch.polls and now >= watch.until:", "if False:"),
     ),
     mistake(
         "a pause goes on beyond the deadline",
         DEADLINE,
-        (FLOWS, "min(pause(now - submitted, polls), until - now)", "pause(now - submitted, polls)"),
+        (FLOWS, "min(watch.pause(now - watch.submitted, watch.polls), watch.until - now)", "watch.pause(0, 1)"),
     ),
     mistake(
         "a deadline loses the id of the job",
         DEADLINE,
         (
             FLOWS,
-            "request_id=request_id,\n                    elapsed_s",
-            "request_id='',\n                    elapsed_s",
+            "request_id=watch.request_id,\n        elapsed_s",
+            "request_id='',\n        elapsed_s",
         ),
     ),
     mistake(
