@@ -60,14 +60,12 @@ MODULES = ("clients", "errors", "results", "vendor")
 
 def __getattr__(name: str) -> Any:
     # Names are looked up when they are first used, so that the import costs next to nothing.
-    if name in __all__:
-        for module_name in MODULES:
-            module = import_module(f"{__name__}.{module_name}")
-            if module_name == name:
-                return module
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in MODULES:
+        return import_module(f"{__name__}.{name}")
+    modules = [import_module(f"{__name__}.{module}") for module in MODULES]
+    return next(getattr(module, name) for module in modules if hasattr(module, name))
 
 
 def __dir__() -> list[str]:

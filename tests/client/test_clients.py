@@ -218,3 +218,29 @@ def test_every_public_name_is_found_and_no_other() -> None:
         assert getattr(segmind, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = segmind.no_such_name
+
+
+def test_the_package_has_the_names_that_it_lists_and_no_others() -> None:
+    assert dir(segmind) == sorted(segmind.__all__)
+    assert all(getattr(segmind, name) is not None for name in segmind.__all__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(segmind, "errors")
+        assert segmind.errors is errors
+    with pytest.raises(AttributeError, match="nonsense"):
+        getattr(segmind, "nonsense")  # noqa: B009  a name that type checkers know to be missing
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_model_of_the_contract_is_called_with_await_by_its_slug(backend: str) -> None:
+    async def call() -> None:
+        async with AsyncClient() as client:
+            result = await client.run("imagen-4", prompt="x", aspect_ratio="1:1")
+            job = await client.submit("imagen", prompt="x")
+            generation = await client.generate("imagen-4-fast", prompt="x", width=300)
+            assert result.status == "COMPLETED"
+            assert (await job.status()).status == "COMPLETED"
+            assert (await job.result()).request_id == job.request_id
+            assert job.request_id in repr(job)
+            assert generation.cost == MODELS["imagen-4-fast"].price_usd
+
+    anyio.run(call, backend=backend)

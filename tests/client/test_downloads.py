@@ -569,3 +569,12 @@ def test_a_length_that_a_transport_does_not_check_is_checked() -> None:
     sink.write(b"12345678")
     with pytest.raises(ConnectionLost, match="8 of 9"):
         sink.end()
+
+
+def test_a_redirect_to_what_no_address_can_be_is_not_followed() -> None:
+    with pytest.raises(DownloadFailed, match="redirects to where no image can be fetched"):
+        downloads.followed("https://images.example/a.png", "http://[", secure=True)
+
+
+def test_an_image_without_any_usable_name_gets_a_plain_one() -> None:
+    assert downloads.safe_name(["", "..", "///"], (".png",)) == "image.png"

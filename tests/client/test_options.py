@@ -23,6 +23,7 @@ from segmind_client.clients import AsyncJobHandle, JobHandle
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.flows import Caller, Clocks, Send, Submission
 from segmind_client.options import OptionChanges, Options
+from segmind_client.transport import Connections
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
 from tests.client.test_flows import LOST, REQUEST_ID, SUBMITTED, World, refused, state
@@ -112,6 +113,13 @@ class TestAddress:
         with client, pytest.raises(errors.ForeignAddress, match=r"elsewhere\.example") as raised:
             client.submit_model(SLUG, {"prompt": "x"})
         assert raised.value.request_id == answer["request_id"]
+
+    def test_an_address_that_is_none_is_elsewhere(self) -> None:
+        answer = {**json_of(SUBMITTED), "status_url": "https://x.example:port/status"}
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+        client = Client(DEFAULT_KEY, base_url="https://x.example", transport=transport)
+        with client, pytest.raises(errors.ForeignAddress):
+            client.submit_model(SLUG, {"prompt": "x"})
 
     @pytest.mark.parametrize("origin", ["https://x.example", "https://x.example:443", "https://api.segmind.com"])
     def test_a_job_is_where_the_call_went_or_at_the_service_behind_it(self, origin: str) -> None:
@@ -233,6 +241,10 @@ class TestInterruption:
 
 class TestWhereAClientCanBeUsed:
     @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    def test_it_shows_its_address_and_not_its_key(self, kind: type[Client | AsyncClient]) -> None:
+        assert repr(kind(DEFAULT_KEY, base_url="https://x.example")) == f"{kind.__name__}(base_url='https://x.example')"
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
     def test_it_and_its_jobs_are_not_pickled(self, kind: type[Client | AsyncClient]) -> None:
         client = kind(DEFAULT_KEY)
         for thing in (client, client.job(REQUEST_ID)):
@@ -248,6 +260,22 @@ class TestWhereAClientCanBeUsed:
         client.close()
         with pytest.raises(errors.NoClient, match="closed"):
             client.credits()
+
+    def test_an_async_one_is_not_used_after_it_was_closed(self) -> None:
+        async def use() -> None:
+            client = AsyncClient(DEFAULT_KEY)
+            await client.close()
+            with pytest.raises(errors.NoClient, match="closed"):
+                await client.credits()
+
+        anyio.run(use)
+
+    def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self) -> None:
+        connections = Connections(None)
+        connections.close()
+        request = httpx.Request("GET", "https://x.example", extensions={"timeout": {"pool": 1}})
+        with pytest.raises(errors.NoClient, match="closed"):
+            connections.handle_request(request)
 
     def test_a_client_of_ones_own_is_called_and_left_open(self, address: str, double: Double) -> None:
         calls: list[str] = []

@@ -207,6 +207,15 @@ class TestPickling:
                 restored.save(tmp_path)
         assert raised.value.request_id
 
+    def test_a_restored_result_of_an_async_client_says_so_too(self, tmp_path: Path) -> None:
+        async def use() -> None:
+            async with AsyncClient() as client:
+                restored = copy.copy(await client.run_model(SLUG, PARAMETERS))
+                with pytest.raises(errors.NoClient, match="has no client"):
+                    await restored.save(tmp_path)
+
+        anyio.run(use)
+
     @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
     def test_an_image_at_hand_needs_no_client(self, tmp_path: Path) -> None:
         with Client() as client:

@@ -78,3 +78,9 @@ def test_nothing_is_imported_for_callers_without_it() -> None:
         "import sys, segmind_client.clients; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_without_it_a_call_is_what_it_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
+    assert client.run_model(SLUG, {"prompt": "x"}).status == "COMPLETED"
+    assert EXPORTER.get_finished_spans() == ()

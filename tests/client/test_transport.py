@@ -246,6 +246,20 @@ class TestConnections:
             assert call.result().status_code == 200
         server.until(server.all_closed)
 
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_an_async_client_that_is_closed_during_a_call_leaves_none_open(self, server: Server, backend: str) -> None:
+        async def use() -> None:
+            server.gate.clear()
+            sender = AsyncSender(server.address, KEY, None)
+            async with anyio.create_task_group() as group:
+                group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
+                await sender.aclose()
+                server.gate.set()
+
+        anyio.run(use, backend=backend)
+        server.until(server.all_closed)
+
     def test_a_closed_client_opens_none(self, server: Server) -> None:
         sender = Sender(server.address, KEY, None)
         sender.close()
