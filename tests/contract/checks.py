@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import schemathesis
@@ -25,10 +27,13 @@ class JobLife:
         response: Response,
         case: Case[Any],
     ) -> None:
-        role = case.operation.definition.raw["x-role"]
         body = json_object(response)
-        if body is None or response.status_code not in (200, 422):
-            return
+        if body is not None and response.status_code in (200, 422):
+            with readable():
+                self._check(body, case)
+
+    def _check(self, body: dict[str, Any], case: Case[Any]) -> None:
+        role = case.operation.definition.raw["x-role"]
         if role == "submit":
             first = self._submitted.setdefault(body["request_id"], case.id)
             expect(first == case.id, f"the request id {body['request_id']} was given out twice")
@@ -65,11 +70,13 @@ def documented_price(_ctx: CheckContext, response: Response, case: Case[Any]) ->
         reference = document["paths"][case.operation.path]["post"]["requestBody"]["$ref"].rpartition("/")[2]
         content = document["components"]["requestBodies"][reference]["content"]["application/json"]
         price = prices[content["schema"]["$ref"].rpartition("/")[2]]
-        cost = float(response.headers["x-cost"][0])
+        with readable():
+            cost = float(response.headers["x-cost"][0])
         expect(cost == price, f"the call cost {cost}, its price is {price}")
     body = json_object(response)
     if role in ("status", "result") and response.status_code == 200 and body is not None:
-        cost = body["metrics"].get("cost")
+        with readable():
+            cost = body["metrics"].get("cost")
         expect(cost is None or cost in prices.values(), f"the job cost {cost}, which is the price of no model")
 
 
@@ -82,6 +89,15 @@ def json_object(response: Response) -> dict[str, Any] | None:
     except ValueError:
         return None
     return cast(dict[str, Any], body) if isinstance(body, dict) else None
+
+
+@contextmanager
+def readable() -> Generator[None]:
+    """What is missing or of another type is the answer's fault."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AssertionError(f"the answer cannot be read: {type(error).__name__}: {error}") from error
 
 
 def names_the_job(body: dict[str, Any], request_id: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.conftest import ROOT
-from tests.contract.defects import __main__ as defects_command
+from tests.contract.defects.__main__ import table
 from tests.contract.defects.catalogue import all_defects
-from tests.contract.defects.trial import caught_by_rules, caught_by_schemathesis
+from tests.contract.defects.trial import Catch, Verdict, caught_by_rules, caught_by_schemathesis
 
 DEFECTS = {defect.name: defect for defect in all_defects()}
 SEEN_BY_SCHEMATHESIS = (
@@ -55,10 +59,15 @@ def test_a_rule_catches_the_defect(name: str) -> None:
     assert caught_by_rules(DEFECTS[name]) is not None
 
 
-def test_the_table_names_what_catches_each_defect(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(defects_command, "TABLE", ROOT / "build" / "contract" / "sample.md")
-    assert defects_command.main(["--only", "submit: 20"]) == 0
-    assert "2 of 2 defects were caught: 2 by Schemathesis, 2 by the rules." in capsys.readouterr().out
-    assert "| submit: 201 for 200 | status_code_conformance | " in defects_command.TABLE.read_text(encoding="utf-8")
+def test_the_command_says_what_catches_each_defect() -> None:
+    command = [sys.executable, "-m", "tests.contract.defects", "--only", "submit: 20"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "1 of 2: submit: 201 for 200: caught by status_code_conformance and by " in run.stdout
+    assert "2 of 2 defects were caught: 2 by Schemathesis, 2 by the rules." in run.stdout
+
+
+def test_the_table_has_a_row_for_each_defect_and_a_gap_where_nothing_caught_it() -> None:
+    caught = Verdict("a field missing", Catch("response_schema_conformance", 19, ""), None)
+    assert table([caught]).splitlines()[-1] == "| a field missing | response_schema_conformance | 19 |  |  |"

@@ -17,7 +17,7 @@ TABLE = ROOT / "build" / "contract" / "defects.md"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make defects", description=__doc__)
-    parser.add_argument("--only", default="", metavar="TEXT", help="those with this in their name")
+    parser.add_argument("--only", default="", metavar="TEXT", help="those with this in their name, without the table")
     options = parser.parse_args(arguments)
     names = [defect.name for defect in all_defects() if options.only in defect.name]
     verdicts: list[Verdict] = []
@@ -25,10 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for verdict in processes.map(try_name, names):
             verdicts.append(verdict)
             print(f"{len(verdicts)} of {len(names)}: {verdict}", flush=True)
-    TABLE.parent.mkdir(parents=True, exist_ok=True)
-    TABLE.write_text(table(verdicts), encoding="utf-8")
     survivors = [f"Not caught: {verdict.defect}" for verdict in verdicts if not verdict.caught]
-    print(summary(verdicts), f"The table is in {TABLE.relative_to(ROOT)}.", *survivors, sep="\n")
+    print(*survivors, summary(verdicts), sep="\n")
+    if not options.only:
+        TABLE.parent.mkdir(parents=True, exist_ok=True)
+        TABLE.write_text(table(verdicts), encoding="utf-8")
+        print(f"The table is in {TABLE.relative_to(ROOT)}.")
     return 1 if survivors or not verdicts else 0
 
 

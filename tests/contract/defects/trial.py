@@ -31,6 +31,8 @@ def caught_by_schemathesis(defect: Defect) -> Catch | None:
             if not report.failures:
                 report = faults.provoke(defect.open_stage(Settings()))
         except RuntimeError as error:
+            if stage.calls == 0:
+                raise
             return Catch("the run breaks", stage.calls, str(error))
     if not report.failures:
         return None
