@@ -60,7 +60,7 @@ def table(verdicts: Iterable[Verdict]) -> str:
     ]
     for verdict in verdicts:
         cells = [
-            f"{catch.check} | {catch.requests}" if catch else "| " for catch in (verdict.schemathesis, verdict.rules)
+            f"{catch.check} | {catch.requests}" if catch else " | " for catch in (verdict.schemathesis, verdict.rules)
         ]
         lines.append(f"| {verdict.defect} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines) + "\n"
