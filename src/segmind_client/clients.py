@@ -17,7 +17,7 @@ from segmind_api.models import Credits, JobStatus, SubmittedJob
 from segmind_client.downloads import is_loopback
 from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey, NoClient
-from segmind_client.flows import Caller, Submission, origin_of
+from segmind_client.flows import Caller, Submission, trusted_beginnings
 from segmind_client.options import OptionChanges, Options
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
 from segmind_client.telemetry import traced
@@ -88,7 +88,7 @@ class Client(Configured):
     ) -> None:
         address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
         check_options(options)
-        self._caller = Caller(Options(**options), origin=origin_of(address))
+        self._caller = Caller(Options(**options), trusted=trusted_beginnings(address))
         http = BorrowedClient(address, headers, http_client) if http_client else Sender(address, headers, transport)
         self._driver = SyncDriver(http, Images(transport))
 
@@ -222,7 +222,7 @@ class AsyncClient(Configured):
     ) -> None:
         address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
         check_options(options)
-        self._caller = Caller(Options(**options), origin=origin_of(address))
+        self._caller = Caller(Options(**options), trusted=trusted_beginnings(address))
         http = (
             BorrowedAsyncClient(address, headers, http_client)
             if http_client

@@ -144,8 +144,8 @@ class Caller:
     options: Options = attrs.field(factory=Options)
     clocks: Clocks = Clocks()
     latencies: Latencies = attrs.field(factory=Latencies)
-    origin: str = ""
-    """Of the service, as scheme, host and port."""
+    trusted: tuple[str, ...] = ()
+    """How the addresses begin at which a job may be; any may be, without."""
 
     def with_options(self, changes: Mapping[str, Any]) -> Caller:
         return attrs.evolve(self, options=attrs.evolve(self.options, **changes)) if changes else self
@@ -217,7 +217,7 @@ class Caller:
             get_job_status.build(job.request_id)
         except (UnreadableField, InvalidParameter) as error:
             raise may_have_been_accepted(request, f"its answer names no job: {error.detail}", response) from error
-        check_origin(job, self.origin)
+        check_origin(job, self.trusted)
         return job
 
     def status(self, request_id: str, *, until: float = math.inf) -> Flow[JobStatus]:
@@ -312,16 +312,25 @@ def timed_out(watch: Watch, elapsed: float) -> InferenceTimeout:
     return error
 
 
-def check_origin(job: SubmittedJob, origin: str) -> None:
+def check_origin(job: SubmittedJob, trusted: tuple[str, ...]) -> None:
     """Raises ForeignAddress for a job that is said to be elsewhere than at the service or where the call went."""
     for name in ("status_url", "response_url", "poll_url"):
         address = job.get(name)
-        if isinstance(address, str) and origin and origin_of(address) not in (origin, origin_of(BASE_URL)):
+        if not isinstance(address, str) or not trusted or address.startswith(trusted):
+            continue
+        origin = origin_of(address)
+        if origin not in map(origin_of, trusted):
             raise ForeignAddress(
-                f"the job was accepted, but its {name} is at {origin_of(address)}; nothing was sent there. Pick the "
-                f"job up with its request id",
+                f"the job was accepted, but its {name} is at {origin}; nothing was sent there. Pick the job up with "
+                f"its request id",
                 request_id=job.request_id,
             )
+
+
+def trusted_beginnings(address: str) -> tuple[str, ...]:
+    """How the addresses begin of a service that is called at this address."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}/", f"{BASE_URL}/"
 
 
 def origin_of(address: str) -> str:
@@ -372,10 +381,12 @@ def may_be_repeated(request: ApiRequest, response: ApiResponse) -> bool:
 
 
 def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
+    if answer.result is not None:
+        return answer.result
     # What a proxy answers says nothing about the service behind it, and a service that was cut off may go on.
     message = error_message(answer.response)
     says_failed = answer.status in REPEATED_AFTER["POST"] and message is not None
-    if answer.result is None and not says_failed and not 400 <= answer.status < 500:
+    if not says_failed and not 400 <= answer.status < 500:
         problem = answer.problem or f"the answer was {answer.status}, not from the service itself"
         if message is not None:
             problem = f"the answer was {answer.status}: {message}"
