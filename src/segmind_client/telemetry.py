@@ -17,9 +17,11 @@ PROVIDER = "segmind"
 def traced(flow: Flow[T], name: str, *, model: str | None = None, request_id: str | None = None) -> Flow[T]:
     """The flow itself, within a span that is named by the conventions for generative AI."""
     # Whoever wants spans has imported it; nobody else is to pay for the import.
-    trace: Any = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return (yield from flow)
+    trace = sys.modules.get("opentelemetry.trace")
+    return flow if trace is None else spanned(trace, flow, name, model=model, request_id=request_id)
+
+
+def spanned(trace: Any, flow: Flow[T], name: str, *, model: str | None, request_id: str | None) -> Flow[T]:
     span = trace.get_tracer("segmind_client").start_span(
         f"{name} {model}" if model else name,
         kind=trace.SpanKind.CLIENT,
