@@ -12,7 +12,7 @@ SegmindError
 ├── InferenceFailed       the job ran and failed, nothing was charged
 ├── InferenceTimeout      the job is still on its way; its request id picks it up again
 ├── NoImage               what came holds neither an image nor the address of one
-├── NoClient              the result has no open client to fetch its image with
+├── NoClient              there is no client to use: closed, of another process, or lost with a copy
 ├── DownloadFailed        the image was not fetched: gone, too large, too slow, or no image at all
 ├── NotSaved              the image cannot be written where it was to go
 │   └── FileExists        a file is there already
@@ -120,7 +120,7 @@ class NoImage(SegmindError):
 
 
 class NoClient(SegmindError):
-    """The result was unpickled or copied, or its client is closed, and its image is still at the service."""
+    """There is no client to use: it is closed or of another process, cannot be pickled, or a copied result lost it."""
 
 
 class DownloadFailed(SegmindError):

@@ -1,7 +1,7 @@
 """What to send next, without sending it.
 
 A flow is a generator. It yields a `Send` or a `Pause` and is resumed with what came of it: an answer,
-or one of the two exceptions that a driver throws in, NotSent and ConnectionLost.
+or an exception that a driver throws in: NotSent, ConnectionLost, what a sink raised, or an interruption.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ import attrs
 from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.errors import InvalidParameter
 
+READ_SECONDS = 30.0
+
 
 def seconds(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is None:
@@ -44,7 +46,7 @@ class Options:
     retry_seconds: float = attrs.field(default=60.0, validator=seconds)
     """From the first attempt of a call until the last is sent."""
     connect_seconds: float = attrs.field(default=10.0, validator=seconds)
-    read_seconds: float = attrs.field(default=30.0, validator=seconds)
+    read_seconds: float = attrs.field(default=READ_SECONDS, validator=seconds)
     """For each piece of an answer."""
     generate_seconds: float = attrs.field(default=180.0, validator=seconds)
     """For the answer of a v1 call, which comes when the image is there; not less than `read_seconds`."""

@@ -12,6 +12,7 @@ from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import JobStatus, SubmittedJob
 from segmind_client.clients import BASE_URL_VARIABLE, Client, JobHandle
+from segmind_client.options import READ_SECONDS
 from segmind_client.results import Generation, Result
 
 DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
@@ -60,7 +61,7 @@ class SegmindClient(Client):
     A `base_url` may end in /v1. `timeout` is in seconds, for each piece of an answer.
     """
 
-    def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float = READ_SECONDS) -> None:
         super().__init__(api_key, base_url=base_url, read_seconds=timeout)
 
     @typed_method

@@ -468,28 +468,21 @@ def money() -> Iterator[Defect]:
         lambda charge: lambda account, price: charge(account, 0.0 if price < 0.05 else price),
     )
 
-    def charge_refusals(answer: Any) -> Any:
-        def take(self: Service, tx: Any, call: Call, fault: Any) -> Any:
-            outcome = answer(self, tx, call, fault)
-            account = tx.get(Account, call.headers.get(self.contract.key_header, ""))
-            if outcome.status in (400, 406) and account is not None:
-                account.charge(0.02)
-            return outcome
+    def charge_answers(*statuses: int) -> Callable[[Any], Any]:
+        def broken(answer: Any) -> Any:
+            def take(self: Service, tx: Any, call: Call, fault: Any) -> Any:
+                outcome = answer(self, tx, call, fault)
+                account = tx.get(Account, call.headers.get(self.contract.key_header, ""))
+                if outcome.status in statuses and account is not None:
+                    account.charge(0.02)
+                return outcome
 
-        return take
+            return take
 
-    def charge_errors(answer: Any) -> Any:
-        def take(self: Service, tx: Any, call: Call, fault: Any) -> Any:
-            outcome = answer(self, tx, call, fault)
-            account = tx.get(Account, call.headers.get(self.contract.key_header, ""))
-            if outcome.status in (500, 502, 504) and account is not None:
-                account.charge(0.02)
-            return outcome
+        return broken
 
-        return take
-
-    yield in_code("refused calls charged", Service, "answer", charge_refusals)
-    yield in_code("server errors charged", Service, "answer", charge_errors)
+    yield in_code("refused calls charged", Service, "answer", charge_answers(400, 406))
+    yield in_code("server errors charged", Service, "answer", charge_answers(500, 502, 504))
     yield in_code("nobody is too poor", Account, "can_pay", lambda _: lambda _account, _price: True)
     yield in_code("poor only at zero", Account, "can_pay", lambda _: lambda account, _price: account.credits > 0)
     yield in_code(
