@@ -117,7 +117,8 @@ def measure_jobs(caller: str, url: str, jobs: int) -> Figures:
 def connections_to(url: str) -> int:
     port = f":{int(url.rpartition(':')[2]):04X}"
     table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return sum(remote.endswith(port) and state == ESTABLISHED for _, _, remote, state, *_ in table)
+    # A table that changes while it is read may show a connection twice.
+    return len({local for _, local, remote, state, *_ in table if remote.endswith(port) and state == ESTABLISHED})
 
 
 def cpu() -> float:

@@ -8,24 +8,19 @@ scripts/demo.py --live     against the service, with SEGMIND_API_KEY, after aski
 from __future__ import annotations
 
 import argparse
-import mimetypes
 import os
 import sys
 import time
 from pathlib import Path
 
-import httpx
-
 from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.models import GenerationOutput
-from segmind_client import Client, SegmindError
+from segmind_client import Client, Result, SegmindError
 from segmind_mock import DEFAULT_KEY, Double, Settings, serve
 
 PROMPT = "a lighthouse on a cliff at first light"
 LATENCY_FACTOR = 0.05
 """The double takes a twentieth of the time that the service takes."""
-LARGEST_IMAGE = 50_000_000
 ROW = "{:<16}  {:<5}  {:<10}  {:>7}  {:>6}  {}"
 
 
@@ -72,52 +67,18 @@ def make_images(client: Client, folder: Path) -> int:
     print(ROW.format("model", "route", "status", "time", "cost", "file"))
     failures = 0
     for slug in MODELS:
-        for route, make in (("v1", generate), ("v2", run)):
+        for route, make in (("v1", client.generate_model), ("v2", client.run_model)):
             started = time.monotonic()
             try:
-                status, cost, image = make(client, slug)
-                file = str(save(image, folder / f"{slug}-{route}"))
-            except (SegmindError, httpx.HTTPError, ValueError) as error:
+                made = make(slug, {"prompt": PROMPT})
+                status = made.status if isinstance(made, Result) else str(made.response.status)
+                cost, file = made.cost, str(made.save(folder))
+            except SegmindError as error:
                 failures += 1
                 status, cost, file = "error", None, str(error)
             seconds = f"{time.monotonic() - started:.2f} s"
             print(ROW.format(slug, route, status, seconds, "-" if cost is None else f"${cost:.2f}", file), flush=True)
     return 1 if failures else 0
-
-
-Made = tuple[str, float | None, str | bytes]
-"""Status, cost in US dollars, and the image or its URL."""
-
-
-def generate(client: Client, slug: str) -> Made:
-    generation = client.generate_model(slug, {"prompt": PROMPT})
-    output = generation.output
-    if isinstance(output, GenerationOutput):
-        output = output.output or ""
-    return str(generation.status_code), generation.headers.cost, output
-
-
-def run(client: Client, slug: str) -> Made:
-    result = client.run_model(slug, {"prompt": PROMPT})
-    return result.status, result.metrics.cost, result.output
-
-
-def save(image: str | bytes, stem: Path) -> Path:
-    if isinstance(image, str):
-        # A client of its own, so that the key stays with the service.
-        with httpx.stream("GET", image, timeout=30) as response:
-            response.raise_for_status()
-            content = b""
-            for piece in response.iter_bytes():
-                content += piece
-                if len(content) > LARGEST_IMAGE:
-                    raise ValueError(f"{image} is larger than {LARGEST_IMAGE} bytes")
-        suffix = mimetypes.guess_extension(response.headers.get("content-type", "").partition(";")[0]) or ".bin"
-    else:
-        content, suffix = image, ".png" if image.startswith(b"\x89PNG") else ".jpg"
-    path = stem.with_name(stem.name + suffix)
-    path.write_bytes(content)
-    return path
 
 
 if __name__ == "__main__":

@@ -102,6 +102,10 @@ POLL_INTERVAL_SECONDS = 1.0
 """Between two polls, as the vendor recommends."""
 POLL_DEADLINE_SECONDS = 600
 """From submission until polling stops, as the vendor recommends."""
+JOB_RETENTION_SECONDS = 3600
+"""Until a job's status and result are gone."""
+IMAGE_RETENTION_SECONDS = 604800
+"""Until an image's address is gone."""
 
 
 def known_model(slug: str, parameters: Iterable[str]) -> Model:

@@ -188,6 +188,25 @@ class Views:
         return {key: amount(polling, key) for key in ("interval-seconds", "deadline-seconds")}
 
     @property
+    def job_retention(self) -> float:
+        """Seconds; the operations that read a job have to agree."""
+        operations = [self.with_role(role) for role in ("status", "result")]
+        places = [pointer("paths", operation.path, operation.method.lower()) for operation in operations]
+        retention, other = (sourced_number(self._contract.at(place), "x-retention-seconds") for place in places)
+        if retention != other:
+            raise GenerationError(f"{places[1]}/x-retention-seconds", f"{other} differs from {retention} of the status")
+        return retention
+
+    @property
+    def image_retention(self) -> float:
+        """Seconds; said once, by the schema of an image's URL."""
+        schemas: Node = self._components["schemas"]
+        found = [name for name, schema in schemas.items() if "x-retention-seconds" in schema]
+        if len(found) != 1:
+            raise GenerationError("#/components/schemas", f"expected one x-retention-seconds, found {len(found)}")
+        return sourced_number(schemas[found[0]], "x-retention-seconds")
+
+    @property
     def key(self) -> Node:
         ((name, scheme),) = self._components["securitySchemes"].items()
         place = pointer("components", "securitySchemes", name)

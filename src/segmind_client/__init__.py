@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from segmind_client import errors
-    from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle
+    from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle, JobUpdate
     from segmind_client.errors import InferenceFailed, InferenceTimeout, SegmindError
     from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
     from segmind_client.vendor import (
@@ -46,6 +46,7 @@ __all__ = [
     "InferenceFailed",
     "InferenceTimeout",
     "JobHandle",
+    "JobUpdate",
     "Result",
     "SegmindClient",
     "SegmindError",

@@ -18,8 +18,9 @@ from urllib.parse import urljoin, urlsplit
 
 import attrs
 
+from segmind_api.catalog import IMAGE_RETENTION_SECONDS
 from segmind_api.types import ApiRequest, ApiResponse
-from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved, NotSent, SegmindError
+from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved, NotSent, SegmindError, in_words
 from segmind_client.flows import Caller, Flow
 
 LARGEST_IMAGE = 50_000_000
@@ -32,7 +33,7 @@ LONGEST_STEM = 100
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = frozenset({404, 410})
-KEPT = "the service keeps images for seven days"
+KEPT = f"the service keeps images for {in_words(IMAGE_RETENTION_SECONDS)}"
 
 MEDIA_TYPE = re.compile(r"image/[a-z0-9+-]+(\.[a-z0-9+-]+)*")
 LENGTH = re.compile(r"[0-9]{1,18}")
@@ -44,11 +45,12 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 """Names that stand for devices on Windows, whatever their extension."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Image:
     """What a result says of its image: the image itself, or where it is."""
 
     content: bytes | None = None
+    """None while it is only where it is."""
     media_type: str = ""
     """Of the content."""
     address: str = ""
@@ -144,10 +146,12 @@ class MemorySink(ImageSink):
     """Keeps the image in memory."""
 
     content = b""
+    media_type = ""
 
     def discard(self) -> None: ...
 
-    def _open(self, media_type: str) -> None:  # noqa: ARG002  memory takes every type
+    def _open(self, media_type: str) -> None:
+        self.media_type = media_type
         self._pieces = io.BytesIO()
 
     def _put(self, piece: bytes) -> None:

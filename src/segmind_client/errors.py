@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from segmind_api.catalog import JOB_RETENTION_SECONDS
 from segmind_api.errors import InvalidParameter, SegmindError, UnreadableField
 from segmind_api.types import ApiResponse
 
@@ -62,6 +63,23 @@ __all__ = [
 ]
 
 
+LONGEST_MESSAGE = 1000
+"""Characters of what a service says, in a message; the answer has the rest."""
+
+
+def cut(text: str) -> str:
+    if len(text) <= LONGEST_MESSAGE:
+        return text
+    return f"{text[:LONGEST_MESSAGE]}… (the rest of {len(text)} characters is in `response`)"
+
+
+def in_words(seconds: float) -> str:
+    """A period in the largest unit that it is a whole number of."""
+    units = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
+    unit, size = next((unit, size) for unit, size in units.items() if seconds % size == 0 or size == 1)
+    return f"{seconds / size:g} {unit if seconds != size else unit[:-1]}"
+
+
 class MissingKey(SegmindError):
     """No key was given, neither as an argument nor by the environment."""
 
@@ -89,7 +107,7 @@ class UnreadableAnswer(SegmindError):
 class InferenceFailed(SegmindError):
     """The job ran and failed, a safety block included. Nothing was charged.
 
-    `status_body` is what the service sent.
+    `detail` is the service's own message, empty where it sent none; `status_body` is all that it sent.
     """
 
     def __init__(
@@ -102,6 +120,11 @@ class InferenceFailed(SegmindError):
     ) -> None:
         super().__init__(detail, response=response, request_id=request_id)
         self.status_body = status_body or {}
+
+    def __str__(self) -> str:
+        reason = cut(self.detail) or "the service does not say why"
+        job = f" (request {self.request_id})" if self.request_id else ""
+        return f"the job failed: {reason}; nothing was charged. Try again, or other parameters{job}"
 
 
 class InferenceTimeout(SegmindError):
@@ -165,9 +188,12 @@ class Forbidden(StatusError, status=403):
 
 
 class NotFound(StatusError, status=404):
-    """No such model, or no such job, or one whose hour of retention is over."""
+    """No such model, or no such job, or one whose retention is over."""
 
-    advice = "check the slug or the request id; a job is kept for an hour, its result comes with its end: wait() waits"
+    advice = (
+        f"check the slug or the request id; a job is kept for {in_words(JOB_RETENTION_SECONDS)}, its result comes with "
+        f"its end: wait() waits"
+    )
 
 
 class MethodNotAllowed(StatusError, status=405):

@@ -35,6 +35,7 @@ from segmind_client.errors import (
     SegmindError,
     StatusError,
     UnreadableAnswer,
+    cut,
 )
 from segmind_client.options import Options
 from segmind_client.polling import Latencies, duration, every
@@ -258,7 +259,7 @@ class Caller:
                 watch.bear(error)
                 continue
             if status.get("status") == "FAILED":
-                raise job_failed(status, None, watch.request_id)
+                raise job_failed(status, status.response, watch.request_id)
             watch.trouble = None
             if status.get("status") == "COMPLETED":
                 watch.ended = self.clocks.monotonic() - watch.submitted
@@ -271,8 +272,7 @@ class Caller:
         watch = self.watch(request_id, submission)
         try:
             while True:
-                status = yield from self.poll(watch)
-                if status.get("status") == "COMPLETED":
+                if (yield from self.poll(watch)).get("status") == "COMPLETED":
                     try:
                         result = yield from self.result(request_id, until=watch.until)
                     except SegmindError as error:
@@ -291,8 +291,9 @@ class Caller:
             raise
 
     def run(self, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
-        job = yield from self.submit(model, parameters)
-        return (yield from self.wait(job.request_id, Submission(model, self.clocks.monotonic())))
+        # Of the answers, only the id is kept while the job runs: many may run at the same time.
+        request_id = (yield from self.submit(model, parameters)).request_id
+        return (yield from self.wait(request_id, Submission(model, self.clocks.monotonic())))
 
 
 def backoff(attempt: int) -> float:
@@ -366,7 +367,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
 def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
     detail = body.get("error")
     return InferenceFailed(
-        f"the job failed: {detail if isinstance(detail, str) else 'the service does not say why'}",
+        detail if isinstance(detail, str) else "",
         response=response,
         request_id=request_id,
         status_body=body,
@@ -389,7 +390,7 @@ def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | 
     if not says_failed and not 400 <= answer.status < 500:
         problem = answer.problem or f"the answer was {answer.status}, not from the service itself"
         if message is not None:
-            problem = f"the answer was {answer.status}: {message}"
+            problem = f"the answer was {answer.status}: {cut(message)}"
         raise may_have_been_accepted(request, problem, answer.response)
     return expect(answer, None)
 
@@ -418,7 +419,7 @@ def status_error(response: ApiResponse, *, problem: str | None, request_id: str 
     detail = error_message(response) or problem or "no message"
     kind = StatusError.by_status.get(response.status, StatusError)
     return kind(
-        f"{response.status} from the service: {detail} ({kind.advice})", response=response, request_id=request_id
+        f"{response.status} from the service: {cut(detail)} ({kind.advice})", response=response, request_id=request_id
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
 import attrs
@@ -30,6 +30,8 @@ AROUND = (0.6, 0.8, 1.0, 1.25, 1.6)
 
 DURATIONS_KEPT = 32
 """Of each model, the last ones."""
+PLANNED_EVERY = 4
+"""So many durations change a schedule; planning takes longer than a call."""
 MODELS_KEPT = 64
 
 
@@ -54,37 +56,60 @@ class PollSchedule:
         return min(max(best - age, SHORTEST), longest)
 
 
+@attrs.define
+class Learned:
+    """How long the last jobs of one model took, and the schedule that follows."""
+
+    durations: deque[float] = attrs.field(factory=lambda: deque(maxlen=DURATIONS_KEPT))
+    schedule: PollSchedule | None = None
+    since: int = 0
+    """Durations that the schedule does not know of."""
+
+    def take(self, seconds: float) -> None:
+        self.durations.append(seconds)
+        self.since += 1
+        if self.since == PLANNED_EVERY or len(self.durations) <= ENOUGH:
+            self.schedule = None
+
+    def plan(self, typical: float | None) -> PollSchedule:
+        self.since = 0
+        if len(self.durations) >= ENOUGH:
+            return PollSchedule(best_times(self.durations), at_once=False)
+        if typical is None:
+            return PollSchedule()
+        times = best_times([seconds * multiple for seconds in (typical, *self.durations) for multiple in AROUND])
+        return PollSchedule(times, at_once=not self.durations)
+
+
 class Latencies:
     """How long the last jobs of each model took, as far as one client has seen; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._durations: dict[str, deque[float]] = {}
+        self._models: dict[str, Learned] = {}
         self._lock = Lock()
 
     def learn(self, slug: str, seconds: float) -> None:
         with self._lock:
-            durations = self._durations.pop(slug, None) or deque(maxlen=DURATIONS_KEPT)
-            durations.append(seconds)
-            self._durations[slug] = durations
-            if len(self._durations) > MODELS_KEPT:
-                del self._durations[next(iter(self._durations))]
+            self._of(slug).take(seconds)
 
     def schedule(self, model: Model | None) -> PollSchedule:
         """For a job of this model, or of one that is not known."""
         if model is None:
             return PollSchedule()
         with self._lock:
-            learned = list(self._durations.get(model.slug, ()))
-        if len(learned) >= ENOUGH:
-            return PollSchedule(best_times(learned), at_once=False)
-        if model.typical_latency_seconds is None:
-            return PollSchedule()
-        known = [model.typical_latency_seconds, *learned]
-        times = best_times([seconds * multiple for seconds in known for multiple in AROUND])
-        return PollSchedule(times, at_once=not learned)
+            learned = self._of(model.slug)
+            learned.schedule = learned.schedule or learned.plan(model.typical_latency_seconds)
+            return learned.schedule
+
+    def _of(self, slug: str) -> Learned:
+        learned = self._models.pop(slug, None) or Learned()
+        self._models[slug] = learned
+        if len(self._models) > MODELS_KEPT:
+            del self._models[next(iter(self._models))]
+        return learned
 
 
-def best_times(durations: Sequence[float]) -> tuple[float, ...]:
+def best_times(durations: Iterable[float]) -> tuple[float, ...]:
     """The ages at which polls would have cost least, had jobs taken so long."""
     ends = sorted(durations)
     # One plan for the first none, one, two … of the jobs. The last poll of a plan is at the end of its last job, and

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,46 @@ from urllib.parse import unquote, urlsplit
 import attrs
 from anyio import to_thread
 
+from segmind_api.catalog import JOB_RETENTION_SECONDS
 from segmind_api.headers import ResponseHeaders
 from segmind_api.models import GenerationOutput, JobResult
 from segmind_api.types import ApiResponse, as_string
 from segmind_client.downloads import FileSink, Image, ImageSink, MemorySink, fetch, is_address, media_type_of, shown
 from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.errors import NoClient, NoImage
+from segmind_client.errors import NoClient, NoImage, in_words
 from segmind_client.flows import Caller
 
 
-class Savable(ABC):
-    """An image, or the address of one, that can be saved."""
+class Pictured(ABC):
+    """What has an image, at hand or at an address."""
 
     _caller: Caller | None
+
+    @cached_property
+    def _image(self) -> Image:
+        return self._find_image()
+
+    @abstractmethod
+    def _find_image(self) -> Image: ...
+
+
+class Savable(Pictured):
+    """An image, or the address of one, that can be saved."""
+
     _driver: SyncDriver | None
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the image, the first where there are several; fetched when first asked for, then kept.
+
+        Raises DownloadFailed, NoImage and NoClient.
+        """
+        image = self._image
+        if image.content is None:
+            with MemorySink() as sink:
+                self._fill(sink, image)
+                image.content, image.media_type = sink.content, sink.media_type
+        return image.content
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Saves the image, the first where there are several, and gives the path of the file.
@@ -37,19 +63,10 @@ class Savable(ABC):
         `overwrite`. A file is written as a whole or not at all. Raises FileExists, NotSaved, DownloadFailed,
         NoImage and NoClient.
         """
-        image = self._image()
+        image = self._image
         with FileSink(Path(path), image.names, overwrite=overwrite) as sink:
             self._fill(sink, image)
             return sink.target
-
-    def download(self) -> bytes:
-        """The bytes of the image, the first where there are several; fetched each time unless they are at hand.
-
-        Raises DownloadFailed, NoImage and NoClient.
-        """
-        with MemorySink() as sink:
-            self._fill(sink, self._image())
-            return sink.content
 
     def _fill(self, sink: ImageSink, image: Image) -> None:
         if image.content is not None:
@@ -59,28 +76,31 @@ class Savable(ABC):
         else:
             self._driver.carry_out(fetch(self._caller, image, sink))
 
-    @abstractmethod
-    def _image(self) -> Image: ...
 
-
-class AsyncSavable(ABC):
+class AsyncSavable(Pictured):
     """`Savable` with `await`."""
 
-    _caller: Caller | None
     _driver: AsyncDriver | None
+
+    @property
+    def content(self) -> Coroutine[Any, Any, bytes]:
+        """The bytes of the image, as `Savable.content` has them: `await result.content`."""
+        return self._content()
 
     async def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Saves the image and gives the path of the file, as `Savable.save` does."""
-        image = self._image()
+        image = self._image
         with FileSink(Path(path), image.names, overwrite=overwrite) as sink:
             await self._fill(sink, image)
             return sink.target
 
-    async def download(self) -> bytes:
-        """The bytes of the image, as `Savable.download` gives them."""
-        with MemorySink() as sink:
-            await self._fill(sink, self._image())
-            return sink.content
+    async def _content(self) -> bytes:
+        image = self._image
+        if image.content is None:
+            with MemorySink() as sink:
+                await self._fill(sink, image)
+                image.content, image.media_type = sink.content, sink.media_type
+        return image.content
 
     async def _fill(self, sink: ImageSink, image: Image) -> None:
         if image.content is not None:
@@ -90,16 +110,13 @@ class AsyncSavable(ABC):
         else:
             await self._driver.carry_out(fetch(self._caller, image, sink))
 
-    @abstractmethod
-    def _image(self) -> Image: ...
-
 
 class ResultFields(JobResult):
     """A `JobResult` that knows its image."""
 
     @property
     def image_url(self) -> str | None:
-        """Where the image can be fetched without a key, for seven days; None where there is none."""
+        """Where the image can be fetched without a key, while the service keeps it; None where there is no address."""
         return image_url_of(self)
 
     @property
@@ -107,7 +124,7 @@ class ResultFields(JobResult):
         """What the job cost, in credits (US dollars)."""
         return self.metrics.cost
 
-    def _image(self) -> Image:
+    def _find_image(self) -> Image:
         return image_at(self, self.image_url, as_string(self.get("request_id")))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -145,35 +162,18 @@ class GenerationFields:
     _caller: Caller | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
-    def status_code(self) -> int:
-        return self.response.status
-
-    @property
     def headers(self) -> ResponseHeaders:
         """The headers; `headers.cost` and `headers.remaining_credits` are in US dollars."""
         return self.response.headers
 
     @property
     def content_type(self) -> str:
-        """The media type of `content`, such as image/png."""
+        """The media type of what came, such as image/png."""
         return media_type_of(self.response)
 
     @property
-    def content(self) -> bytes:
-        """The body as it came: the image only where `output` is its bytes, see `download`."""
-        return self.response.content
-
-    @property
-    def text(self) -> str:
-        return self.content.decode(errors="replace")
-
-    def json(self) -> Any:
-        """The body as JSON. Raises ValueError where it is none."""
-        return json.loads(self.content)
-
-    @property
     def image_url(self) -> str | None:
-        """Where the image can be fetched without a key, for seven days; None where there is no address."""
+        """Where the image can be fetched without a key, while the service keeps it; None where there is no address."""
         if isinstance(self.output, str):
             text = self.output.strip()
             return text if is_address(text) else None
@@ -184,7 +184,7 @@ class GenerationFields:
         """What the call cost, in credits (US dollars); None where the service does not say."""
         return self.headers.cost
 
-    def _image(self) -> Image:
+    def _find_image(self) -> Image:
         request_id = self.headers.request_id
         if isinstance(self.output, bytes):
             names = (request_id,) if request_id else ()
@@ -233,6 +233,7 @@ def image_at(fields: JobResult | GenerationOutput | str, address: str | None, re
 def no_client(image: Image) -> NoClient:
     return NoClient(
         f"this result is a copy or was unpickled, and has no client to fetch its image with: fetch "
-        f"{shown(image.address)} by other means, or within an hour the result again, with job(request_id).result()",
+        f"{shown(image.address)} by other means, or within {in_words(JOB_RETENTION_SECONDS)} of its submission the "
+        f"result again, with job(request_id).result()",
         request_id=image.request_id,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 from functools import lru_cache
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from segmind_api.calls import typed_function, typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.models import JobStatus, SubmittedJob
+from segmind_api.headers import ResponseHeaders
+from segmind_api.models import JobResult, JobStatus, SubmittedJob
 from segmind_client.clients import BASE_URL_VARIABLE, Client, JobHandle
+from segmind_client.errors import InferenceFailed
 from segmind_client.options import READ_SECONDS
 from segmind_client.results import Generation, Result
 
@@ -49,10 +52,47 @@ class AsyncJob:
         return self._handle.wait(deadline=timeout, interval=interval)
 
     def status(self) -> JobStatus:
-        return self._handle.status()
+        """How far the job is; also that it failed, which is no error here."""
+        try:
+            return self._handle.status()
+        except InferenceFailed as error:
+            return JobStatus(error.status_body, error.response)
 
     def result(self) -> Result:
-        return self._handle.result()
+        """The result of a job that has completed; also what the service says of one that failed."""
+        try:
+            return self._handle.result()
+        except InferenceFailed as error:
+            return Result(JobResult(error.status_body, error.response))
+
+
+class Response:
+    """The answer to one v1 call, with the names that the vendor's users know from httpx."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        """What else can be done with it: `save`, `image_url`, `cost`."""
+
+    @property
+    def status_code(self) -> int:
+        return self.generation.response.status
+
+    @property
+    def headers(self) -> ResponseHeaders:
+        return self.generation.headers
+
+    @property
+    def content(self) -> bytes:
+        """The body as it came."""
+        return self.generation.response.content
+
+    @property
+    def text(self) -> str:
+        return self.content.decode(errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError where it is none."""
+        return json.loads(self.content)
 
 
 class SegmindClient(Client):
@@ -70,9 +110,9 @@ class SegmindClient(Client):
         return self.run_model(slug, params)
 
     @typed_method
-    def run_sync(self, slug: str, /, **params: Any) -> Generation:
+    def run_sync(self, slug: str, /, **params: Any) -> Response:
         """One blocking call (v1). Every keyword goes into the body."""
-        return self.generate_model(slug, params)
+        return Response(self.generate_model(slug, params))
 
     @typed_method
     def submit_async(self, slug: str, /, **params: Any) -> AsyncJob:
@@ -87,9 +127,9 @@ def run(slug: str, /, **params: Any) -> Result:
 
 
 @typed_function
-def run_sync(slug: str, /, **params: Any) -> Generation:
+def run_sync(slug: str, /, **params: Any) -> Response:
     """One blocking call (v1). Every keyword goes into the body."""
-    return default_client().generate_model(slug, params)
+    return Response(default_client().generate_model(slug, params))
 
 
 @typed_function

@@ -264,10 +264,10 @@ def chunked_and_cut_off() -> Iterator[bytes]:
 
 
 NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
-    "fewer bytes than announced": (answer(length=len(PICTURE) + 1), "seven days"),
-    "chunks that end too early": (chunked_and_cut_off, "seven days"),
-    "no answer at all": (b"", "seven days"),
-    "no HTTP": (b"SSH-2.0-OpenSSH\r\n", "seven days"),
+    "fewer bytes than announced": (answer(length=len(PICTURE) + 1), "7 days"),
+    "chunks that end too early": (chunked_and_cut_off, "7 days"),
+    "no answer at all": (b"", "7 days"),
+    "no HTTP": (b"SSH-2.0-OpenSSH\r\n", "7 days"),
     "more bytes than are taken": (endless, "larger than 100000 bytes"),
     "more bytes announced than are taken": (answer(length=100_001), "larger than 100000 bytes"),
     "nothing": (answer(b""), "no image came but nothing"),
@@ -277,8 +277,8 @@ NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
     "something untyped": (answer(content_type=""), "no image came but something untyped"),
     "a type that is a path": (answer(content_type="image/../../png"), "no image came but image/"),
     "something compressed": (answer(content_encoding="gzip"), "compressed"),
-    "404": (answer(b"", status=404), "no longer: the service keeps images for seven days"),
-    "410": (answer(b"", status=410), "no longer: the service keeps images for seven days"),
+    "404": (answer(b"", status=404), "no longer: the service keeps images for 7 days"),
+    "410": (answer(b"", status=410), "no longer: the service keeps images for 7 days"),
     "403": (answer(b"", status=403), "answered 403 instead of the image"),
     "500": (answer(b"", status=500), "answered 500 instead of the image"),
     "a part": (answer(status=206), "answered 206 instead of the image"),

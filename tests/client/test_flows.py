@@ -240,7 +240,9 @@ def test_trouble_while_polling_does_not_end_the_job(outcomes: list[Outcome]) -> 
 def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
     with pytest.raises(InferenceFailed) as raised:
         wait_through([state("PROCESSING"), FAILED])
-    assert raised.value.detail == "the job failed: blocked"
+    assert str(raised.value).startswith("the job failed: blocked; nothing was charged")
+    assert str(raised.value).endswith(f"(request {REQUEST_ID})")
+    assert raised.value.detail == "blocked"
     assert raised.value.status_body["status"] == "FAILED"
     assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 422)
 

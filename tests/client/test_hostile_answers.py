@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import iscoroutine
 from typing import Any, TypeGuard
 
 import anyio
@@ -20,9 +21,9 @@ from segmind_api.headers import ResponseHeaders
 from segmind_api.types import ApiResponse, ResponseObject
 from segmind_client import AsyncClient, Client
 from segmind_client.clients import AsyncJobHandle, JobHandle
-from segmind_client.errors import SegmindError
+from segmind_client.errors import LONGEST_MESSAGE, InferenceTimeout, SegmindError
 from segmind_client.options import Options
-from segmind_client.results import GenerationFields
+from segmind_client.results import AsyncSavable, GenerationFields
 from tests.client.clock import pause_clock
 
 BASE_URL = "https://service.example"
@@ -93,7 +94,10 @@ def check(name: str, answers: list[Answer]) -> None:
         transport = httpx.MockTransport(Service(answers).serve)
         async with AsyncClient("key", base_url=BASE_URL, transport=transport, deadline=DEADLINE) as it:
             try:
-                read(await call(it))
+                came = await call(it)
+                read(came)
+                if isinstance(came, AsyncSavable):
+                    read(await came.content)
             except SegmindError as error:
                 read(error)
 
@@ -118,7 +122,10 @@ def read(thing: Any) -> None:
         if name.startswith("_") or callable(getattr(type(thing), name, None)):
             continue
         with suppress(SegmindError):
-            read(getattr(thing, name))
+            value = getattr(thing, name)
+            if iscoroutine(value):
+                value.close()
+            read(value)
 
 
 def is_tuple(thing: object) -> TypeGuard[tuple[Any, ...]]:
@@ -157,6 +164,26 @@ def test_an_odd_body_is_an_error_of_the_clients(body: bytes, status: int) -> Non
     for name in CALLS:
         check(name, [Answer(status, JSON, body)])
     check("run", [SUBMITTED, COMPLETED, Answer(status, JSON, body)])
+
+
+@pytest.mark.parametrize("status", [422, 500, 502, 504])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_long_message_is_cut_in_the_error_and_whole_in_its_answer(name: str, status: int) -> None:
+    text = "a" * 100_000
+    body = json.dumps({"request_id": REQUEST_ID, "status": "FAILED", "metrics": {}, "error": text}).encode()
+    transport = httpx.MockTransport(Service([Answer(status, JSON, body)]).serve)
+    with (
+        pause_clock(),
+        Client("key", base_url=BASE_URL, transport=transport, deadline=0) as client,
+        pytest.raises(SegmindError) as raised,
+    ):
+        CALLS[name][1](client)
+    assert "a" * LONGEST_MESSAGE in str(raised.value)
+    assert len(str(raised.value)) < LONGEST_MESSAGE + 500
+    cause = raised.value.__cause__ if isinstance(raised.value, InferenceTimeout) else raised.value
+    assert isinstance(cause, SegmindError)
+    assert cause.response is not None
+    assert text in cause.response.content.decode()
 
 
 @pytest.mark.parametrize("status", [200, 500])

@@ -29,6 +29,7 @@ from segmind_client import (
     errors,
 )
 from segmind_client.clients import BASE_URL_VARIABLE
+from segmind_client.errors import in_words
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 
 SLUG = next(iter(MODELS))
@@ -61,12 +62,12 @@ def make(request: pytest.FixtureRequest) -> Make:
     def made(method: str, path: Path) -> Made:
         with Client() as client:
             result = getattr(client, method)(SLUG, PARAMETERS)
-            return result, result.download(), result.save(path)
+            return result, result.content, result.save(path)
 
     async def awaited(method: str, path: Path) -> Made:
         async with AsyncClient() as client:
             result = await getattr(client, method)(SLUG, PARAMETERS)
-            return result, await result.download(), await result.save(path)
+            return result, await result.content, await result.save(path)
 
     def made_by_await(method: str, path: Path) -> Made:
         return anyio.run(awaited, method, path, backend=request.param)
@@ -114,7 +115,7 @@ class TestResult:
         with Client() as client:
             result = client.run_model(SLUG, PARAMETERS)
             clock.advance(days=7)
-            with pytest.raises(errors.DownloadFailed, match="seven days") as raised:
+            with pytest.raises(errors.DownloadFailed, match="7 days") as raised:
                 result.save(tmp_path)
         assert raised.value.status == 404
         assert raised.value.request_id == result.request_id
@@ -144,7 +145,7 @@ class TestGeneration:
     @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
     def test_with_the_image_at_hand_fetches_nothing(self, make: Make, double: Double, tmp_path: Path) -> None:
         generation, content, _ = make("generate_model", tmp_path)
-        assert generation.output == generation.content == content
+        assert generation.output == content
         assert generation.image_url is None
         assert [call.operation_id for call in double.requests()] == ["generateImagen"]
 
@@ -178,7 +179,7 @@ def test_what_holds_no_image_says_so(result: Result | Generation, tmp_path: Path
     with pytest.raises(errors.NoImage, match="there is no image to save"):
         result.save(tmp_path)
     with pytest.raises(errors.NoImage):
-        result.download()
+        _ = result.content
 
 
 def test_the_address_may_stand_among_the_images_only() -> None:
@@ -225,9 +226,26 @@ class TestPickling:
         async def use() -> bytes:
             async with AsyncClient() as client:
                 generation = await client.generate_model(SLUG, PARAMETERS)
-            return await copy.copy(generation).download()
+            return await copy.copy(generation).content
 
         assert anyio.run(use).startswith(PNG)
+
+
+@pytest.mark.parametrize("method", ["run_model", "generate_model"])
+def test_content_is_fetched_once_and_kept(method: str, tmp_path: Path) -> None:
+    with Client() as client:
+        result = getattr(client, method)(SLUG, PARAMETERS)
+        content = result.content
+    assert result.content == content == result.save(tmp_path / "cabin.png").read_bytes()
+
+    async def use() -> None:
+        async with AsyncClient() as client:
+            result = await getattr(client, method)(SLUG, PARAMETERS)
+            content = await result.content
+        assert await result.content == content
+        assert (await result.save(tmp_path / "teapot.png")).read_bytes() == content
+
+    anyio.run(use)
 
 
 def test_a_closed_client_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
@@ -264,6 +282,21 @@ def test_an_error_survives_pickling_and_is_what_python_would_raise(
     assert (str(restored), restored.status, restored.request_id) == ("no (request id)", 404, "id")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3600, "1 hour"),
+        (604800, "7 days"),
+        (5400, "90 minutes"),
+        (61, "61 seconds"),
+        (1, "1 second"),
+        (0.5, "0.5 seconds"),
+    ],
+)
+def test_a_period_is_put_into_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
 SURFACES = [(Client, AsyncClient), (JobHandle, AsyncJobHandle), (Result, AsyncResult), (Generation, AsyncGeneration)]
 
 
@@ -285,7 +318,7 @@ def test_what_is_awaited_is_what_may_call_the_service(sync: type, awaited: type)
         return {name for name, member in inspect.getmembers(kind) if inspect.iscoroutinefunction(member)}
 
     calls = {"run", "submit", "generate", "run_model", "submit_model", "generate_model", "credits", "close"}
-    calls |= {"status", "result", "wait", "save", "download"}
+    calls |= {"status", "result", "wait", "save"}
     assert {name for name in coroutines(awaited) if not name.startswith("_")} == {
         name for name, member in inspect.getmembers(awaited) if name in calls and inspect.isfunction(member)
     }

@@ -21,7 +21,7 @@ import trio
 import trio.testing
 
 from segmind_client import AsyncClient, Client, transport
-from segmind_client.errors import InvalidParameter, NoClient
+from segmind_client.errors import InvalidParameter, NoClient, NotSent
 from segmind_client.transport import AsyncSender, Sender, tls_context
 
 KEY = {"x-api-key": "SG_5ec4e75ec4e75ec4"}
@@ -48,7 +48,9 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.observer.seen.append((self.command, self.path, dict(self.headers)))
         body = self.observer.body
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        head = (
+            f"HTTP/1.1 {self.observer.status_line}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        )
         answer = f"{head}{self.observer.extra_head}\r\n".encode() + body
         self.wfile.write(answer[: self.observer.before_gate])
         self.observer.note(arrived=1)
@@ -74,6 +76,7 @@ class Server(ThreadingHTTPServer):
         self.gate.set()
         self.body = b"{}"
         self.extra_head = ""
+        self.status_line = "200 OK"
         self.hangs_up = False
         self.before_gate = 0
         """Bytes of an answer that are sent while the gate is shut."""
@@ -485,6 +488,23 @@ class TestProxies:
         server.hangs_up = True
         play_sync("https://service.example", (1,), 1.0)
         assert KEY["x-api-key"] not in str(server.seen)
+
+    def test_one_that_refuses_the_tunnel_was_sent_no_submit(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", server.address)
+        server.status_line = "407 Proxy Authentication Required"
+        refused = pytest.raises(NotSent, match=r"nothing was sent .*407")
+        with Client("SG_1", base_url="https://service.example", attempts=1) as client, refused:
+            client.submit_model("any", {})
+
+        async def submit() -> None:
+            async with AsyncClient("SG_1", base_url="https://service.example", attempts=1) as client:
+                with pytest.raises(NotSent, match=r"nothing was sent .*407"):
+                    await client.submit_model("any", {})
+
+        anyio.run(submit)
+        assert [method for method, _, _ in server.seen] == ["CONNECT"] * 2
 
     def test_none_is_used_for_a_host_that_the_environment_excepts(
         self, server: Server, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ import pytest
 from generator.contract import is_list, is_mapping
 from tests.contract.test_facts import (
     GENERATED_HEADERS,
+    IMAGE_URL,
     KEY,
     MODELS,
     PATHS,
@@ -68,6 +69,10 @@ def claims_of_catalog(package: str) -> Iterator[Claim]:
     polling = PATHS[STATUS_PATH]["get"]["x-polling"]
     yield "polling has its interval", polling["interval-seconds"] == catalog.POLL_INTERVAL_SECONDS
     yield "polling has its deadline", polling["deadline-seconds"] == catalog.POLL_DEADLINE_SECONDS
+    job_retention = {PATHS[path]["get"]["x-retention-seconds"]["value"] for path in (STATUS_PATH, RESULT_PATH)}
+    yield "jobs have their retention", job_retention == {catalog.JOB_RETENTION_SECONDS}
+    image_retention = IMAGE_URL["x-retention-seconds"]["value"]
+    yield "images have their retention", image_retention == catalog.IMAGE_RETENTION_SECONDS
     yield "the server is known", client.BASE_URL == SERVER
     yield "the header of the key is known", KEY["name"] == client.API_KEY_HEADER
     yield "the variable of the key is known", KEY["x-key-variable"] == client.API_KEY_VARIABLE

@@ -101,6 +101,12 @@ REFUSED = {
     "a price below nothing": ("value: 0.02", "value: -1", "x-price-usd/value: expected a number of 0 or more"),
     "an interval that is no number": ("interval-seconds: 1.0", "interval-seconds: soon", "x-polling/interval-seconds"),
     "a retention that is no number": ("value: 3600", "value: an hour", "x-retention-seconds/value"),
+    "jobs with two retentions": (
+        "x-retention-seconds: *job-retention",
+        "x-retention-seconds: {value: 60, source: page}",
+        "#/paths/~1v2~1requests~1{request_id}/get/x-retention-seconds: 60 differs from 3600",
+    ),
+    "images without a retention": ("      x-retention-seconds: {value: 604800, source: guide}\n", "", "expected one"),
     "an extension that nobody knows": ("      x-source: sample", "      x-sourc: sample", "x-sourc: is none of"),
     "bounds that cross": (
         "maximum: 1024",

@@ -10,6 +10,7 @@ from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobStatus
 
 import segmind_client as segmind
 from segmind_client import AsyncClient, AsyncGeneration, AsyncJobHandle, AsyncResult, Client, Generation, JobHandle, Result
+from segmind_client.vendor import Response
 
 
 def sync_calls(client: Client) -> None:
@@ -19,7 +20,7 @@ def sync_calls(client: Client) -> None:
     assert_type(client.run("imagen-4-ultra", prompt="x", seed=-1).output, str)
     assert_type(client.run_model("some-other-model", {"anything": 1}), Result)
     assert_type(client.run("imagen-4", prompt="x").save("x.png", overwrite=True), Path)
-    assert_type(client.generate("imagen-4", prompt="x").download(), bytes)
+    assert_type(client.generate("imagen-4", prompt="x").content, bytes)
     client.run("imagen-4", prompt="x", aspect="4:3")  # rejected
     client.run("imagen-4", prompt="x", width=512)  # rejected
     client.run("imagen-4", prompt="x", aspect_ratio="2:1")  # rejected
@@ -40,7 +41,7 @@ async def async_calls(client: AsyncClient) -> None:
     assert_type(await client.generate("imagen-4-fast", prompt="x", width=512), AsyncGeneration)
     assert_type(await client.run_model("some-other-model", {"anything": 1}), AsyncResult)
     assert_type(await (await client.run("imagen-4", prompt="x")).save("x.png", overwrite=True), Path)
-    assert_type(await (await client.generate("imagen-4", prompt="x")).download(), bytes)
+    assert_type(await (await client.generate("imagen-4", prompt="x")).content, bytes)
     await client.run("imagen-4", prompt="x", aspect="4:3")  # rejected
     await client.run("imagen-4", prompt="x", aspect_ratio="2:1")  # rejected
     await client.run("imagen-4-fast", prompt="x", width="512")  # rejected
@@ -52,7 +53,7 @@ async def async_calls(client: AsyncClient) -> None:
 
 def vendor_calls() -> None:
     assert_type(segmind.run("imagen-4", prompt="x"), Result)
-    assert_type(segmind.run_sync("imagen-4", prompt="x"), Generation)
+    assert_type(segmind.run_sync("imagen-4", prompt="x"), Response)
     segmind.submit_async("imagen-4", prompt="x").wait(timeout=3, interval=0.5)
     segmind.run("imagen-4", promt="x")  # rejected
     segmind.run_sync("imagen-4")  # rejected
