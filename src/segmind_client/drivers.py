@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, closing
+from contextlib import closing
 from inspect import GEN_SUSPENDED, getgeneratorstate
 from typing import TypeVar, cast
 
@@ -23,13 +23,14 @@ from segmind_client.transport import (
     AsyncSender,
     BorrowedAsyncClient,
     BorrowedClient,
+    Requests,
     Sender,
+    pieces_of,
     tls_context,
 )
 
 T = TypeVar("T")
 Outcome = ApiResponse | SegmindError
-RequestMaker = httpx.Client | httpx.AsyncClient | Sender | AsyncSender | BorrowedClient | BorrowedAsyncClient
 
 NEVER_SENT = (
     httpx.ConnectError,
@@ -89,10 +90,11 @@ class AsyncImages:
 
     async def stream(self, step: Send, into: Sink) -> ApiResponse:
         http = self._client()
-        async with aclosing(await http.send(image_request(http, step), stream=True)) as response:
+        response = await http.send(image_request(http, step), stream=True)
+        async with pieces_of(response) as pieces:
             head = ApiResponse(response.status_code, response.headers, b"")
             if await to_thread.run_sync(into.begin, head):
-                async for piece in response.aiter_bytes():
+                async for piece in pieces:
                     await to_thread.run_sync(into.write, piece)
                 await to_thread.run_sync(into.end)
         return head
@@ -114,7 +116,7 @@ class AsyncImages:
 class SyncDriver:
     """Carries out flows on the calling thread."""
 
-    http: httpx.Client | Sender | BorrowedClient
+    http: Sender | BorrowedClient
     images: Images = attrs.field(factory=Images)
     sleep: Callable[[float], None] = time.sleep
     process: int = attrs.field(factory=os.getpid)
@@ -139,7 +141,7 @@ class SyncDriver:
         try:
             if step.into is not None:
                 return self.images.stream(step, step.into)
-            return api_response(self.http.send(request_of(self.http, step)))
+            return self.http.send(request_of(self.http, step))
         except httpx.HTTPError as error:
             return transport_error(error)
         except SegmindError as error:
@@ -150,7 +152,7 @@ class SyncDriver:
 class AsyncDriver:
     """Carries out flows under asyncio or trio."""
 
-    http: httpx.AsyncClient | AsyncSender | BorrowedAsyncClient
+    http: AsyncSender | BorrowedAsyncClient
     images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     process: int = attrs.field(factory=os.getpid)
@@ -175,7 +177,7 @@ class AsyncDriver:
         try:
             if step.into is not None:
                 return await self.images.stream(step, step.into)
-            return api_response(await self.http.send(request_of(self.http, step)))
+            return await self.http.send(request_of(self.http, step))
         except httpx.HTTPError as error:
             return transport_error(error)
         except SegmindError as error:
@@ -197,7 +199,7 @@ def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
     return flow.send(outcome) if isinstance(outcome, ApiResponse) else flow.throw(outcome)
 
 
-def request_of(client: RequestMaker, step: Send) -> httpx.Request:
+def request_of(client: Requests, step: Send) -> httpx.Request:
     return client.build_request(
         step.request.method, step.request.path, json=step.request.body, timeout=timeout_of(step)
     )
@@ -216,10 +218,6 @@ def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx
         )
     except httpx.InvalidURL as error:
         raise DownloadFailed(f"the address of the image cannot be called: {error}") from error
-
-
-def api_response(response: httpx.Response) -> ApiResponse:
-    return ApiResponse(response.status_code, response.headers, response.content)
 
 
 def transport_error(error: httpx.HTTPError) -> NotSent | ConnectionLost:

@@ -6,7 +6,8 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
@@ -15,7 +16,8 @@ from urllib.request import getproxies, proxy_bypass
 import anyio
 import httpx
 
-from segmind_client.errors import InvalidParameter, NoClient
+from segmind_api.types import ApiResponse
+from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient
 
 ConnectionT = TypeVar("ConnectionT")
 
@@ -25,6 +27,12 @@ IDLE_SECONDS = 4.0
 """For which a connection is kept without a call. Servers close theirs after 5 s or more, and a POST that meets the
 end of its connection may have been accepted.
 """
+LARGEST_BODY = 100_000_000
+"""Bytes of an answer's body, decoded."""
+BODY_SECONDS = 300.0
+"""For a body as a whole, looked at whenever a piece has come."""
+MOST_LEFT = 10_000
+"""Pieces that had been received of a body that is not read to its end."""
 SINGLE = httpx.Limits(max_connections=1, keepalive_expiry=IDLE_SECONDS)
 CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
 NONE_FREE = "no connection came free"
@@ -55,22 +63,16 @@ class Sender(Requests):
 
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: httpx.BaseTransport | None) -> None:
         super().__init__(base_url, headers)
-        self._transport = transport or Connections(environment_proxy(self.base_url))
+        self._carrier = Given(transport) if transport else Connections(environment_proxy(self.base_url))
 
-    def send(self, request: httpx.Request) -> httpx.Response:
+    def send(self, request: httpx.Request) -> ApiResponse:
         if self._closed:
             raise NoClient(CLOSED)
-        response = self._transport.handle_request(request)
-        try:
-            response.read()
-        except BaseException:
-            response.close()
-            raise
-        return response
+        return self._carrier.exchange(request)
 
     def close(self) -> None:
         self._closed = True
-        self._transport.close()
+        self._carrier.close()
 
 
 class AsyncSender(Requests):
@@ -78,23 +80,16 @@ class AsyncSender(Requests):
 
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> None:
         super().__init__(base_url, headers)
-        self._transport = transport or AsyncConnections(environment_proxy(self.base_url))
+        self._carrier = AsyncGiven(transport) if transport else AsyncConnections(environment_proxy(self.base_url))
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: httpx.Request) -> ApiResponse:
         if self._closed:
             raise NoClient(CLOSED)
-        response = await self._transport.handle_async_request(request)
-        try:
-            await response.aread()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
-            raise
-        return response
+        return await self._carrier.exchange(request)
 
     async def aclose(self) -> None:
         self._closed = True
-        await self._transport.aclose()
+        await self._carrier.aclose()
 
 
 class Borrowed(Requests):
@@ -119,8 +114,8 @@ class BorrowedClient(Borrowed):
         super().__init__(base_url, headers, client)
         self._send = client.send
 
-    def send(self, request: httpx.Request) -> httpx.Response:
-        return self._send(request, follow_redirects=False)
+    def send(self, request: httpx.Request) -> ApiResponse:
+        return whole(self._send(request, follow_redirects=False, stream=True))
 
     def close(self) -> None: ...
 
@@ -130,10 +125,32 @@ class BorrowedAsyncClient(Borrowed):
         super().__init__(base_url, headers, client)
         self._send = client.send
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        return await self._send(request, follow_redirects=False)
+    async def send(self, request: httpx.Request) -> ApiResponse:
+        return await async_whole(await self._send(request, follow_redirects=False, stream=True))
 
     async def aclose(self) -> None: ...
+
+
+class Given:
+    """A transport that the caller gave, with connections of its own."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+        self.close = transport.close
+
+    def exchange(self, request: httpx.Request) -> ApiResponse:
+        return whole(self._transport.handle_request(request))
+
+
+class AsyncGiven:
+    """`Given` with `await`."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self.aclose = transport.aclose
+
+    async def exchange(self, request: httpx.Request) -> ApiResponse:
+        return await async_whole(await self._transport.handle_async_request(request))
 
 
 class Idle(Generic[ConnectionT]):
@@ -168,7 +185,7 @@ class Idle(Generic[ConnectionT]):
         return None
 
 
-class Connections(httpx.BaseTransport):
+class Connections:
     """A pool for each connection, since what httpx's own pool does is quadratic in its connections."""
 
     def __init__(self, proxy: httpx.Proxy | None) -> None:
@@ -176,29 +193,27 @@ class Connections(httpx.BaseTransport):
         self._line = threading.Lock()
         self._free = threading.Semaphore(CONNECTIONS)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def exchange(self, request: httpx.Request) -> ApiResponse:
         # Only the first in line is timed: how long the others wait says nothing about the service.
         with self._line:
             if not self._free.acquire(timeout=pool_seconds(request)):
                 raise httpx.PoolTimeout(NONE_FREE)
         try:
             self._close_outdated()
-            return self._exchange(request, self._idle.take())
+            return self._exchange_over(self._idle.take(), request)
         finally:
             self._free.release()
 
-    def _exchange(self, request: httpx.Request, connection: httpx.HTTPTransport) -> httpx.Response:
+    def _exchange_over(self, connection: httpx.HTTPTransport, request: httpx.Request) -> ApiResponse:
         try:
-            response = connection.handle_request(request)
-            content = b"".join(cast(httpx.SyncByteStream, response.stream))
-            response.close()
+            response = whole(connection.handle_request(request))
         except BaseException:
             connection.close()
             raise
         self._idle.keep(connection)
         if self._idle.closed:
             self._close_outdated()
-        return httpx.Response(response.status_code, headers=response.headers, content=content)
+        return response
 
     def _close_outdated(self) -> None:
         while connection := self._idle.outdated():
@@ -209,7 +224,7 @@ class Connections(httpx.BaseTransport):
         self._close_outdated()
 
 
-class AsyncConnections(httpx.AsyncBaseTransport):
+class AsyncConnections:
     """`Connections` with `await`."""
 
     def __init__(self, proxy: httpx.Proxy | None) -> None:
@@ -217,7 +232,7 @@ class AsyncConnections(httpx.AsyncBaseTransport):
         self._line = anyio.Lock(fast_acquire=True)
         self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: httpx.Request) -> ApiResponse:
         async with self._line:
             with anyio.move_on_after(pool_seconds(request)) as first_in_line:
                 await self._free.acquire()
@@ -225,15 +240,13 @@ class AsyncConnections(httpx.AsyncBaseTransport):
             raise httpx.PoolTimeout(NONE_FREE)
         try:
             await self._close_outdated()
-            return await self._exchange(request, self._idle.take())
+            return await self._exchange_over(self._idle.take(), request)
         finally:
             self._free.release()
 
-    async def _exchange(self, request: httpx.Request, connection: httpx.AsyncHTTPTransport) -> httpx.Response:
+    async def _exchange_over(self, connection: httpx.AsyncHTTPTransport, request: httpx.Request) -> ApiResponse:
         try:
-            response = await connection.handle_async_request(request)
-            content = b"".join([part async for part in cast(httpx.AsyncByteStream, response.stream)])
-            await response.aclose()
+            response = await async_whole(await connection.handle_async_request(request))
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await connection.aclose()
@@ -241,7 +254,7 @@ class AsyncConnections(httpx.AsyncBaseTransport):
         self._idle.keep(connection)
         if self._idle.closed:
             await self._close_outdated()
-        return httpx.Response(response.status_code, headers=response.headers, content=content)
+        return response
 
     async def _close_outdated(self) -> None:
         while connection := self._idle.outdated():
@@ -250,6 +263,64 @@ class AsyncConnections(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         self._idle.closed = True
         await self._close_outdated()
+
+
+class Body(httpx.SyncByteStream):
+    """The body of one answer, piece by piece. Raises ConnectionLost for one that does not end."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._until = time.monotonic() + BODY_SECONDS
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > LARGEST_BODY:
+            raise ConnectionLost(f"it is larger than {LARGEST_BODY} bytes")
+        if time.monotonic() > self._until:
+            raise ConnectionLost(f"it had not ended {BODY_SECONDS:g} s after it had begun")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+
+def whole(response: httpx.Response) -> ApiResponse:
+    """The answer with its body, decoded. Raises ConnectionLost, and what httpx raises."""
+    body = Body()
+    try:
+        for piece in response.iter_bytes():
+            body.add(piece)
+    except BaseException:
+        response.close()
+        raise
+    return ApiResponse(response.status_code, response.headers, b"".join(body))
+
+
+async def async_whole(response: httpx.Response) -> ApiResponse:
+    """`whole` with `await`."""
+    if response.is_stream_consumed:
+        return ApiResponse(response.status_code, response.headers, response.content)
+    body = Body()
+    async with pieces_of(response) as pieces:
+        async for piece in pieces:
+            body.add(piece)
+    return whole(httpx.Response(response.status_code, headers=response.headers, stream=body))
+
+
+@asynccontextmanager
+async def pieces_of(response: httpx.Response) -> AsyncGenerator[AsyncIterator[bytes]]:
+    """The pieces of a body as they come. Leaves nothing open, however much of it is read."""
+    pieces = aiter(cast(httpx.AsyncByteStream, response.stream))
+    try:
+        yield pieces
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+            # Ends the generators within generators of httpx, which would be left to the garbage collector.
+            with suppress(Exception):
+                for _ in range(MOST_LEFT):
+                    await anext(pieces)
 
 
 def pool_seconds(request: httpx.Request) -> float:

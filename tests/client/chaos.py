@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import aclosing, closing, contextmanager
 
 import anyio
 import attrs
@@ -18,6 +18,7 @@ import httpx
 
 from segmind_api.catalog import MODELS
 from segmind_api.models import JobResult
+from segmind_api.types import ApiResponse
 from segmind_client import errors
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.flows import Caller, Clocks, Flow
@@ -130,8 +131,8 @@ class Network(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         fault = self.call.meet(request, self.closed_port)
-        response = self.connections.handle_request(request)
-        return fault.instead() if fault and fault.instead else response
+        came = self.connections.exchange(request)
+        return fault.instead() if fault and fault.instead else as_it_came(came)
 
 
 @attrs.frozen
@@ -144,8 +145,12 @@ class AsyncNetwork(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         fault = self.call.meet(request, self.closed_port)
-        response = await self.connections.handle_async_request(request)
-        return fault.instead() if fault and fault.instead else response
+        came = await self.connections.exchange(request)
+        return fault.instead() if fault and fault.instead else as_it_came(came)
+
+
+def as_it_came(answer: ApiResponse) -> httpx.Response:
+    return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.content)
 
 
 Report = JobResult | errors.SegmindError
@@ -154,7 +159,7 @@ Runner = Callable[[str, Sequence[Call]], list[Report]]
 
 def run_sync(address: str, calls: Sequence[Call]) -> list[Report]:
     """Carries out the calls on some threads."""
-    with Connections(None) as connections, closed_port() as port, ThreadPoolExecutor(THREADS) as threads:
+    with closing(Connections(None)) as connections, closed_port() as port, ThreadPoolExecutor(THREADS) as threads:
 
         def carry_out(call: Call) -> Report:
             sender = Sender(address, KEY, Network(call, connections, port))
@@ -182,7 +187,7 @@ async def run_tasks(address: str, calls: Sequence[Call]) -> list[Report]:
             reports[call.prompt] = error
 
     with anyio.fail_after(LONGEST_RUN), closed_port() as port:
-        async with AsyncConnections(None) as connections, anyio.create_task_group() as group:
+        async with aclosing(AsyncConnections(None)) as connections, anyio.create_task_group() as group:
             for call in calls:
                 group.start_soon(carry_out, call, connections, port)
     return [reports[call.prompt] for call in calls]

@@ -97,11 +97,12 @@ MISTAKES = [
         ELSEWHERE,
         (
             TRANSPORT,
-            "        response = self._transport.handle_request(request)\n",
+            "        return whole(self._transport.handle_request(request))\n",
             "        response = self._transport.handle_request(request)\n"
             "        if response.has_redirect_location:\n"
             "            request.url = httpx.URL(response.headers['location'])\n"
-            "            response = self._transport.handle_request(request)\n",
+            "            response = self._transport.handle_request(request)\n"
+            "        return whole(response)\n",
         ),
     ),
     mistake(

@@ -19,6 +19,7 @@ from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.drivers import SyncDriver
 from segmind_client.flows import Caller
+from segmind_client.transport import Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 
 SLUG = next(iter(MODELS))
@@ -214,9 +215,9 @@ def test_what_httpx_raises_says_whether_a_submit_arrived(
 
     def no_wait(_: float) -> None: ...
 
-    http = httpx.Client(base_url="https://service.example", transport=httpx.MockTransport(fail))
-    with http, pytest.raises(expected):
-        SyncDriver(http, sleep=no_wait).carry_out(Caller().submit(MODELS[SLUG], {"prompt": "x"}))
+    sender = Sender("https://service.example", {}, httpx.MockTransport(fail))
+    with pytest.raises(expected):
+        SyncDriver(sender, sleep=no_wait).carry_out(Caller().submit(MODELS[SLUG], {"prompt": "x"}))
 
 
 def test_importing_the_client_imports_neither_httpx_nor_attrs() -> None:

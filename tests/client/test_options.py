@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import aclosing, closing
 from typing import Any
 
 import anyio
@@ -23,13 +24,14 @@ from segmind_client.clients import AsyncJobHandle, JobHandle
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.flows import Caller, Clocks, Send, Submission
 from segmind_client.options import OptionChanges, Options
-from segmind_client.transport import Connections
+from segmind_client.transport import AsyncSender, Connections, Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
 from tests.client.test_flows import LOST, REQUEST_ID, SUBMITTED, World, refused, state
 
 SLUG = next(iter(MODELS))
 MODEL = MODELS[SLUG]
+KEY = {"x-api-key": DEFAULT_KEY}
 
 
 class TestOptions:
@@ -139,8 +141,8 @@ class TestUpdates:
 
     @pytest.fixture
     def handle(self, address: str, clock: MovableClock) -> Iterator[JobHandle]:
-        with httpx.Client(base_url=address, headers={"x-api-key": DEFAULT_KEY}) as http:
-            driver = SyncDriver(http, sleep=clock.advance)
+        with closing(Sender(address, KEY, None)) as sender:
+            driver = SyncDriver(sender, sleep=clock.advance)
             caller = Caller(clocks=Clocks(monotonic=clock.now))
             submitted = driver.carry_out(caller.submit(MODEL, {"prompt": "x"}))
             yield JobHandle(caller, driver, submitted, Submission(MODEL, clock.now()))
@@ -177,10 +179,8 @@ class TestUpdates:
             clock.advance(seconds)
 
         async def statuses() -> list[str]:
-            transport = DoubleTransport(double.app)
-            headers = {"x-api-key": DEFAULT_KEY}
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as http:
-                driver = AsyncDriver(http, sleep=sleep)
+            async with aclosing(AsyncSender("http://127.0.0.1", KEY, DoubleTransport(double.app))) as sender:
+                driver = AsyncDriver(sender, sleep=sleep)
                 caller = Caller(clocks=Clocks(monotonic=clock.now))
                 submitted = await driver.carry_out(caller.submit(MODEL, {"prompt": "x"}))
                 job = AsyncJobHandle(caller, driver, submitted, Submission(MODEL, clock.now()))
@@ -202,9 +202,9 @@ class TestInterruption:
             assert isinstance(came, ApiResponse)
             return httpx.Response(came.status, headers=dict(came.headers), content=came.content)
 
-        http = httpx.Client(base_url="https://x.example", transport=httpx.MockTransport(answer))
+        sender = Sender("https://x.example", KEY, httpx.MockTransport(answer))
         with pytest.raises(KeyboardInterrupt) as raised:
-            play(SyncDriver(http, sleep=lambda _: None), world.caller())
+            play(SyncDriver(sender, sleep=lambda _: None), world.caller())
         return raised.value
 
     def test_while_waiting_names_the_job(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -252,8 +252,9 @@ class TestWhereAClientCanBeUsed:
                 pickle.dumps(thing)
 
     def test_it_is_not_used_in_another_process(self) -> None:
-        with httpx.Client() as http, pytest.raises(errors.NoClient, match="another process"):
-            SyncDriver(http, process=os.getpid() + 1).carry_out(Caller().credits())
+        sender = Sender("https://x.example", KEY, None)
+        with pytest.raises(errors.NoClient, match="another process"):
+            SyncDriver(sender, process=os.getpid() + 1).carry_out(Caller().credits())
 
     def test_it_is_not_used_after_it_was_closed(self) -> None:
         client = Client(DEFAULT_KEY)
@@ -275,7 +276,7 @@ class TestWhereAClientCanBeUsed:
         connections.close()
         request = httpx.Request("GET", "https://x.example", extensions={"timeout": {"pool": 1}})
         with pytest.raises(errors.NoClient, match="closed"):
-            connections.handle_request(request)
+            connections.exchange(request)
 
     def test_a_client_of_ones_own_is_called_and_left_open(self, address: str, double: Double) -> None:
         calls: list[str] = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -20,9 +22,10 @@ import pytest
 import trio
 import trio.testing
 
+from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, transport
-from segmind_client.errors import InvalidParameter, NoClient, NotSent
-from segmind_client.transport import AsyncSender, Sender, tls_context
+from segmind_client.errors import ConnectionLost, InvalidParameter, MayHaveBeenAccepted, NoClient, NotSent
+from segmind_client.transport import BODY_SECONDS, LARGEST_BODY, AsyncSender, Sender, tls_context
 
 KEY = {"x-api-key": "SG_5ec4e75ec4e75ec4"}
 LONGEST_WAIT = 20.0
@@ -110,7 +113,7 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-Outcome = httpx.Response | httpx.HTTPError
+Outcome = ApiResponse | httpx.HTTPError | ConnectionLost
 Batch = int | Callable[[], object]
 Play = Callable[..., list[Outcome]]
 
@@ -125,7 +128,7 @@ def play_sync(address: str, batches: tuple[Batch, ...], pool: float) -> list[Out
     def call(_: int) -> Outcome:
         try:
             return sender.send(request_of(sender, pool))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ConnectionLost) as error:
             return error
 
     outcomes: list[Outcome] = []
@@ -146,7 +149,7 @@ async def play_async(address: str, batches: tuple[Batch, ...], pool: float) -> l
     async def call() -> None:
         try:
             outcomes.append(await sender.send(request_of(sender, pool)))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ConnectionLost) as error:
             outcomes.append(error)
 
     for batch in batches:
@@ -177,7 +180,7 @@ def allow(connections: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def statuses(outcomes: list[Outcome]) -> list[int]:
-    return [cast(httpx.Response, outcome).status_code for outcome in outcomes]
+    return [cast(ApiResponse, outcome).status for outcome in outcomes]
 
 
 class TestConnections:
@@ -219,6 +222,20 @@ class TestConnections:
         play(5)
         server.until(server.all_closed)
 
+    def test_none_is_lost_to_an_answer_that_is_too_large(
+        self, server: Server, play: Play, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        allow(1, monkeypatch)
+        monkeypatch.setattr(transport, "LARGEST_BODY", 1_000_000)
+        server.body = bytes(2_000_000)
+
+        def recover() -> None:
+            server.body = b"{}"
+
+        outcomes = play(1, recover, 1)
+        assert isinstance(outcomes[0], ConnectionLost)
+        assert statuses(outcomes[1:]) == [200]
+
     def test_none_is_lost_to_an_answer_that_cannot_be_read(
         self, server: Server, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -231,7 +248,7 @@ class TestConnections:
 
         outcomes = play(1, recover, 1)
         assert isinstance(outcomes[0], httpx.DecodingError)
-        assert cast(httpx.Response, outcomes[1]).text == "as it was"
+        assert cast(ApiResponse, outcomes[1]).content == b"as it was"
 
     def test_none_of_them_carries_cookies(self, server: Server, play: Play) -> None:
         server.extra_head = "set-cookie: a=b\r\n"
@@ -246,7 +263,7 @@ class TestConnections:
             server.until(lambda: server.arrived == 1)
             sender.close()
             server.gate.set()
-            assert call.result().status_code == 200
+            assert call.result().status == 200
         server.until(server.all_closed)
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -284,8 +301,8 @@ class TestLine:
             with pytest.raises(httpx.PoolTimeout):
                 sender.send(request_of(sender, 0.0))
             server.gate.set()
-            assert call.result().status_code == 200
-        assert sender.send(request_of(sender, 0.0)).status_code == 200
+            assert call.result().status == 200
+        assert sender.send(request_of(sender, 0.0)).status == 200
         sender.close()
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -300,7 +317,7 @@ class TestLine:
                 with pytest.raises(httpx.PoolTimeout):
                     await sender.send(request_of(sender, 0.0))
                 server.gate.set()
-            assert (await sender.send(request_of(sender, LONGEST_WAIT))).status_code == 200
+            assert (await sender.send(request_of(sender, LONGEST_WAIT))).status == 200
             await sender.aclose()
 
         allow(1, monkeypatch)
@@ -321,7 +338,7 @@ class TestLine:
         monkeypatch.setattr(Slow, "SECONDS", 1_000_000.0)
         clock = trio.testing.MockClock(autojump_threshold=0)
         outcomes = trio.run(play_async, "http://service.example", (12,), 10.0, clock=clock)
-        assert [type(outcome) for outcome in outcomes] == [httpx.PoolTimeout] * 10 + [httpx.Response] * 2
+        assert [type(outcome) for outcome in outcomes] == [httpx.PoolTimeout] * 10 + [ApiResponse] * 2
 
 
 class Slow(httpx.AsyncBaseTransport):
@@ -353,7 +370,7 @@ class TestCancelling:
             server.gate.set()
             await anyio.to_thread.run_sync(server.until, server.all_closed)
             assert {task.id for task in anyio.get_running_tasks()} == before
-            assert (await sender.send(request_of(sender, LONGEST_WAIT))).status_code == 200
+            assert (await sender.send(request_of(sender, LONGEST_WAIT))).status == 200
             await sender.aclose()
 
         allow(1, monkeypatch)
@@ -404,7 +421,7 @@ def test_cancelling_a_task_of_asyncio_closes_the_connection(server: Server, monk
             await task
         server.gate.set()
         await asyncio.to_thread(server.until, server.all_closed)
-        assert (await sender.send(request_of(sender, LONGEST_WAIT))).status_code == 200
+        assert (await sender.send(request_of(sender, LONGEST_WAIT))).status == 200
         await sender.aclose()
 
     allow(1, monkeypatch)
@@ -456,6 +473,85 @@ def test_a_call_that_is_interrupted_closes_its_connection(monkeypatch: pytest.Mo
     assert len(closed) == 1
 
 
+class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body of 64 kB pieces that never ends."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield bytes(65_536)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def submit_by_transport(answers: httpx.MockTransport) -> None:
+    with Client("SG_1", base_url="https://service.example", transport=answers) as client:
+        client.submit_model("any", {})
+
+
+def submit_by_client(answers: httpx.MockTransport) -> None:
+    with (
+        httpx.Client(transport=answers) as http,
+        Client("SG_1", base_url="https://service.example", http_client=http) as client,
+    ):
+        client.submit_model("any", {})
+
+
+async def await_by_transport(answers: httpx.MockTransport) -> None:
+    async with AsyncClient("SG_1", base_url="https://service.example", transport=answers) as client:
+        await client.submit_model("any", {})
+
+
+async def await_by_client(answers: httpx.MockTransport) -> None:
+    async with (
+        httpx.AsyncClient(transport=answers) as http,
+        AsyncClient("SG_1", base_url="https://service.example", http_client=http) as client,
+    ):
+        await client.submit_model("any", {})
+
+
+SUBMITS: dict[str, Callable[[httpx.MockTransport], None]] = {
+    "transport": submit_by_transport,
+    "client": submit_by_client,
+    "async transport": lambda answers: anyio.run(await_by_transport, answers),
+    "async client": lambda answers: anyio.run(await_by_client, answers),
+}
+
+
+@pytest.mark.parametrize("submit", SUBMITS.values(), ids=SUBMITS.keys())
+class TestAnswerWithoutEnd:
+    def test_is_read_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
+        body = Endless()
+        with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
+            submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
+        assert body.closed
+
+    def test_is_decoded_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
+        bomb = httpx.ByteStream(gzip.compress(bytes(LARGEST_BODY + 1), compresslevel=1))
+        headers = {"content-encoding": "gzip"}
+        with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
+            submit(httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=bomb)))
+
+    def test_is_read_for_a_time(
+        self, submit: Callable[[httpx.MockTransport], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body, times = Endless(), itertools.count()
+        monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: float(next(times))))
+        with pytest.raises(MayHaveBeenAccepted, match=f"not ended {BODY_SECONDS:g} s"):
+            submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
+        assert body.closed
+
+
 class TestProxies:
     @pytest.fixture(autouse=True)
     def environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -478,7 +574,7 @@ class TestProxies:
         # There is nobody to speak TLS with behind the proxy.
         server.hangs_up = True
         for outcome in (play_sync(address, (1,), 1.0), anyio.run(play_async, address, (1,), 1.0)):
-            assert isinstance(outcome[0], httpx.ConnectError if variable == "HTTPS_PROXY" else httpx.Response)
+            assert isinstance(outcome[0], httpx.ConnectError if variable == "HTTPS_PROXY" else ApiResponse)
         assert [(method, path) for method, path, _ in server.seen] == [seen] * 2
 
     def test_the_key_is_not_shown_to_one_that_makes_a_tunnel(
