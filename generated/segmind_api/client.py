@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BASE_URL = "https://api.segmind.com"
 API_KEY_HEADER = "x-api-key"
 API_KEY_VARIABLE = "SEGMIND_API_KEY"
+API_KEY_PATTERN = "^SG_[0-9A-Fa-f]{16}$"
+"""The form of a key."""
 
 
 def send(client: httpx.Client, request: ApiRequest) -> ApiResponse:

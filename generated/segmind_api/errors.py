@@ -31,6 +31,9 @@ class SegmindError(Exception):
     def __str__(self) -> str:
         return f"{self.detail} (request {self.request_id})" if self.request_id else self.detail
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is made anew from its positional arguments, which would lose the others.
         return restore, (type(self), self.__dict__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -212,7 +213,11 @@ class Views:
         place = pointer("components", "securitySchemes", name)
         if (scheme["type"], scheme.get("in")) != ("apiKey", "header"):
             raise GenerationError(place, "only an API key in a header can be generated")
-        return {"header": scheme["name"], "variable": scheme["x-key-variable"]}
+        try:
+            re.compile(scheme["x-key-pattern"])
+        except (re.error, TypeError) as error:
+            raise GenerationError(f"{place}/x-key-pattern", f"is no regular expression: {error}") from error
+        return {"header": scheme["name"], "variable": scheme["x-key-variable"], "pattern": scheme["x-key-pattern"]}
 
     def _model(self, model: ModelProperty) -> ModelView:
         place = "#" + plain(model.name)

@@ -11,17 +11,17 @@ import attrs
 import httpx
 
 from segmind_api import catalog
+from segmind_api.api.jobs import get_job_status
 from segmind_api.calls import typed_method
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobStatus, SubmittedJob
-from segmind_client.downloads import is_loopback
 from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey, NoClient
 from segmind_client.flows import Caller, Submission, trusted_beginnings
-from segmind_client.options import OptionChanges, Options
+from segmind_client.options import OPTIONS, OptionChanges
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
 from segmind_client.telemetry import traced
-from segmind_client.transport import AsyncSender, BorrowedAsyncClient, BorrowedClient, Sender
+from segmind_client.transport import AsyncSender, BorrowedAsyncClient, BorrowedClient, Sender, is_loopback
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 OPERATION = "generate_content"
@@ -57,7 +57,6 @@ class Configured:
 
         Raises InvalidParameter.
         """
-        check_options(changes)
         changed = object.__new__(type(self))
         changed.__dict__.update(self.__dict__, _caller=self._caller.with_options(changes))
         return changed
@@ -87,10 +86,10 @@ class Client(Configured):
         **options: Unpack[OptionChanges],
     ) -> None:
         address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
-        check_options(options)
-        self._caller = Caller(Options(**options), trusted=trusted_beginnings(address))
+        check_lent(http_client, httpx.Client, transport, httpx.BaseTransport)
+        self._caller = Caller(trusted=trusted_beginnings(address)).with_options(options)
         http = BorrowedClient(address, headers, http_client) if http_client else Sender(address, headers, transport)
-        self._driver = SyncDriver(http, Images(transport))
+        self._driver = SyncDriver(http, Images(transport, http_client))
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> Result:
@@ -98,17 +97,17 @@ class Client(Configured):
 
         Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
         """
-        return self.run_model(catalog.known_model(model, parameters).slug, parameters)
+        return self.run_model(known_slug(model, parameters), parameters)
 
     @typed_method
     def submit(self, model: str, /, **parameters: Any) -> JobHandle:
         """Queues a job (v2)."""
-        return self.submit_model(catalog.known_model(model, parameters).slug, parameters)
+        return self.submit_model(known_slug(model, parameters), parameters)
 
     @typed_method
     def generate(self, model: str, /, **parameters: Any) -> Generation:
         """Makes an image in one blocking call (v1)."""
-        return self.generate_model(catalog.known_model(model, parameters).slug, parameters)
+        return self.generate_model(known_slug(model, parameters), parameters)
 
     def run_model(self, model: str, parameters: Mapping[str, Any]) -> Result:
         """`run` for any slug, also one that the contract does not know; untyped."""
@@ -130,7 +129,7 @@ class Client(Configured):
 
     def job(self, request_id: str) -> JobHandle:
         """Picks up a job that was submitted before, in this process or another."""
-        return JobHandle(self._caller, self._driver, SubmittedJob({"request_id": request_id}))
+        return JobHandle(self._caller, self._driver, submitted_as(request_id))
 
     def credits(self) -> Credits:
         """The balance of the account."""
@@ -221,14 +220,14 @@ class AsyncClient(Configured):
         **options: Unpack[OptionChanges],
     ) -> None:
         address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
-        check_options(options)
-        self._caller = Caller(Options(**options), trusted=trusted_beginnings(address))
+        check_lent(http_client, httpx.AsyncClient, transport, httpx.AsyncBaseTransport)
+        self._caller = Caller(trusted=trusted_beginnings(address)).with_options(options)
         http = (
             BorrowedAsyncClient(address, headers, http_client)
             if http_client
             else AsyncSender(address, headers, transport)
         )
-        self._driver = AsyncDriver(http, AsyncImages(transport))
+        self._driver = AsyncDriver(http, AsyncImages(transport, http_client))
 
     @typed_method
     async def run(self, model: str, /, **parameters: Any) -> AsyncResult:
@@ -236,17 +235,17 @@ class AsyncClient(Configured):
 
         Like `submit` and `generate`, it takes the models and parameters of the contract; `run_model` takes any.
         """
-        return await self.run_model(catalog.known_model(model, parameters).slug, parameters)
+        return await self.run_model(known_slug(model, parameters), parameters)
 
     @typed_method
     async def submit(self, model: str, /, **parameters: Any) -> AsyncJobHandle:
         """Queues a job (v2)."""
-        return await self.submit_model(catalog.known_model(model, parameters).slug, parameters)
+        return await self.submit_model(known_slug(model, parameters), parameters)
 
     @typed_method
     async def generate(self, model: str, /, **parameters: Any) -> AsyncGeneration:
         """Makes an image in one blocking call (v1)."""
-        return await self.generate_model(catalog.known_model(model, parameters).slug, parameters)
+        return await self.generate_model(known_slug(model, parameters), parameters)
 
     async def run_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
@@ -270,7 +269,7 @@ class AsyncClient(Configured):
 
     def job(self, request_id: str) -> AsyncJobHandle:
         """Picks up a job that was submitted before, in this process or another."""
-        return AsyncJobHandle(self._caller, self._driver, SubmittedJob({"request_id": request_id}))
+        return AsyncJobHandle(self._caller, self._driver, submitted_as(request_id))
 
     async def credits(self) -> Credits:
         """The balance of the account."""
@@ -336,20 +335,32 @@ class AsyncJobHandle:
         traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
         return AsyncResult(await self._driver.carry_out(traced_flow), self._caller, self._driver)
 
-    async def updates(self, **changes: Unpack[WaitChanges]) -> AsyncIterator[JobUpdate]:
+    def updates(self, **changes: Unpack[WaitChanges]) -> AsyncIterator[JobUpdate]:
         """The job's state now and each time it changes, until the job has completed. Raises what `wait` raises."""
-        caller = self._caller.with_options(changes)
-        watch, last = caller.watch(self.request_id, self._submission), ""
-        while last != "COMPLETED":
-            status = await self._driver.carry_out(caller.poll(watch))
-            if status.status != last:
-                last = status.status
-                yield JobUpdate(last, caller.clocks.monotonic() - watch.submitted, status)
+        return Updates(self._caller.with_options(changes), self._driver, self.request_id, self._submission)
+
+
+class Updates(AsyncIterator[JobUpdate]):
+    """The changes of a job's state. Not a generator, which would have to be closed by whoever leaves it halfway."""
+
+    def __init__(self, caller: Caller, driver: AsyncDriver, request_id: str, submission: Submission | None) -> None:
+        self._caller = caller
+        self._driver = driver
+        self._watch = caller.watch(request_id, submission)
+        self._last = ""
+
+    async def __anext__(self) -> JobUpdate:
+        while self._last != "COMPLETED":
+            status = await self._driver.carry_out(self._caller.poll(self._watch))
+            if status.status != self._last:
+                self._last = status.status
+                return JobUpdate(self._last, self._caller.clocks.monotonic() - self._watch.submitted, status)
+        raise StopAsyncIteration
 
 
 def key_header(api_key: str | None) -> dict[str, str]:
-    key = api_key or os.environ.get(API_KEY_VARIABLE)
-    if not key:
+    key = os.environ.get(API_KEY_VARIABLE) if api_key is None else api_key
+    if not key or not isinstance(key, str):
         raise MissingKey(f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise MissingKey("the API key cannot be sent: it holds a space, a line break or a character that no key has")
@@ -358,12 +369,16 @@ def key_header(api_key: str | None) -> dict[str, str]:
 
 def base_address(base_url: str | None, *, allow_http: bool) -> str:
     """The address that the paths of the contract come after; one that ends in a version loses it."""
-    address = (base_url or os.environ.get(BASE_URL_VARIABLE) or BASE_URL).strip().rstrip("/")
+    given = (os.environ.get(BASE_URL_VARIABLE) or BASE_URL) if base_url is None else base_url
+    address = given.strip().rstrip("/")
     allowed = "an address such as https://host or http://127.0.0.1:port"
     try:
         parsed = httpx.URL(address)
     except httpx.InvalidURL as error:
         raise InvalidParameter("Client", "base_url", address, f"{allowed} ({error})") from error
+    if parsed.userinfo:
+        # Its password is not to be shown.
+        raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{parsed.host}", f"{allowed}, without a user")
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise InvalidParameter("Client", "base_url", address, allowed)
     if parsed.scheme == "http" and not allow_http and not is_loopback(address):
@@ -376,12 +391,30 @@ def base_address(base_url: str | None, *, allow_http: bool) -> str:
     return address.removesuffix("/v1").removesuffix("/v2")
 
 
-def check_options(names: Mapping[str, Any]) -> None:
-    """Raises InvalidParameter for an option that there is none of."""
-    known = [field.name for field in attrs.fields(Options)]
-    for name, value in names.items():
-        if name not in known:
-            raise InvalidParameter("Options", name, value, f"one of {', '.join(known)}")
+def check_lent(client: object, client_kind: type, transport: object, transport_kind: type) -> None:
+    """Raises InvalidParameter for what cannot send, or both of them."""
+    if client is not None and not isinstance(client, client_kind):
+        raise InvalidParameter("Client", "http_client", client, f"an httpx.{client_kind.__name__}")
+    if transport is not None and not isinstance(transport, transport_kind):
+        raise InvalidParameter("Client", "transport", transport, f"an httpx.{transport_kind.__name__}")
+    if client is not None and transport is not None:
+        raise InvalidParameter("Client", "transport", transport, "None, since http_client has one")
+
+
+def known_slug(model: str, parameters: Mapping[str, Any]) -> str:
+    """A slug that the contract knows, as it knows the parameters. Raises InvalidParameter."""
+    try:
+        return catalog.known_model(model, parameters).slug
+    except InvalidParameter as error:
+        if error.value in OPTIONS:
+            error.detail += f". How a call is made is said by with_options({error.value}=...)"
+        raise
+
+
+def submitted_as(request_id: str) -> SubmittedJob:
+    """What is known of a job that is picked up. Raises InvalidParameter for what cannot be an id."""
+    get_job_status.build(request_id)
+    return SubmittedJob({"request_id": request_id})
 
 
 def not_portable(thing: object) -> NoClient:

@@ -8,16 +8,18 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from inspect import GEN_SUSPENDED, getgeneratorstate
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 import attrs
 import httpx
 from anyio import to_thread
+from anyio.lowlevel import EventLoopToken, current_token
 
 from segmind_api.types import ApiResponse
-from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent, SegmindError
+from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent
 from segmind_client.flows import Flow, Pause, Send, Sink
+from segmind_client.network import limit, reading_until
 from segmind_client.transport import (
     CLOSED,
     AsyncSender,
@@ -30,34 +32,39 @@ from segmind_client.transport import (
 )
 
 T = TypeVar("T")
-Outcome = ApiResponse | SegmindError
+Outcome = ApiResponse | BaseException | None
 
 NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
-    httpx.LocalProtocolError,
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    UnicodeError,
 )
 
+WITHOUT_CREDENTIALS: Any = {"auth": None, "follow_redirects": False}
 WRITE_SECONDS = 30.0
 POOL_SECONDS = 180.0
 """For a connection to come free, for the call that is next: as long as the slowest of the others may take."""
 
 
 class Images:
-    """Streams images into sinks, over connections of its own, which never had the key."""
+    """Streams images into sinks, with a client of its own, which never had the key, or with one that was lent."""
 
-    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, transport: httpx.BaseTransport | None = None, lent: httpx.Client | None = None) -> None:
         self._transport = transport
-        self._http: httpx.Client | None = None
+        self._http = lent
+        self._lent = lent is not None
         self._lock = threading.Lock()
         self._closed = False
 
     def stream(self, step: Send, into: Sink) -> ApiResponse:
         http = self._client()
-        with closing(http.send(image_request(http, step), stream=True)) as response:
+        with (
+            reading_until(time.monotonic() + step.whole_seconds),
+            closing(http.send(image_request(http, step), stream=True, **WITHOUT_CREDENTIALS)) as response,
+        ):
             head = ApiResponse(response.status_code, response.headers, b"")
             if into.begin(head):
                 for piece in response.iter_bytes():
@@ -68,47 +75,54 @@ class Images:
     def _client(self) -> httpx.Client:
         # Made when it is first needed: that takes longer than many calls.
         with self._lock:
-            if self._closed:
+            if self._closed or (self._http is not None and self._http.is_closed):
                 raise NoClient(CLOSED)
-            self._http = self._http or httpx.Client(transport=self._transport, verify=tls_context())
+            if self._http is None:
+                self._http = httpx.Client(transport=self._transport, verify=tls_context())
+                limit_all(self._http)
             return self._http
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            if self._http is not None:
+            if self._http is not None and not self._lent:
                 self._http.close()
 
 
 class AsyncImages:
     """`Images` with `await`."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport | None = None, lent: httpx.AsyncClient | None = None
+    ) -> None:
         self._transport = transport
-        self._http: httpx.AsyncClient | None = None
+        self._http = lent
+        self._lent = lent is not None
         self._closed = False
 
     async def stream(self, step: Send, into: Sink) -> ApiResponse:
         http = self._client()
-        response = await http.send(image_request(http, step), stream=True)
-        async with pieces_of(response) as pieces:
-            head = ApiResponse(response.status_code, response.headers, b"")
-            if await to_thread.run_sync(into.begin, head):
-                async for piece in pieces:
-                    await to_thread.run_sync(into.write, piece)
-                await to_thread.run_sync(into.end)
-        return head
+        with anyio.move_on_after(step.whole_seconds):
+            response = await http.send(image_request(http, step), stream=True, **WITHOUT_CREDENTIALS)
+            async with pieces_of(response) as pieces:
+                head = ApiResponse(response.status_code, response.headers, b"")
+                if await to_thread.run_sync(into.begin, head):
+                    async for piece in pieces:
+                        await to_thread.run_sync(into.write, piece)
+                    await to_thread.run_sync(into.end)
+                return head
+        raise httpx.ReadTimeout("the answer did not end in time")
 
     def _client(self) -> httpx.AsyncClient:
         # Made when it is first needed: that takes longer than many calls.
-        if self._closed:
+        if self._closed or (self._http is not None and self._http.is_closed):
             raise NoClient(CLOSED)
         self._http = self._http or httpx.AsyncClient(transport=self._transport, verify=tls_context())
         return self._http
 
     async def close(self) -> None:
         self._closed = True
-        if self._http is not None:
+        if self._http is not None and not self._lent:
             await self._http.aclose()
 
 
@@ -126,62 +140,65 @@ class SyncDriver:
         try:
             step = next(flow)
             while True:
-                if isinstance(step, Pause):
-                    self.sleep(step.seconds)
-                    step = next(flow)
-                else:
-                    step = resume(flow, self.outcome(step))
+                step = resume(flow, self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
         except BaseException as error:
             interrupt(flow, error)
             raise
 
-    def outcome(self, step: Send) -> Outcome:
+    def outcome(self, step: Send | Pause) -> Outcome:
+        """What came of a step. Raises nothing: the end of an iterator in a caller's hook is not that of the flow."""
         try:
+            if isinstance(step, Pause):
+                self.sleep(step.seconds)
+                return None
             if step.into is not None:
                 return self.images.stream(step, step.into)
             return self.http.send(request_of(self.http, step))
-        except httpx.HTTPError as error:
-            return transport_error(error)
-        except SegmindError as error:
-            return error
+        except BaseException as error:
+            return as_outcome(error)
 
 
-@attrs.frozen
+@attrs.define
 class AsyncDriver:
-    """Carries out flows under asyncio or trio."""
+    """Carries out flows under asyncio or trio, in the event loop that it is first used in."""
 
     http: AsyncSender | BorrowedAsyncClient
     images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     process: int = attrs.field(factory=os.getpid)
+    _loop: EventLoopToken | None = None
 
     async def carry_out(self, flow: Flow[T]) -> T:
         check_process(self.process)
+        loop = current_token()
+        self._loop = self._loop or loop
+        if loop != self._loop:
+            raise NoClient(
+                "the client was used in another event loop, which has its connections: make one in this loop"
+            )
         try:
             step = next(flow)
             while True:
-                if isinstance(step, Pause):
-                    await self.sleep(step.seconds)
-                    step = next(flow)
-                else:
-                    step = resume(flow, await self.outcome(step))
+                step = resume(flow, await self.outcome(step))
         except StopIteration as stop:
             return cast(T, stop.value)
         except BaseException as error:
             interrupt(flow, error)
             raise
 
-    async def outcome(self, step: Send) -> Outcome:
+    async def outcome(self, step: Send | Pause) -> Outcome:
+        """What came of a step. Raises nothing: the end of an iterator in a caller's hook is not that of the flow."""
         try:
+            if isinstance(step, Pause):
+                await self.sleep(step.seconds)
+                return None
             if step.into is not None:
                 return await self.images.stream(step, step.into)
             return await self.http.send(request_of(self.http, step))
-        except httpx.HTTPError as error:
-            return transport_error(error)
-        except SegmindError as error:
-            return error
+        except BaseException as error:
+            return as_outcome(error)
 
 
 def check_process(process: int) -> None:
@@ -196,35 +213,54 @@ def interrupt(flow: Flow[T], error: BaseException) -> None:
 
 
 def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
-    return flow.send(outcome) if isinstance(outcome, ApiResponse) else flow.throw(outcome)
+    return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
+
+
+def as_outcome(error: BaseException) -> BaseException:
+    return transport_error(error) if isinstance(error, httpx.HTTPError | UnicodeError) else error
 
 
 def request_of(client: Requests, step: Send) -> httpx.Request:
     return client.build_request(
-        step.request.method, step.request.path, json=step.request.body, timeout=timeout_of(step)
+        step.request.method,
+        step.request.path,
+        json=step.request.body,
+        extensions=extensions_of(step),
     )
 
 
-def timeout_of(step: Send) -> httpx.Timeout:
-    return httpx.Timeout(connect=step.connect_seconds, read=step.read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS)
+def extensions_of(step: Send) -> dict[str, Any]:
+    """What a transport is told of the times."""
+    timeout = {
+        "connect": step.connect_seconds,
+        "read": step.read_seconds,
+        "write": WRITE_SECONDS,
+        "pool": min(POOL_SECONDS, step.whole_seconds),
+    }
+    return {"timeout": timeout, "whole_seconds": step.whole_seconds}
+
+
+def limit_all(http: httpx.Client) -> None:
+    for transport in (http._transport, *http._mounts.values()):  # pyright: ignore[reportPrivateUsage]
+        limit(transport)
 
 
 def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Request:
     # Made apart from the client, whose cookies are none of the next host's business.
     headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": client.headers["user-agent"]}
     try:
-        return httpx.Request(
-            "GET", step.request.path, headers=headers, extensions={"timeout": timeout_of(step).as_dict()}
-        )
+        return httpx.Request("GET", step.request.path, headers=headers, extensions=extensions_of(step))
     except httpx.InvalidURL as error:
         raise DownloadFailed(f"the address of the image cannot be called: {error}") from error
 
 
-def transport_error(error: httpx.HTTPError) -> NotSent | ConnectionLost:
-    """What httpx's error says of whether the request arrived."""
+def transport_error(error: httpx.HTTPError | UnicodeError) -> NotSent | ConnectionLost:
+    """What an error says of whether the request arrived. Python raises UnicodeError for a host that cannot be one."""
     detail = f"{type(error).__name__}: {error}"
+    # httpcore's error and the socket's below it say the same again, in a hundred lines.
+    error.__cause__, error.__suppress_context__ = None, True
     if isinstance(error, NEVER_SENT):
-        failure: NotSent | ConnectionLost = NotSent(f"the service was not reached, nothing was sent ({detail})")
+        failure: NotSent | ConnectionLost = NotSent(f"the service was not reached, so it accepted nothing ({detail})")
     else:
         failure = ConnectionLost(detail)
     failure.__cause__ = error

@@ -24,10 +24,12 @@ SegmindError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from segmind_api.catalog import JOB_RETENTION_SECONDS
+from segmind_api.client import API_KEY_PATTERN
 from segmind_api.errors import InvalidParameter, SegmindError, UnreadableField
 from segmind_api.types import ApiResponse
 
@@ -63,11 +65,14 @@ __all__ = [
 ]
 
 
+KEY = re.compile(API_KEY_PATTERN.strip("^$"))
 LONGEST_MESSAGE = 1000
 """Characters of what a service says, in a message; the answer has the rest."""
 
 
 def cut(text: str) -> str:
+    """What the service said, as much of it as a person reads, and without a key that it repeats."""
+    text = KEY.sub("…", text)
     if len(text) <= LONGEST_MESSAGE:
         return text
     return f"{text[:LONGEST_MESSAGE]}… (the rest of {len(text)} characters is in `response`)"
@@ -151,7 +156,10 @@ class DownloadFailed(SegmindError):
 
 
 class NotSaved(SegmindError, OSError):
-    """The image cannot be written where it was to go. Nothing was left there."""
+    """The image cannot be written where it was to go. Nothing was left there.
+
+    `response` is the answer that the result came in, with the image or its address.
+    """
 
 
 class FileExists(NotSaved, FileExistsError):
@@ -159,11 +167,13 @@ class FileExists(NotSaved, FileExistsError):
 
 
 class StatusError(SegmindError):
-    """The service answered with an error. Nothing was charged."""
+    """The service answered with an error. A call that is answered so is not charged."""
 
     by_status: ClassVar[dict[int, type[StatusError]]] = {}
     advice: ClassVar[str] = "see `response` for all that came"
     """What to do next."""
+    advice_on_job: ClassVar[str] = "the job itself goes on: job(request_id) asks again"
+    """What to do next where the call asked for a job."""
 
     def __init_subclass__(cls, *, status: int) -> None:
         StatusError.by_status[status] = cls
@@ -178,7 +188,7 @@ class BadRequest(StatusError, status=400):
 class Unauthorized(StatusError, status=401):
     """No key, or one that is not valid."""
 
-    advice = "check the key: api_key, or SEGMIND_API_KEY in the environment"
+    advice = advice_on_job = "check the key: api_key, or SEGMIND_API_KEY in the environment"
 
 
 class Forbidden(StatusError, status=403):
@@ -190,16 +200,17 @@ class Forbidden(StatusError, status=403):
 class NotFound(StatusError, status=404):
     """No such model, or no such job, or one whose retention is over."""
 
-    advice = (
-        f"check the slug or the request id; a job is kept for {in_words(JOB_RETENTION_SECONDS)}, its result comes with "
-        f"its end: wait() waits"
+    advice = "check the slug, and base_url"
+    advice_on_job = (
+        f"check the request id; a job is kept for {in_words(JOB_RETENTION_SECONDS)} after its submission, and has a "
+        f"result when it has ended: wait() waits"
     )
 
 
 class MethodNotAllowed(StatusError, status=405):
     """The address exists and takes another verb; most often a wrong base URL."""
 
-    advice = "check base_url"
+    advice = advice_on_job = "check base_url"
 
 
 class InsufficientCredits(StatusError, status=406):
@@ -217,7 +228,7 @@ class ModelRetired(StatusError, status=410):
 class RateLimited(StatusError, status=429):
     """Too many calls in this window; `response.headers.rate_limit_reset_at_utc` says until when."""
 
-    advice = "wait until the window has reset, or give more retry_seconds"
+    advice = advice_on_job = "wait until the window has reset, or give more retry_seconds"
 
 
 class ServerError(StatusError, status=500):

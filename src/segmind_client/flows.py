@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import math
 import random
+import reprlib
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -21,7 +23,6 @@ from segmind_api.api.account import get_user_credits
 from segmind_api.api.jobs import get_job_result, get_job_status
 from segmind_api.catalog import Model
 from segmind_api.client import BASE_URL
-from segmind_api.errors import UnreadableField
 from segmind_api.models import Credits, ErrorResponse, FailedJob, GenerationOutput, JobResult, JobStatus, SubmittedJob
 from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
 from segmind_client.errors import (
@@ -37,7 +38,7 @@ from segmind_client.errors import (
     UnreadableAnswer,
     cut,
 )
-from segmind_client.options import Options
+from segmind_client.options import Options, check_options
 from segmind_client.polling import Latencies, duration, every
 
 T = TypeVar("T")
@@ -50,7 +51,11 @@ FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 8.0
 """Seconds."""
 SHORTEST_READ = 1.0
-"""Seconds that the last poll before a deadline waits for its answer at least."""
+"""Seconds that the last poll before a deadline has at least."""
+LONGEST_TIME = 50
+"""Characters of a time that the service names, in a message."""
+LONG_PAUSE = 15.0
+"""Seconds after which a pause is a warning in the log."""
 
 logger = logging.getLogger("segmind_client")
 
@@ -77,6 +82,8 @@ class Send:
     request: ApiRequest
     read_seconds: float
     connect_seconds: float
+    whole_seconds: float = math.inf
+    """From now to the end of the answer."""
     into: Sink | None = None
 
 
@@ -123,6 +130,10 @@ class Watch:
     pending: float = 0.0
     """The last age at which the job was known to be on its way."""
     ended: float = 0.0
+    asked: float = -math.inf
+    """When the last poll was sent."""
+    wanted: float = 0.0
+    """Seconds that the service wants to pass before the next."""
     trouble: SegmindError | None = None
     """Why the last poll brought nothing."""
 
@@ -130,12 +141,17 @@ class Watch:
     def submitted(self) -> float:
         return self.submission.at if self.submission else self.started
 
-    def bear(self, error: SegmindError) -> None:
+    def bear(self, error: SegmindError, utc_now: float) -> None:
         """Takes an error that may pass; raises any other, with the id of the job."""
         if not may_pass(error):
             error.request_id = self.request_id
             raise error
         self.trouble = error
+        self.wanted = server_wait(error.response, utc_now) if error.response else 0.0
+
+    def interruption(self) -> str:
+        picked_up = f"job({self.request_id!r}) picks it up"
+        return f"The job {self.request_id} goes on, and is charged when it completes: {picked_up}."
 
 
 @attrs.frozen
@@ -149,7 +165,11 @@ class Caller:
     """How the addresses begin at which a job may be; any may be, without."""
 
     def with_options(self, changes: Mapping[str, Any]) -> Caller:
-        return attrs.evolve(self, options=attrs.evolve(self.options, **changes)) if changes else self
+        """Raises InvalidParameter."""
+        if not changes:
+            return self
+        check_options(changes.items())
+        return attrs.evolve(self, options=attrs.evolve(self.options, **changes))
 
     def exchange(
         self,
@@ -165,23 +185,28 @@ class Caller:
         attempt = 0
         while True:
             attempt += 1
-            read_seconds = min(read_seconds, max(SHORTEST_READ, until - self.clocks.monotonic()))
+            whole_seconds = max(SHORTEST_READ, until - self.clocks.monotonic())
+            step = Send(
+                request,
+                min(read_seconds, whole_seconds),
+                min(self.options.connect_seconds, whole_seconds),
+                whole_seconds,
+                into,
+            )
             outcome: ApiResponse | SegmindError
             wanted = 0.0
             try:
-                outcome = cast(ApiResponse, (yield Send(request, read_seconds, self.options.connect_seconds, into)))
+                if request.method == "GET":
+                    outcome = cast(ApiResponse, (yield step))
+                else:
+                    with noted(lambda: may_have_been_accepted(request, "its answer was not waited for").detail):
+                        outcome = cast(ApiResponse, (yield step))
             except NotSent as error:
                 outcome = error
             except ConnectionLost as error:
                 if request.method != "GET":
                     raise may_have_been_accepted(request, f"its answer was lost ({error.detail})") from error
-                outcome = error
-            except (SegmindError, GeneratorExit):
-                raise
-            except BaseException as error:
-                if request.method != "GET":
-                    error.add_note(may_have_been_accepted(request, "its answer was not waited for").detail)
-                raise
+                outcome = error if into else lost(request, error)
             if isinstance(outcome, ApiResponse):
                 if not may_be_repeated(request, outcome):
                     return outcome
@@ -191,7 +216,8 @@ class Caller:
                 if isinstance(outcome, SegmindError):
                     raise outcome
                 return outcome
-            logger.info(
+            logger.log(
+                logging.INFO if pause < LONG_PAUSE else logging.WARNING,
                 "%s %s is sent again in %.1f s, attempt %d of %d: %s",
                 *(request.method, request.path, pause, attempt + 1, self.options.attempts),
                 f"the answer was {outcome.status}" if isinstance(outcome, ApiResponse) else outcome,
@@ -212,13 +238,12 @@ class Caller:
         body = model.request.from_parameters(parameters).to_dict()
         request = ApiRequest("POST", model.submit_path, body)
         response = yield from self.exchange(request)
-        job = expect_of_post(request, model.read_submitted(response))
-        try:
-            # A job that cannot be asked for is as lost as one without an id.
-            get_job_status.build(job.request_id)
-        except (UnreadableField, InvalidParameter) as error:
-            raise may_have_been_accepted(request, f"its answer names no job: {error.detail}", response) from error
-        check_origin(job, self.trusted)
+        with noted(lambda: f"{request.path} was answered with {response.status}{naming(job_in(response))}."):
+            job = expect_of_post(request, model.read_submitted(response))
+            if named_in(job) is None:
+                raise may_have_been_accepted(request, "its answer names no job that can be asked for", response)
+            logger.info("%s was accepted as the job %s", request.path, job.request_id)
+            check_origin(job, self.trusted)
         return job
 
     def status(self, request_id: str, *, until: float = math.inf) -> Flow[JobStatus]:
@@ -244,56 +269,66 @@ class Caller:
 
         A poll that fails for a reason that may pass is no end: the next one may succeed.
         """
-        while True:
-            now = self.clocks.monotonic()
-            if watch.polls and now >= watch.until:
-                raise timed_out(watch, now - watch.started)
-            seconds = min(watch.pause(now - watch.submitted, watch.polls), watch.until - now)
-            if seconds > 0:
-                yield Pause(seconds)
-            watch.polls += 1
-            asked = self.clocks.monotonic()
-            try:
-                status = yield from self.status(watch.request_id, until=watch.until)
-            except SegmindError as error:
-                watch.bear(error)
-                continue
-            if status.get("status") == "FAILED":
-                raise job_failed(status, status.response, watch.request_id)
-            watch.trouble = None
-            if status.get("status") == "COMPLETED":
-                watch.ended = self.clocks.monotonic() - watch.submitted
-            else:
-                watch.pending = asked - watch.submitted
-            return status
+        with noted(watch.interruption):
+            while True:
+                now = self.clocks.monotonic()
+                if watch.asked >= watch.until:
+                    raise timed_out(watch, now - watch.started)
+                pause = max(watch.wanted, watch.pause(now - watch.submitted, watch.polls))
+                seconds = min(pause, watch.until - now)
+                if seconds > 0:
+                    yield Pause(seconds)
+                watch.polls += 1
+                watch.asked = self.clocks.monotonic()
+                try:
+                    status = yield from self.status(watch.request_id, until=watch.until)
+                except SegmindError as error:
+                    watch.bear(error, self.clocks.utc())
+                    continue
+                if status.get("status") == "FAILED":
+                    raise job_failed(status, status.response, watch.request_id)
+                watch.trouble, watch.wanted = None, 0.0
+                if status.get("status") == "COMPLETED":
+                    watch.ended = self.clocks.monotonic() - watch.submitted
+                else:
+                    watch.pending = watch.asked - watch.submitted
+                return status
 
     def wait(self, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
         """Polls until the job ends, and fetches its result."""
         watch = self.watch(request_id, submission)
-        try:
-            while True:
-                if (yield from self.poll(watch)).get("status") == "COMPLETED":
-                    try:
-                        result = yield from self.result(request_id, until=watch.until)
-                    except SegmindError as error:
-                        watch.bear(error)
-                        continue
-                    if submission is not None:
-                        seconds = duration(result, watch.pending, watch.ended)
-                        self.latencies.learn(submission.model.slug, seconds)
-                    return result
-        except (SegmindError, GeneratorExit):
-            raise
-        except BaseException as error:
-            note = f"The job {request_id} goes on, and is charged when it completes: job({request_id!r}) picks it up."
-            logger.warning("A wait was interrupted. %s", note)
-            error.add_note(note)
-            raise
+        while True:
+            if (yield from self.poll(watch)).get("status") != "COMPLETED":
+                continue
+            with noted(watch.interruption):
+                try:
+                    result = yield from self.result(request_id, until=watch.until)
+                except SegmindError as error:
+                    watch.bear(error, self.clocks.utc())
+                    continue
+            if submission is not None:
+                seconds = duration(result, watch.pending, watch.ended)
+                self.latencies.learn(submission.model.slug, seconds)
+            return result
 
     def run(self, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
         # Of the answers, only the id is kept while the job runs: many may run at the same time.
         request_id = (yield from self.submit(model, parameters)).request_id
         return (yield from self.wait(request_id, Submission(model, self.clocks.monotonic())))
+
+
+@contextmanager
+def noted(note: Callable[[], str]) -> Generator[None]:
+    """Says what is at stake, in a note and in the log, where something else ends a flow than an error of the client."""
+    try:
+        yield
+    except (SegmindError, GeneratorExit):
+        raise
+    except BaseException as error:
+        text = note()
+        logger.warning("Interrupted by %s. %s", type(error).__name__, text)
+        error.add_note(text)
+        raise
 
 
 def backoff(attempt: int) -> float:
@@ -320,11 +355,12 @@ def check_origin(job: SubmittedJob, trusted: tuple[str, ...]) -> None:
         if not isinstance(address, str) or not trusted or address.startswith(trusted):
             continue
         origin = origin_of(address)
-        if origin not in map(origin_of, trusted):
+        if origin not in ("", *map(origin_of, trusted)):
             raise ForeignAddress(
                 f"the job was accepted, but its {name} is at {origin}; nothing was sent there. Pick the job up with "
                 f"its request id",
                 request_id=job.request_id,
+                response=job.response,
             )
 
 
@@ -335,13 +371,13 @@ def trusted_beginnings(address: str) -> tuple[str, ...]:
 
 
 def origin_of(address: str) -> str:
-    """Scheme, host and port of an address."""
-    parts = urlsplit(address)
+    """Scheme, host and port of an address; nothing for one that leads to where it came from."""
     try:
+        parts = urlsplit(address)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
-        port = None
-    return f"{parts.scheme}://{parts.hostname}:{port}"
+        return f"an address that cannot be read, {reprlib.repr(address)}"
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme or parts.netloc else ""
 
 
 def may_pass(error: SegmindError) -> bool:
@@ -352,7 +388,7 @@ def may_pass(error: SegmindError) -> bool:
 
 
 def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
-    """The result of an answer, or the error that it stands for."""
+    """The result of an answer to a GET, or the error that it stands for."""
     if answer.result is not None:
         return answer.result
     if isinstance(answer.error, FailedJob):
@@ -361,7 +397,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
         raise UnreadableAnswer(
             f"the service's answer cannot be read: {answer.problem}", response=answer.response, request_id=request_id
         )
-    raise status_error(answer.response, problem=answer.problem, request_id=request_id)
+    raise status_error(answer, request_id=request_id)
 
 
 def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
@@ -382,6 +418,7 @@ def may_be_repeated(request: ApiRequest, response: ApiResponse) -> bool:
 
 
 def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
+    """The result of an answer to a POST, or the error that it stands for."""
     if answer.result is not None:
         return answer.result
     # What a proxy answers says nothing about the service behind it, and a service that was cut off may go on.
@@ -392,17 +429,45 @@ def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | 
         if message is not None:
             problem = f"the answer was {answer.status}: {cut(message)}"
         raise may_have_been_accepted(request, problem, answer.response)
-    return expect(answer, None)
+    raise status_error(answer)
+
+
+def lost(request: ApiRequest, error: ConnectionLost) -> ConnectionLost:
+    failure = ConnectionLost(f"{request.method} {request.path} was sent, but its answer was lost ({error.detail})")
+    failure.__cause__ = error
+    return failure
 
 
 def may_have_been_accepted(
     request: ApiRequest, what_happened: str, response: ApiResponse | None = None
 ) -> MayHaveBeenAccepted:
+    request_id = job_in(response) if response else None
     return MayHaveBeenAccepted(
-        f"{request.method} {request.path} was sent, but {what_happened}. It may have been accepted, and then it is "
-        f"charged: sending it again may pay twice.",
+        f"{request.method} {request.path} was sent, but {what_happened}. It may have been accepted"
+        f"{naming(request_id)}, and then it is charged: sending it again may pay twice, credits() says whether the "
+        f"balance fell",
         response=response,
+        request_id=request_id,
     )
+
+
+def job_in(response: ApiResponse) -> str | None:
+    """The id of the job that an answer names, whatever its status and its Content-Type."""
+    return named_in(json_body(SubmittedJob.from_raw)(response) or {})
+
+
+def named_in(fields: Mapping[str, Any]) -> str | None:
+    """The id of a job; a job that cannot be asked for is as lost as one without an id."""
+    request_id: Any = fields.get("request_id")
+    try:
+        get_job_status.build(request_id)
+    except InvalidParameter:
+        return None
+    return str(request_id)
+
+
+def naming(request_id: str | None) -> str:
+    return f", as the job {cut(request_id)}, which job(request_id) picks up" if request_id else ""
 
 
 def error_message(response: ApiResponse) -> str | None:
@@ -414,13 +479,20 @@ def error_message(response: ApiResponse) -> str | None:
     return f"{message}: {error.error_description}" if error.error_description else message
 
 
-def status_error(response: ApiResponse, *, problem: str | None, request_id: str | None) -> StatusError:
+def status_error(
+    answer: Answer[Any, ErrorResponse | FailedJob | str] | Answer[Any, ErrorResponse | str],
+    *,
+    request_id: str | None = None,
+) -> StatusError:
     """The error class of a status, with the service's message where it sent one, documented or not."""
-    detail = error_message(response) or problem or "no message"
+    response = answer.response
+    detail = cut(error_message(response) or answer.problem or "no message")
     kind = StatusError.by_status.get(response.status, StatusError)
-    return kind(
-        f"{response.status} from the service: {cut(detail)} ({kind.advice})", response=response, request_id=request_id
-    )
+    advice = kind.advice_on_job if request_id else kind.advice
+    until = response.headers.get("retry-after") or response.headers.rate_limit_reset_at_utc
+    if until:
+        advice += f"; the service says until when: {until[:LONGEST_TIME]}"
+    return kind(f"{response.status} from the service: {detail} ({advice})", response=response, request_id=request_id)
 
 
 def server_wait(response: ApiResponse, utc_now: float) -> float:
@@ -433,5 +505,5 @@ def server_wait(response: ApiResponse, utc_now: float) -> float:
         text = retry_after or response.headers.rate_limit_reset_at_utc or ""
         until = date_parser.parse(text, tzinfos=lambda _, offset: offset or 0)
         return max(0.0, until.timestamp() - utc_now)
-    except (ValueError, OverflowError):
+    except (ValueError, ArithmeticError):
         return 0.0

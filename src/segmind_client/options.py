@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, TypedDict
 
 import attrs
@@ -62,3 +63,13 @@ class OptionChanges(TypedDict, total=False):
     connect_seconds: float
     read_seconds: float
     generate_seconds: float
+
+
+OPTIONS = tuple(field.name for field in attrs.fields(Options))
+
+
+def check_options(names: Iterable[tuple[str, Any]]) -> None:
+    """Raises InvalidParameter for an option that there is none of."""
+    for name, value in names:
+        if name not in OPTIONS:
+            raise InvalidParameter("Options", name, value, f"one of {', '.join(OPTIONS)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Generator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,7 @@ from segmind_api.models import GenerationOutput, JobResult
 from segmind_api.types import ApiResponse, as_string
 from segmind_client.downloads import FileSink, Image, ImageSink, MemorySink, fetch, is_address, media_type_of, shown
 from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.errors import NoClient, NoImage, in_words
+from segmind_client.errors import NoClient, NoImage, NotSaved, in_words
 from segmind_client.flows import Caller
 
 
@@ -29,9 +30,21 @@ class Pictured(ABC):
 
     _caller: Caller | None
 
+    response: ApiResponse | None
+
     @cached_property
     def _image(self) -> Image:
         return self._find_image()
+
+    @contextmanager
+    def _naming(self) -> Generator[None]:
+        """Errors have what was paid for: whoever saves a result at once may hold nothing else of it."""
+        try:
+            yield
+        except NotSaved as error:
+            error.request_id = self._image.request_id
+            error.response = self.response
+            raise
 
     @abstractmethod
     def _find_image(self) -> Image: ...
@@ -52,7 +65,7 @@ class Savable(Pictured):
         if image.content is None:
             with MemorySink() as sink:
                 self._fill(sink, image)
-                image.content, image.media_type = sink.content, sink.media_type
+                image.media_type, image.content = sink.media_type, sink.content
         return image.content
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -64,7 +77,7 @@ class Savable(Pictured):
         NoImage and NoClient.
         """
         image = self._image
-        with FileSink(Path(path), image.names, overwrite=overwrite) as sink:
+        with self._naming(), FileSink(Path(path), image.names, overwrite=overwrite) as sink:
             self._fill(sink, image)
             return sink.target
 
@@ -90,7 +103,7 @@ class AsyncSavable(Pictured):
     async def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Saves the image and gives the path of the file, as `Savable.save` does."""
         image = self._image
-        with FileSink(Path(path), image.names, overwrite=overwrite) as sink:
+        with self._naming(), FileSink(Path(path), image.names, overwrite=overwrite) as sink:
             await self._fill(sink, image)
             return sink.target
 
@@ -99,7 +112,7 @@ class AsyncSavable(Pictured):
         if image.content is None:
             with MemorySink() as sink:
                 await self._fill(sink, image)
-                image.content, image.media_type = sink.content, sink.media_type
+                image.media_type, image.content = sink.media_type, sink.content
         return image.content
 
     async def _fill(self, sink: ImageSink, image: Image) -> None:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
+from importlib.util import find_spec
+from ipaddress import ip_address
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,6 +20,7 @@ import httpx
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient
+from segmind_client.network import limit, reading_until
 
 ConnectionT = TypeVar("ConnectionT")
 
@@ -51,11 +54,9 @@ class Requests:
         self._headers = httpx.Headers({**HEADERS, **headers})
 
     def build_request(
-        self, method: str, path: str, *, json: Mapping[str, Any] | None, timeout: httpx.Timeout
+        self, method: str, path: str, *, json: Mapping[str, Any] | None, extensions: dict[str, Any]
     ) -> httpx.Request:
-        return httpx.Request(
-            method, self._address + path, headers=self._headers, json=json, extensions={"timeout": timeout.as_dict()}
-        )
+        return httpx.Request(method, self._address + path, headers=self._headers, json=json, extensions=extensions)
 
 
 class Sender(Requests):
@@ -100,12 +101,12 @@ class Borrowed(Requests):
         self._lender = client
 
     def build_request(
-        self, method: str, path: str, *, json: Mapping[str, Any] | None, timeout: httpx.Timeout
+        self, method: str, path: str, *, json: Mapping[str, Any] | None, extensions: dict[str, Any]
     ) -> httpx.Request:
         if self._lender.is_closed:
             raise NoClient(CLOSED)
         return self._lender.build_request(
-            method, self._address + path, headers=self._own_headers, json=json, timeout=timeout
+            method, self._address + path, headers=self._own_headers, json=json, extensions=extensions
         )
 
 
@@ -115,7 +116,11 @@ class BorrowedClient(Borrowed):
         self._send = client.send
 
     def send(self, request: httpx.Request) -> ApiResponse:
-        return whole(self._send(request, follow_redirects=False, stream=True))
+        try:
+            response = self._send(request, follow_redirects=False, stream=True)
+        except httpx.HTTPError as error:
+            response = answer_in(error, request)
+        return whole(response)
 
     def close(self) -> None: ...
 
@@ -126,9 +131,25 @@ class BorrowedAsyncClient(Borrowed):
         self._send = client.send
 
     async def send(self, request: httpx.Request) -> ApiResponse:
-        return await async_whole(await self._send(request, follow_redirects=False, stream=True))
+        try:
+            response = await self._send(request, follow_redirects=False, stream=True)
+        except httpx.HTTPError as error:
+            response = answer_in(error, request)
+        return await async_whole(response)
 
     async def aclose(self) -> None: ...
+
+
+def answer_in(error: httpx.HTTPError, request: httpx.Request) -> httpx.Response:
+    """The answer that a hook refused. Raises an error of the request itself again, and ConnectionLost for any other:
+    what a hook sends, and whether before or after the request, is not known.
+    """
+    if isinstance(error, httpx.HTTPStatusError) and error.response.request is request:
+        return error.response
+    with suppress(RuntimeError):
+        if error.request is request:
+            raise error
+    raise ConnectionLost(f"a hook or the like of the httpx client failed, {type(error).__name__}: {error}") from error
 
 
 class Given:
@@ -175,32 +196,50 @@ class Idle(Generic[ConnectionT]):
 
     def outdated(self) -> ConnectionT | None:
         """One that is to be closed."""
-        try:
-            since, connection = self._connections.popleft()
-        except IndexError:
-            return None
-        if self.closed or since < time.monotonic() - IDLE_SECONDS:
-            return connection
-        self._connections.appendleft((since, connection))
-        return None
+        while True:
+            try:
+                since, connection = self._connections.popleft()
+            except IndexError:
+                return None
+            if self.closed or since < time.monotonic() - IDLE_SECONDS:
+                return connection
+            self._connections.appendleft((since, connection))
+            # It may have been closed in between, by a thread that did not see this connection.
+            if not self.closed:
+                return None
 
 
 class Connections:
     """A pool for each connection, since what httpx's own pool does is quadratic in its connections."""
 
     def __init__(self, proxy: httpx.Proxy | None) -> None:
-        self._idle = Idle(lambda: httpx.HTTPTransport(verify=tls_context(), limits=SINGLE, proxy=proxy))
-        self._line = threading.Lock()
+        self._proxy = proxy
+        self._idle = Idle(self._connect)
+        # Not a plain lock: a signal handler that makes a call meets its own thread in line.
+        self._line = threading.RLock()
         self._free = threading.Semaphore(CONNECTIONS)
 
+    def _connect(self) -> httpx.HTTPTransport:
+        connection = httpx.HTTPTransport(verify=tls_context(), limits=SINGLE, proxy=self._proxy)
+        limit(connection)
+        return connection
+
     def exchange(self, request: httpx.Request) -> ApiResponse:
-        # Only the first in line is timed: how long the others wait says nothing about the service.
-        with self._line:
-            if not self._free.acquire(timeout=pool_seconds(request)):
-                raise httpx.PoolTimeout(NONE_FREE)
+        until = time.monotonic() + whole_seconds(request)
+        # Unless there is a deadline, only the first in line is timed: how long the others wait says nothing about the
+        # service.
+        if not self._line.acquire(timeout=min(until - time.monotonic(), threading.TIMEOUT_MAX)):
+            raise httpx.PoolTimeout(NONE_FREE)
+        try:
+            free = self._free.acquire(timeout=pool_seconds(request))
+        finally:
+            self._line.release()
+        if not free:
+            raise httpx.PoolTimeout(NONE_FREE)
         try:
             self._close_outdated()
-            return self._exchange_over(self._idle.take(), request)
+            with reading_until(min(until, time.monotonic() + exchange_seconds(request))):
+                return self._exchange_over(self._idle.take(), request)
         finally:
             self._free.release()
 
@@ -233,16 +272,20 @@ class AsyncConnections:
         self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
 
     async def exchange(self, request: httpx.Request) -> ApiResponse:
-        async with self._line:
-            with anyio.move_on_after(pool_seconds(request)) as first_in_line:
+        late: type[httpx.TimeoutException] = httpx.PoolTimeout
+        with anyio.move_on_after(whole_seconds(request)) as scope:
+            until = scope.deadline
+            async with self._line:
+                scope.deadline = min(until, anyio.current_time() + pool_seconds(request))
                 await self._free.acquire()
-        if first_in_line.cancelled_caught:
-            raise httpx.PoolTimeout(NONE_FREE)
-        try:
-            await self._close_outdated()
-            return await self._exchange_over(self._idle.take(), request)
-        finally:
-            self._free.release()
+            late = httpx.ReadTimeout
+            scope.deadline = min(until, anyio.current_time() + exchange_seconds(request))
+            try:
+                await self._close_outdated()
+                return await self._exchange_over(self._idle.take(), request)
+            finally:
+                self._free.release()
+        raise late(NONE_FREE if late is httpx.PoolTimeout else "the answer did not end in time")
 
     async def _exchange_over(self, connection: httpx.AsyncHTTPTransport, request: httpx.Request) -> ApiResponse:
         try:
@@ -327,6 +370,17 @@ def pool_seconds(request: httpx.Request) -> float:
     return float(request.extensions["timeout"]["pool"])
 
 
+def whole_seconds(request: httpx.Request) -> float:
+    """For a place in line and the answer together."""
+    return float(request.extensions["whole_seconds"])
+
+
+def exchange_seconds(request: httpx.Request) -> float:
+    """From a connection that is free to the end of the answer, however little comes at a time."""
+    timeout = request.extensions["timeout"]
+    return float(timeout["connect"] + timeout["write"] + timeout["read"]) + BODY_SECONDS
+
+
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
     """The one of all clients, made with the first connection: that takes longer than many calls."""
@@ -337,10 +391,22 @@ def environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
     """The proxy that the environment names for an address."""
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(url.netloc.decode()):
+    # What goes to this machine is not encrypted, and is for nobody else.
+    if not proxy or proxy_bypass(url.netloc.decode()) or is_loopback(str(url)):
         return None
     try:
-        return httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
-    except (ValueError, httpx.InvalidURL) as error:
+        made = httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, httpx.InvalidURL):
         # Without its address, which may hold a password.
-        raise InvalidParameter("Client", "proxy", urlsplit(proxy).scheme, f"http, https or socks5 ({error})") from None
+        raise InvalidParameter("Client", "proxy", urlsplit(proxy).scheme, "an http, https or socks5 address") from None
+    if made.url.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise InvalidParameter("Client", "proxy", made.url.scheme, "http or https, or to find httpx[socks] installed")
+    return made
+
+
+def is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,10 +14,11 @@ from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.headers import ResponseHeaders
 from segmind_api.models import JobResult, JobStatus, SubmittedJob
+from segmind_api.types import ApiResponse
 from segmind_client.clients import BASE_URL_VARIABLE, Client, JobHandle
-from segmind_client.errors import InferenceFailed
-from segmind_client.options import READ_SECONDS
-from segmind_client.results import Generation, Result
+from segmind_client.errors import InferenceFailed, MayHaveBeenAccepted
+from segmind_client.options import OptionChanges
+from segmind_client.results import Result
 
 DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
@@ -69,22 +71,24 @@ class AsyncJob:
 class Response:
     """The answer to one v1 call, with the names that the vendor's users know from httpx."""
 
-    def __init__(self, generation: Generation) -> None:
-        self.generation = generation
-        """What else can be done with it: `save`, `image_url`, `cost`."""
+    def __init__(self, response: ApiResponse) -> None:
+        self._response = response
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
 
     @property
     def status_code(self) -> int:
-        return self.generation.response.status
+        return self._response.status
 
     @property
     def headers(self) -> ResponseHeaders:
-        return self.generation.headers
+        return self._response.headers
 
     @property
     def content(self) -> bytes:
         """The body as it came."""
-        return self.generation.response.content
+        return self._response.content
 
     @property
     def text(self) -> str:
@@ -98,11 +102,12 @@ class Response:
 class SegmindClient(Client):
     """`Client` by the vendor's name, with the vendor's methods and arguments.
 
-    A `base_url` may end in /v1. `timeout` is in seconds, for each piece of an answer.
+    A `base_url` may end in /v1. `timeout` is in seconds, for each piece of an answer; `Client`'s without one.
     """
 
-    def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float = READ_SECONDS) -> None:
-        super().__init__(api_key, base_url=base_url, read_seconds=timeout)
+    def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None) -> None:
+        options: OptionChanges = {} if timeout is None else {"read_seconds": timeout, "generate_seconds": timeout}
+        super().__init__(api_key, base_url=base_url, **options)
 
     @typed_method
     def run(self, slug: str, /, **params: Any) -> Result:
@@ -112,7 +117,7 @@ class SegmindClient(Client):
     @typed_method
     def run_sync(self, slug: str, /, **params: Any) -> Response:
         """One blocking call (v1). Every keyword goes into the body."""
-        return Response(self.generate_model(slug, params))
+        return generated(self, slug, params)
 
     @typed_method
     def submit_async(self, slug: str, /, **params: Any) -> AsyncJob:
@@ -129,7 +134,7 @@ def run(slug: str, /, **params: Any) -> Result:
 @typed_function
 def run_sync(slug: str, /, **params: Any) -> Response:
     """One blocking call (v1). Every keyword goes into the body."""
-    return Response(default_client().generate_model(slug, params))
+    return generated(default_client(), slug, params)
 
 
 @typed_function
@@ -138,13 +143,23 @@ def submit_async(slug: str, /, **params: Any) -> AsyncJob:
     return AsyncJob(default_client().submit_model(slug, params))
 
 
+def generated(client: Client, slug: str, params: Mapping[str, Any]) -> Response:
+    """Whatever a success came with: what the contract does not have, the caller may be able to read."""
+    try:
+        return Response(client.generate_model(slug, params).response)
+    except MayHaveBeenAccepted as error:
+        if error.response is None or error.response.status >= 400:
+            raise
+        return Response(error.response)
+
+
 def default_client() -> Client:
-    """The client for the key and the address that the environment holds now."""
-    return client_of(os.environ.get(API_KEY_VARIABLE), os.environ.get(BASE_URL_VARIABLE))
+    """The client for the key and the address that the environment holds now, in this process."""
+    return client_of(os.getpid(), os.environ.get(API_KEY_VARIABLE), os.environ.get(BASE_URL_VARIABLE))
 
 
 @lru_cache(maxsize=4)
-def client_of(api_key: str | None, base_url: str | None) -> Client:
+def client_of(_process: int, api_key: str | None, base_url: str | None) -> Client:
     client = Client(api_key, base_url=base_url)
     atexit.register(client.close)
     return client

@@ -79,7 +79,7 @@ MISTAKES = [
     mistake(
         "a job without an id is a job",
         f"{SUBMITS}[2xx without an id]",
-        (FLOWS, "get_job_status.build(job.request_id)", "pass"),
+        (FLOWS, "if named_in(job) is None:", "if False:"),
     ),
     mistake(
         "the key goes to the address of the status in an answer",
@@ -158,12 +158,12 @@ MISTAKES = [
     mistake(
         "a deadline is ignored",
         DEADLINE,
-        (FLOWS, "if watch.polls and now >= watch.until:", "if False:"),
+        (FLOWS, "if watch.asked >= watch.until:", "if False:"),
     ),
     mistake(
         "a pause goes on beyond the deadline",
         DEADLINE,
-        (FLOWS, "min(watch.pause(now - watch.submitted, watch.polls), watch.until - now)", "watch.pause(0, 1)"),
+        (FLOWS, "seconds = min(pause, watch.until - now)", "seconds = pause"),
     ),
     mistake(
         "a deadline loses the id of the job",
@@ -182,7 +182,7 @@ MISTAKES = [
     mistake(
         "an error loses the service's message",
         f"{ANSWERS}[sync-generateImagen-400-missing-prompt]",
-        (FLOWS, 'error_message(response) or problem or "no message"', 'problem or "no message"'),
+        (FLOWS, 'error_message(response) or answer.problem or "no message"', 'answer.problem or "no message"'),
     ),
     mistake(
         "a pickled error loses the answer",
@@ -192,7 +192,7 @@ MISTAKES = [
     mistake(
         "what the transport raises comes out as it is",
         "test_hostile_answers.py::test_a_lie_about_the_encoding_is_an_error_of_the_clients[not encoded-gzip]",
-        (DRIVERS, "except httpx.HTTPError as error:", "except httpx.TransportError as error:"),
+        (DRIVERS, "isinstance(error, httpx.HTTPError |", "isinstance(error, httpx.TransportError |"),
     ),
 ]
 

@@ -193,7 +193,8 @@ class TestKey:
 TRANSPORT_ERRORS = {
     httpx.ConnectError: errors.NotSent,
     httpx.ConnectTimeout: errors.NotSent,
-    httpx.LocalProtocolError: errors.NotSent,
+    httpx.LocalProtocolError: errors.MayHaveBeenAccepted,
+    UnicodeError: errors.NotSent,
     httpx.PoolTimeout: errors.NotSent,
     httpx.ProxyError: errors.NotSent,
     httpx.ReadTimeout: errors.MayHaveBeenAccepted,
@@ -208,7 +209,7 @@ TRANSPORT_ERRORS = {
 
 @pytest.mark.parametrize(("raised", "expected"), TRANSPORT_ERRORS.items())
 def test_what_httpx_raises_says_whether_a_submit_arrived(
-    raised: type[httpx.HTTPError], expected: type[segmind.SegmindError]
+    raised: type[Exception], expected: type[segmind.SegmindError]
 ) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise raised("broken")

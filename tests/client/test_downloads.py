@@ -369,7 +369,7 @@ class TestRepeating:
 
 LEAVING_HTTPS = {
     "to http": (["https://a.example/x", "http://b.example/y"], False),
-    "to http on this machine": (["https://a.example/x", "http://127.0.0.1/y"], True),
+    "to http on this machine": (["https://a.example/x", "http://127.0.0.1/y"], False),
     "to http by way of this machine": (["https://a.example/x", "http://[::1]/y", "http://b.example/z"], False),
     "from http": (["http://a.example/x", "http://b.example/y"], True),
     "to https": (["http://a.example/x", "https://b.example/y"], True),

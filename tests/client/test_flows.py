@@ -158,9 +158,63 @@ def test_a_get_that_is_refused_for_good_is_sent_once(status: int) -> None:
     with pytest.raises(StatusError) as raised:
         world.play(world.caller().status(REQUEST_ID))
     assert (raised.value.status, raised.value.request_id) == (status, REQUEST_ID)
-    advice = type(raised.value).advice
-    assert raised.value.detail == f"{status} from the service: no ({advice})"
-    assert "credits()" in advice or status != 406
+    assert raised.value.detail == f"{status} from the service: no ({type(raised.value).advice_on_job})"
+
+
+@pytest.mark.parametrize("status", [400, 406, 500])
+def test_only_of_a_submit_is_it_said_that_nothing_was_charged(status: int) -> None:
+    world = World([refused(status)])
+    with pytest.raises(StatusError, match="nothing was charged"):
+        world.play(world.caller(attempts=1).submit(MODEL, {"prompt": "x"}))
+    world = World([refused(status)])
+    with pytest.raises(StatusError) as raised:
+        world.play(world.caller(attempts=1).result(REQUEST_ID))
+    assert "charged" not in str(raised.value)
+
+
+def test_a_rate_limit_names_its_end() -> None:
+    world = World([refused(429, x_rate_limit_reset_at_utc="2027-01-15 10:00:05")])
+    with pytest.raises(RateLimited, match="until when: 2027-01-15 10:00:05"):
+        world.play(world.caller(attempts=1).submit(MODEL, {"prompt": "x"}))
+
+
+NAMED = {
+    "201": answer(201, {"request_id": REQUEST_ID}),
+    "504": answer(504, {"request_id": REQUEST_ID, "error": "slow"}),
+    "200 as text": answer(200, {"request_id": REQUEST_ID}, content_type="text/plain"),
+}
+
+
+@pytest.mark.parametrize("came", NAMED.values(), ids=NAMED.keys())
+def test_an_unreadable_answer_that_names_the_job_all_the_same_is_an_error_that_names_it(came: ApiResponse) -> None:
+    world = World([came])
+    with pytest.raises(
+        MayHaveBeenAccepted, match=rf"as the job {REQUEST_ID}, which job\(request_id\) picks up"
+    ) as raised:
+        world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    assert raised.value.request_id == REQUEST_ID
+
+
+def test_a_key_that_the_service_repeats_is_in_no_message() -> None:
+    world = World([answer(401, {"error": "SG_0123456789abcdef is not a key"})])
+    with pytest.raises(Unauthorized, match="… is not a key") as raised:
+        world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    assert "SG_0123456789abcdef" not in str(raised.value)
+
+
+def test_an_accepted_job_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = World([SUBMITTED])
+    world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    assert REQUEST_ID in caplog.text
+
+
+@pytest.mark.parametrize(("wait", "level"), [("2", "INFO"), ("30", "WARNING")])
+def test_a_long_pause_is_a_warning(caplog: pytest.LogCaptureFixture, wait: str, level: str) -> None:
+    caplog.set_level("INFO")
+    world = World([refused(429, retry_after=wait), SUBMITTED])
+    world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    assert caplog.records[0].levelname == level
 
 
 def test_backoff_doubles_up_to_its_bound() -> None:
@@ -186,6 +240,7 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
     "reset in another zone": ({"x_rate_limit_reset_at_utc": "2027-01-15 10:00:05+02:00"}, 5),
     "reset in the past": ({"x_rate_limit_reset_at_utc": "2020-01-01T00:00:00Z"}, 1),
     "nonsense": ({"x_rate_limit_reset_at_utc": "soon"}, 1),
+    "a zone beyond numbers": ({"retry_after": "99:99999999999999999999999999999"}, 1),
     "an absurd year": ({"x_rate_limit_reset_at_utc": "99999-01-01"}, 1),
     "nothing": ({}, 1),
 }

@@ -32,6 +32,7 @@ from tests.client.test_flows import LOST, REQUEST_ID, SUBMITTED, World, refused,
 SLUG = next(iter(MODELS))
 MODEL = MODELS[SLUG]
 KEY = {"x-api-key": DEFAULT_KEY}
+TIMEOUT = dict.fromkeys(("connect", "read", "write", "pool"), 1.0)
 
 
 class TestOptions:
@@ -274,7 +275,7 @@ class TestWhereAClientCanBeUsed:
     def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self) -> None:
         connections = Connections(None)
         connections.close()
-        request = httpx.Request("GET", "https://x.example", extensions={"timeout": {"pool": 1}})
+        request = httpx.Request("GET", "https://x.example", extensions={"timeout": TIMEOUT, "whole_seconds": 1})
         with pytest.raises(errors.NoClient, match="closed"):
             connections.exchange(request)
 

@@ -254,12 +254,13 @@ def test_a_closed_client_is_an_error_that_says_what_to_do(tmp_path: Path) -> Non
     with pytest.raises(errors.NoClient, match="closed"):
         result.save(tmp_path)
 
-    async def use() -> AsyncResult:
+    async def use() -> None:
         async with AsyncClient() as client:
-            return await client.run_model(SLUG, PARAMETERS)
+            result = await client.run_model(SLUG, PARAMETERS)
+        with pytest.raises(errors.NoClient, match="closed"):
+            await result.save(tmp_path)
 
-    with pytest.raises(errors.NoClient, match="closed"):
-        anyio.run(anyio.run(use).save, tmp_path)
+    anyio.run(use)
 
 
 @pytest.mark.parametrize(

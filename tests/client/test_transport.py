@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
+import math
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -119,7 +120,8 @@ Play = Callable[..., list[Outcome]]
 
 
 def request_of(sender: Sender | AsyncSender, pool: float) -> httpx.Request:
-    return sender.build_request("POST", "/x", json={}, timeout=httpx.Timeout(LONGEST_WAIT, pool=pool))
+    timeout = {"connect": LONGEST_WAIT, "read": LONGEST_WAIT, "write": LONGEST_WAIT, "pool": pool}
+    return sender.build_request("POST", "/x", json={}, extensions={"timeout": timeout, "whole_seconds": math.inf})
 
 
 def play_sync(address: str, batches: tuple[Batch, ...], pool: float) -> list[Outcome]:
@@ -338,7 +340,7 @@ class TestLine:
         monkeypatch.setattr(Slow, "SECONDS", 1_000_000.0)
         clock = trio.testing.MockClock(autojump_threshold=0)
         outcomes = trio.run(play_async, "http://service.example", (12,), 10.0, clock=clock)
-        assert [type(outcome) for outcome in outcomes] == [httpx.PoolTimeout] * 10 + [ApiResponse] * 2
+        assert [type(outcome) for outcome in outcomes] == [httpx.PoolTimeout] * 10 + [httpx.ReadTimeout] * 2
 
 
 class Slow(httpx.AsyncBaseTransport):
@@ -457,9 +459,7 @@ def test_a_call_that_is_cancelled_closes_its_connection_even_if_that_takes_a_whi
 def test_a_call_that_is_interrupted_closes_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[Any] = []
 
-    class Interrupted(httpx.BaseTransport):
-        def __init__(self, **_: Any) -> None: ...
-
+    class Interrupted(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             raise KeyboardInterrupt(request.url)
 
@@ -590,13 +590,13 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", server.address)
         server.status_line = "407 Proxy Authentication Required"
-        refused = pytest.raises(NotSent, match=r"nothing was sent .*407")
+        refused = pytest.raises(NotSent, match=r"accepted nothing .*407")
         with Client("SG_1", base_url="https://service.example", attempts=1) as client, refused:
             client.submit_model("any", {})
 
         async def submit() -> None:
             async with AsyncClient("SG_1", base_url="https://service.example", attempts=1) as client:
-                with pytest.raises(NotSent, match=r"nothing was sent .*407"):
+                with pytest.raises(NotSent, match=r"accepted nothing .*407"):
                     await client.submit_model("any", {})
 
         anyio.run(submit)

@@ -75,6 +75,7 @@ def claims_of_catalog(package: str) -> Iterator[Claim]:
     yield "images have their retention", image_retention == catalog.IMAGE_RETENTION_SECONDS
     yield "the server is known", client.BASE_URL == SERVER
     yield "the header of the key is known", KEY["name"] == client.API_KEY_HEADER
+    yield "the form of the key is known", KEY["x-key-pattern"] == client.API_KEY_PATTERN
     yield "the variable of the key is known", KEY["x-key-variable"] == client.API_KEY_VARIABLE
 
 

@@ -1,0 +1,68 @@
+"""Sockets that are read until a time, however little comes at a time and however often."""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore
+import httpx
+
+UNTIL: ContextVar[float] = ContextVar("until", default=math.inf)
+"""Monotonic."""
+
+
+@contextmanager
+def reading_until(moment: float) -> Generator[None]:
+    """No socket of a limited transport is read later than this, by the calling thread within this block."""
+    token = UNTIL.set(moment)
+    try:
+        yield
+    finally:
+        UNTIL.reset(token)
+
+
+def limit(transport: httpx.BaseTransport | None) -> None:
+    """Makes the sockets of an httpx transport end in time. Does nothing to any other."""
+    if isinstance(transport, httpx.HTTPTransport):
+        # httpx has no parameter for what httpcore takes as one.
+        transport._pool._network_backend = LimitedBackend()  # pyright: ignore[reportPrivateUsage]
+
+
+class LimitedBackend(httpcore.SyncBackend):
+    """The sockets of httpcore."""
+
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        return LimitedStream(super().connect_tcp(*args, **kwargs))
+
+
+class LimitedStream(httpcore.NetworkStream):
+    """A socket. httpcore waits for a time whenever it reads, and for a head it reads as often as something comes."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = UNTIL.get() - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the answer did not end in time")
+        return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return LimitedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
