@@ -358,9 +358,9 @@ class Updates(AsyncIterator[JobUpdate]):
         raise StopAsyncIteration
 
 
-def key_header(api_key: str | None) -> dict[str, str]:
+def key_header(api_key: object) -> dict[str, str]:
     key = os.environ.get(API_KEY_VARIABLE) if api_key is None else api_key
-    if not key or not isinstance(key, str):
+    if not isinstance(key, str) or not key:
         raise MissingKey(f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise MissingKey("the API key cannot be sent: it holds a space, a line break or a character that no key has")

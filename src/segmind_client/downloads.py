@@ -56,6 +56,8 @@ class Image:
     names: tuple[str, ...] = ()
     """What its file may be called, the best first; others chose them."""
     request_id: str | None = None
+    response: ApiResponse | None = None
+    """What the result came in."""
 
 
 class ImageSink(ABC):

@@ -30,8 +30,6 @@ class Pictured(ABC):
 
     _caller: Caller | None
 
-    response: ApiResponse | None
-
     @cached_property
     def _image(self) -> Image:
         return self._find_image()
@@ -43,7 +41,7 @@ class Pictured(ABC):
             yield
         except NotSaved as error:
             error.request_id = self._image.request_id
-            error.response = self.response
+            error.response = self._image.response
             raise
 
     @abstractmethod
@@ -138,7 +136,7 @@ class ResultFields(JobResult):
         return self.metrics.cost
 
     def _find_image(self) -> Image:
-        return image_at(self, self.image_url, as_string(self.get("request_id")))
+        return image_at(self, self.image_url, as_string(self.get("request_id")), self.response)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A client holds a key and connections, neither of which is to be written down.
@@ -201,8 +199,14 @@ class GenerationFields:
         request_id = self.headers.request_id
         if isinstance(self.output, bytes):
             names = (request_id,) if request_id else ()
-            return Image(content=self.output, media_type=self.content_type, names=names, request_id=request_id)
-        return image_at(self.output, self.image_url, request_id)
+            return Image(
+                content=self.output,
+                media_type=self.content_type,
+                names=names,
+                request_id=request_id,
+                response=self.response,
+            )
+        return image_at(self.output, self.image_url, request_id, self.response)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A client holds a key and connections, neither of which is to be written down.
@@ -231,16 +235,23 @@ def image_url_of(fields: JobResult | GenerationOutput) -> str | None:
     return next((candidate for candidate in candidates if is_address(candidate)), None)
 
 
-def image_at(fields: JobResult | GenerationOutput | str, address: str | None, request_id: str | None) -> Image:
+def image_at(
+    fields: JobResult | GenerationOutput | str,
+    address: str | None,
+    request_id: str | None,
+    response: ApiResponse | None,
+) -> Image:
     """The image at an address, with the names that it goes by. Raises NoImage where there is no address."""
     if address is None:
         raise NoImage(
             f"there is no image to save, neither its bytes nor an address of one; what came is {reprlib.repr(fields)}",
             request_id=request_id,
+            response=response,
         )
     images = () if isinstance(fields, str) else fields.images or ()
     names = [images[0].file_name if images else None, unquote(urlsplit(address).path), request_id]
-    return Image(address=address, names=tuple(name for name in names if name), request_id=request_id)
+    named = tuple(name for name in names if name)
+    return Image(address=address, names=named, request_id=request_id, response=response)
 
 
 def no_client(image: Image) -> NoClient:

@@ -228,10 +228,10 @@ class Connections:
         until = time.monotonic() + whole_seconds(request)
         # Unless there is a deadline, only the first in line is timed: how long the others wait says nothing about the
         # service.
-        if not self._line.acquire(timeout=min(until - time.monotonic(), threading.TIMEOUT_MAX)):
+        if not self._line.acquire(timeout=min(whole_seconds(request), threading.TIMEOUT_MAX)):
             raise httpx.PoolTimeout(NONE_FREE)
         try:
-            free = self._free.acquire(timeout=pool_seconds(request))
+            free = self._free.acquire(timeout=max(0.0, min(pool_seconds(request), until - time.monotonic())))
         finally:
             self._line.release()
         if not free:

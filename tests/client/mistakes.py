@@ -93,6 +93,16 @@ MISTAKES = [
         (TRANSPORT, "self._address + path", "path if '://' in path else self._address + path"),
     ),
     mistake(
+        "a hook's error is taken for one of the submit",
+        "test_lent_clients.py::test_a_hook_that_fails_does_not_make_a_submit_be_sent_twice",
+        (TRANSPORT, "if error.request is request:", "if True:"),
+    ),
+    mistake(
+        "a head is waited for without end",
+        "test_time_limits.py::test_no_socket_is_read_when_the_time_is_over",
+        ("segmind_client.network", "if left <= 0:", "left = 1.0\n        if False:"),
+    ),
+    mistake(
         "a redirect is followed with the key",
         ELSEWHERE,
         (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import traceback
+import uuid
+from typing import Any
 
 import anyio
 import httpx
@@ -15,6 +18,7 @@ import segmind_client as segmind
 from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
+from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.drivers import SyncDriver
@@ -83,7 +87,28 @@ class TestClient:
             getattr(client, method)(slug, prompt="x", **{parameter: "y"})
         assert double.requests() == []
 
-    @pytest.mark.parametrize("base_url", ["host", "ftp://host", "http://host:port", "http://"])
+    @pytest.mark.parametrize("name", ["deadline", "attempts"])
+    def test_an_option_among_the_parameters_is_told_where_it_belongs(self, name: str) -> None:
+        with Client() as client, pytest.raises(errors.InvalidParameter, match=rf"said by with_options\({name}="):
+            getattr(client, "run")("imagen-4", prompt="x", **{name: 3})  # noqa: B009  what type checkers refuse
+
+    @pytest.mark.parametrize("method", ["wait", "updates"])
+    def test_an_option_that_there_is_not_is_named(self, method: str) -> None:
+        with Client() as client, pytest.raises(errors.InvalidParameter, match="timeout: expected one of deadline"):
+            list(getattr(client.job("id"), method)(timeout=3))
+
+    @pytest.mark.parametrize("request_id", ["", "..", None, 7, uuid.UUID(int=0)])
+    def test_what_is_no_id_is_refused_at_once(self, request_id: Any) -> None:
+        with Client() as client, pytest.raises(errors.InvalidParameter, match="request_id: expected an id"):
+            client.job(request_id)
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    def test_a_password_in_an_address_is_refused_and_not_shown(self, kind: type[Client | AsyncClient]) -> None:
+        with pytest.raises(errors.InvalidParameter, match="without a user") as raised:
+            kind(base_url="https://user:secret@host")
+        assert "secret" not in str(raised.value)
+
+    @pytest.mark.parametrize("base_url", ["", "host", "ftp://host", "http://host:port", "http://"])
     def test_an_address_that_leads_nowhere_is_refused_at_once(self, base_url: str) -> None:
         with pytest.raises(errors.InvalidParameter, match="base_url"):
             Client(base_url=base_url)
@@ -138,6 +163,41 @@ class TestVendorsNames:
             job.wait()
         assert raised.value.detail == raised.value.status_body["error"] == "blocked"
 
+    @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/mp4", ""])
+    def test_whatever_a_success_came_with_is_given_back(self, media_type: str) -> None:
+        def answer(_: httpx.Request) -> httpx.Response:
+            return httpx.Response(201, content=b"paid for", headers={"content-type": media_type})
+
+        with Client(transport=httpx.MockTransport(answer)) as client:
+            response = segmind.vendor.generated(client, "any", {})
+        assert (response.status_code, response.content) == (201, b"paid for")
+        assert repr(response) == "<Response [201]>"
+
+    def test_a_call_that_may_have_been_accepted_is_an_error_all_the_same(self, double: Double) -> None:
+        double.fail_next("generateImagen4", status=504)
+        with pytest.raises(errors.MayHaveBeenAccepted):
+            segmind.run_sync("imagen-4", prompt="x")
+
+    def test_a_timeout_is_that_of_every_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        timeouts: list[float] = []
+
+        def send(_: Sender, request: httpx.Request) -> ApiResponse:
+            timeouts.append(request.extensions["timeout"]["read"])
+            return ApiResponse(400, {}, b"")
+
+        monkeypatch.setattr(Sender, "send", send)
+        with segmind.SegmindClient(timeout=5) as client:
+            for call in (client.run, client.run_sync, client.submit_async):
+                with pytest.raises(errors.BadRequest):
+                    call("imagen-4", prompt="x")
+        assert timeouts == [5, 5, 5]
+
+    def test_a_forked_process_has_a_client_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = segmind.vendor.default_client()
+        assert segmind.vendor.default_client() is before
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert segmind.vendor.default_client() is not before
+
     def test_the_vendors_client_takes_the_vendors_arguments(self, address: str) -> None:
         with segmind.SegmindClient(DEFAULT_KEY, f"{address}/v1", 5.0) as client:
             assert client.run("imagen-4", prompt="x")["status"] == "COMPLETED"
@@ -153,6 +213,11 @@ class TestVendorsNames:
 
 
 class TestKey:
+    @pytest.mark.parametrize("key", ["", 123])
+    def test_a_key_that_is_none_is_not_replaced_by_the_environments(self, key: Any) -> None:
+        with pytest.raises(errors.MissingKey):
+            Client(key)
+
     @pytest.mark.parametrize("key", ["SG_\n", "SG 1", "SG_é"])
     def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(self, key: str) -> None:
         with pytest.raises(errors.MissingKey) as raised:
@@ -236,6 +301,7 @@ def test_every_public_name_is_found_and_no_other() -> None:
 
 def test_the_package_has_the_names_that_it_lists_and_no_others() -> None:
     assert dir(segmind) == sorted(segmind.__all__)
+    assert set(errors.__all__) < set(segmind.__all__)
     assert all(getattr(segmind, name) is not None for name in segmind.__all__)
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(segmind, "errors")

@@ -292,6 +292,18 @@ def test_trouble_while_polling_does_not_end_the_job(outcomes: list[Outcome]) -> 
     wait_through([*outcomes, state("COMPLETED"), RESULT])
 
 
+@pytest.mark.parametrize("attempts", [1, 4])
+def test_a_wait_that_the_service_asks_a_poll_for_is_honoured(attempts: int) -> None:
+    polls = [refused(429, retry_after="120"), state("QUEUED"), state("COMPLETED"), RESULT]
+    world = wait_through(polls, attempts=attempts, retry_seconds=60)
+    assert world.pauses == [120, 1]
+
+
+def test_a_wait_that_the_service_asks_a_poll_for_ends_at_the_deadline() -> None:
+    world = wait_through([refused(429, retry_after="120"), state("COMPLETED"), RESULT], deadline=50)
+    assert world.pauses == [50]
+
+
 def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
     with pytest.raises(InferenceFailed) as raised:
         wait_through([state("PROCESSING"), FAILED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
 import logging
@@ -9,7 +10,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import attrs
@@ -117,14 +118,17 @@ class TestAddress:
             client.submit_model(SLUG, {"prompt": "x"})
         assert raised.value.request_id == answer["request_id"]
 
-    def test_an_address_that_is_none_is_elsewhere(self) -> None:
-        answer = {**json_of(SUBMITTED), "status_url": "https://x.example:port/status"}
+    @pytest.mark.parametrize(
+        "address", ["https://x.example:port/status", "http://[x", "https://a\N{ACCOUNT OF}b/x", "mailto:x"]
+    )
+    def test_an_address_that_is_none_is_elsewhere(self, address: str) -> None:
+        answer = {**json_of(SUBMITTED), "status_url": address}
         transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
         client = Client(DEFAULT_KEY, base_url="https://x.example", transport=transport)
         with client, pytest.raises(errors.ForeignAddress):
             client.submit_model(SLUG, {"prompt": "x"})
 
-    @pytest.mark.parametrize("origin", ["https://x.example", "https://x.example:443", "https://api.segmind.com"])
+    @pytest.mark.parametrize("origin", ["https://x.example", "https://x.example:443", "https://api.segmind.com", ""])
     def test_a_job_is_where_the_call_went_or_at_the_service_behind_it(self, origin: str) -> None:
         answer = {**json_of(SUBMITTED), "status_url": f"{origin}/v2/requests/x/status"}
         transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
@@ -189,6 +193,28 @@ class TestUpdates:
 
         assert anyio.run(statuses, backend=backend) == ["QUEUED", "PROCESSING", "COMPLETED"]
 
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_they_may_be_left_before_their_end(self, double: Double, backend: str) -> None:
+        async def leave() -> None:
+            transport = DoubleTransport(double.app)
+            async with AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", transport=transport) as client:
+                job = await client.submit_model(SLUG, {"prompt": "x"})
+                async for update in job.updates():
+                    assert update.status == "QUEUED"
+                    break
+            gc.collect()
+
+        anyio.run(leave, backend=backend)
+
+    def test_a_job_that_ends_while_an_update_is_dealt_with_has_ended(
+        self, handle: JobHandle, clock: MovableClock
+    ) -> None:
+        seen: list[str] = []
+        for update in handle.updates(deadline=5, interval=1):
+            seen.append(update.status)
+            clock.advance(100)
+        assert seen == ["QUEUED", "COMPLETED"]
+
 
 class TestInterruption:
     @staticmethod
@@ -218,6 +244,33 @@ class TestInterruption:
     def test_while_a_submit_is_on_its_way_says_that_it_may_have_been_accepted(self) -> None:
         error = self.interrupted([], lambda driver, caller: driver.carry_out(caller.submit(MODEL, {"prompt": "x"})))
         assert "may have been accepted" in error.__notes__[0]
+
+    def test_between_two_updates_names_the_job(self) -> None:
+        def watch(driver: SyncDriver, caller: Caller) -> None:
+            list(JobHandle(caller, driver, SubmittedJob({"request_id": REQUEST_ID})).updates())
+
+        error = self.interrupted([state("QUEUED")], watch)
+        assert REQUEST_ID in error.__notes__[0]
+
+    def test_after_a_submit_was_answered_names_the_job(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("segmind_client.flows.check_origin", interrupt)
+        error = self.interrupted(
+            [SUBMITTED], lambda driver, caller: driver.carry_out(caller.submit(MODEL, {"prompt": "x"}))
+        )
+        assert REQUEST_ID in error.__notes__[0]
+
+    def test_between_two_steps_names_the_job(self) -> None:
+        class Interrupted(SyncDriver):
+            def outcome(self, step: object) -> NoReturn:  # noqa: ARG002  the driver's own name
+                raise KeyboardInterrupt
+
+        driver = Interrupted(Sender("https://x.example", KEY, None))
+        with pytest.raises(KeyboardInterrupt) as raised:
+            driver.carry_out(Caller().wait(REQUEST_ID))
+        assert REQUEST_ID in raised.value.__notes__[0]
 
     def test_of_a_get_loses_nothing(self) -> None:
         error = self.interrupted([], lambda driver, caller: driver.carry_out(caller.credits()))
@@ -256,6 +309,18 @@ class TestWhereAClientCanBeUsed:
         sender = Sender("https://x.example", KEY, None)
         with pytest.raises(errors.NoClient, match="another process"):
             SyncDriver(sender, process=os.getpid() + 1).carry_out(Caller().credits())
+
+    @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
+    def test_an_async_one_is_not_used_in_another_event_loop(self, double: Double, first: str, second: str) -> None:
+        client = AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", transport=DoubleTransport(double.app))
+        anyio.run(client.credits, backend=first)
+
+        async def submit() -> None:
+            with pytest.raises(errors.NoClient, match="event loop"):
+                await client.submit_model(SLUG, {"prompt": "x"})
+
+        anyio.run(submit, backend=second)
+        assert [call.method for call in double.requests()] == ["GET"]
 
     def test_it_is_not_used_after_it_was_closed(self) -> None:
         client = Client(DEFAULT_KEY)

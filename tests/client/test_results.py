@@ -232,6 +232,16 @@ class TestPickling:
 
 
 @pytest.mark.parametrize("method", ["run_model", "generate_model"])
+@pytest.mark.parametrize("settings", [Settings(), Settings(generate_as="image")])
+def test_a_save_that_is_refused_loses_neither_the_job_nor_the_image(make: Make, method: str, tmp_path: Path) -> None:
+    with pytest.raises(errors.NotSaved, match="request ") as raised:
+        make(method, tmp_path / "cabin.jpg")
+    assert raised.value.request_id
+    assert raised.value.response is not None
+    assert PNG in raised.value.response.content or b".png" in raised.value.response.content
+
+
+@pytest.mark.parametrize("method", ["run_model", "generate_model"])
 def test_content_is_fetched_once_and_kept(method: str, tmp_path: Path) -> None:
     with Client() as client:
         result = getattr(client, method)(SLUG, PARAMETERS)
@@ -281,6 +291,7 @@ def test_an_error_survives_pickling_and_is_what_python_would_raise(
     assert type(restored) is kind
     assert isinstance(restored, base)
     assert (str(restored), restored.status, restored.request_id) == ("no (request id)", 404, "id")
+    assert repr(restored) == f"{kind.__name__}('no (request id)')"
 
 
 @pytest.mark.parametrize(

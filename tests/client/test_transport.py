@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import itertools
 import math
+import signal
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,7 +27,7 @@ import trio.testing
 from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, transport
 from segmind_client.errors import ConnectionLost, InvalidParameter, MayHaveBeenAccepted, NoClient, NotSent
-from segmind_client.transport import BODY_SECONDS, LARGEST_BODY, AsyncSender, Sender, tls_context
+from segmind_client.transport import BODY_SECONDS, LARGEST_BODY, AsyncSender, Idle, Sender, tls_context
 
 KEY = {"x-api-key": "SG_5ec4e75ec4e75ec4"}
 LONGEST_WAIT = 20.0
@@ -119,9 +120,9 @@ Batch = int | Callable[[], object]
 Play = Callable[..., list[Outcome]]
 
 
-def request_of(sender: Sender | AsyncSender, pool: float) -> httpx.Request:
+def request_of(sender: Sender | AsyncSender, pool: float, whole: float = math.inf) -> httpx.Request:
     timeout = {"connect": LONGEST_WAIT, "read": LONGEST_WAIT, "write": LONGEST_WAIT, "pool": pool}
-    return sender.build_request("POST", "/x", json={}, extensions={"timeout": timeout, "whole_seconds": math.inf})
+    return sender.build_request("POST", "/x", json={}, extensions={"timeout": timeout, "whole_seconds": whole})
 
 
 def play_sync(address: str, batches: tuple[Batch, ...], pool: float) -> list[Outcome]:
@@ -282,6 +283,17 @@ class TestConnections:
         anyio.run(use, backend=backend)
         server.until(server.all_closed)
 
+    def test_one_that_comes_back_while_the_client_is_closed_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        idle = Idle(lambda: "a connection")
+        idle.keep("a connection")
+
+        def monotonic() -> float:
+            idle.closed = True
+            return 0.0
+
+        monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=monotonic))
+        assert idle.outdated() == "a connection"
+
     def test_a_closed_client_opens_none(self, server: Server) -> None:
         sender = Sender(server.address, KEY, None)
         sender.close()
@@ -305,6 +317,76 @@ class TestLine:
             server.gate.set()
             assert call.result().status == 200
         assert sender.send(request_of(sender, 0.0)).status == 200
+        sender.close()
+
+    def test_a_call_with_a_deadline_leaves_the_line_at_its_end(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        allow(1, monkeypatch)
+        server.gate.clear()
+        sender = Sender(server.address, KEY, None)
+        with ThreadPoolExecutor(3) as threads:
+            call = threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+            server.until(lambda: server.arrived == 1)
+            first_in_line = threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+            for _ in range(5):
+                with pytest.raises(httpx.PoolTimeout):
+                    sender.send(request_of(sender, LONGEST_WAIT, whole=0.05))
+            server.gate.set()
+            assert [call.result().status, first_in_line.result().status] == [200, 200]
+        sender.close()
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_a_call_with_a_deadline_leaves_the_line_without_threads_too(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str
+    ) -> None:
+        async def use() -> None:
+            sender = AsyncSender(server.address, KEY, None)
+            refused: list[Exception] = []
+
+            async def hurry() -> None:
+                with pytest.raises(httpx.PoolTimeout) as raised:
+                    await sender.send(request_of(sender, LONGEST_WAIT, whole=0.05))
+                refused.append(raised.value)
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
+                async with anyio.create_task_group() as hurried:
+                    hurried.start_soon(hurry)
+                    hurried.start_soon(hurry)
+                assert len(refused) == 2
+                server.gate.set()
+            await sender.aclose()
+
+        allow(1, monkeypatch)
+        server.gate.clear()
+        anyio.run(use, backend=backend)
+
+    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def handle(*_: object) -> None:
+            try:
+                sender.send(request_of(sender, 0.05))
+            except httpx.PoolTimeout:
+                refused.set()
+            server.gate.set()
+
+        allow(1, monkeypatch)
+        server.gate.clear()
+        sender = Sender(server.address, KEY, None)
+        refused = threading.Event()
+        before = signal.signal(signal.SIGALRM, handle)
+        try:
+            with ThreadPoolExecutor(1) as threads:
+                threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+                server.until(lambda: server.arrived == 1)
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                assert sender.send(request_of(sender, LONGEST_WAIT)).status == 200
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert refused.is_set()
         sender.close()
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -608,6 +690,20 @@ class TestProxies:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.setenv("NO_PROXY", "other.example,127.0.0.1")
         assert statuses(play_sync(server.address, (1,), 1.0)) == [200]
+
+    def test_none_is_used_for_this_machine(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        assert statuses(play_sync(server.address, (1,), 1.0)) == [200]
+
+    def test_one_that_needs_a_package_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@proxy.example")
+
+        def find_nothing(_: str) -> None: ...
+
+        monkeypatch.setattr(transport, "find_spec", find_nothing)
+        with pytest.raises(InvalidParameter, match=r"httpx\[socks\]") as raised:
+            Client("SG_1")
+        assert "secret" not in str(raised.value)
 
     def test_one_that_is_none_is_refused_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "gopher://proxy.example")
