@@ -25,7 +25,6 @@ from segmind_client.transport import (
     AsyncSender,
     BorrowedAsyncClient,
     BorrowedClient,
-    Requests,
     Sender,
     pieces_of,
     tls_context,
@@ -155,7 +154,7 @@ class SyncDriver:
                 return None
             if step.into is not None:
                 return self.images.stream(step, step.into)
-            return self.http.send(request_of(self.http, step))
+            return self.http.send(step.request, extensions_of(step))
         except BaseException as error:
             return as_outcome(error)
 
@@ -196,7 +195,7 @@ class AsyncDriver:
                 return None
             if step.into is not None:
                 return await self.images.stream(step, step.into)
-            return await self.http.send(request_of(self.http, step))
+            return await self.http.send(step.request, extensions_of(step))
         except BaseException as error:
             return as_outcome(error)
 
@@ -218,15 +217,6 @@ def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
 
 def as_outcome(error: BaseException) -> BaseException:
     return transport_error(error) if isinstance(error, httpx.HTTPError | UnicodeError) else error
-
-
-def request_of(client: Requests, step: Send) -> httpx.Request:
-    return client.build_request(
-        step.request.method,
-        step.request.path,
-        json=step.request.body,
-        extensions=extensions_of(step),
-    )
 
 
 def extensions_of(step: Send) -> dict[str, Any]:

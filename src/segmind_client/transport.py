@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any, Generic, TypeVar, cast
@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import anyio
 import httpx
 
-from segmind_api.types import ApiResponse
+from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient
 from segmind_client.network import limit, reading_until
 
@@ -53,10 +53,9 @@ class Requests:
         self._own_headers = headers
         self._headers = httpx.Headers({**HEADERS, **headers})
 
-    def build_request(
-        self, method: str, path: str, *, json: Mapping[str, Any] | None, extensions: dict[str, Any]
-    ) -> httpx.Request:
-        return httpx.Request(method, self._address + path, headers=self._headers, json=json, extensions=extensions)
+    def build(self, request: ApiRequest, extensions: dict[str, Any]) -> httpx.Request:
+        address = self._address + request.path
+        return httpx.Request(request.method, address, headers=self._headers, json=request.body, extensions=extensions)
 
 
 class Sender(Requests):
@@ -66,10 +65,10 @@ class Sender(Requests):
         super().__init__(base_url, headers)
         self._carrier = Given(transport) if transport else Connections(environment_proxy(self.base_url))
 
-    def send(self, request: httpx.Request) -> ApiResponse:
+    def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
         if self._closed:
             raise NoClient(CLOSED)
-        return self._carrier.exchange(request)
+        return self._carrier.exchange(partial(self.build, request, extensions), extensions)
 
     def close(self) -> None:
         self._closed = True
@@ -83,10 +82,10 @@ class AsyncSender(Requests):
         super().__init__(base_url, headers)
         self._carrier = AsyncGiven(transport) if transport else AsyncConnections(environment_proxy(self.base_url))
 
-    async def send(self, request: httpx.Request) -> ApiResponse:
+    async def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
         if self._closed:
             raise NoClient(CLOSED)
-        return await self._carrier.exchange(request)
+        return await self._carrier.exchange(partial(self.build, request, extensions), extensions)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -100,13 +99,12 @@ class Borrowed(Requests):
         super().__init__(base_url, headers)
         self._lender = client
 
-    def build_request(
-        self, method: str, path: str, *, json: Mapping[str, Any] | None, extensions: dict[str, Any]
-    ) -> httpx.Request:
+    def build(self, request: ApiRequest, extensions: dict[str, Any]) -> httpx.Request:
         if self._lender.is_closed:
             raise NoClient(CLOSED)
+        address = self._address + request.path
         return self._lender.build_request(
-            method, self._address + path, headers=self._own_headers, json=json, extensions=extensions
+            request.method, address, headers=self._own_headers, json=request.body, extensions=extensions
         )
 
 
@@ -115,11 +113,12 @@ class BorrowedClient(Borrowed):
         super().__init__(base_url, headers, client)
         self._send = client.send
 
-    def send(self, request: httpx.Request) -> ApiResponse:
+    def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
+        built = self.build(request, extensions)
         try:
-            response = self._send(request, follow_redirects=False, stream=True)
+            response = self._send(built, follow_redirects=False, stream=True)
         except httpx.HTTPError as error:
-            response = answer_in(error, request)
+            response = answer_in(error, built)
         return whole(response)
 
     def close(self) -> None: ...
@@ -130,11 +129,12 @@ class BorrowedAsyncClient(Borrowed):
         super().__init__(base_url, headers, client)
         self._send = client.send
 
-    async def send(self, request: httpx.Request) -> ApiResponse:
+    async def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
+        built = self.build(request, extensions)
         try:
-            response = await self._send(request, follow_redirects=False, stream=True)
+            response = await self._send(built, follow_redirects=False, stream=True)
         except httpx.HTTPError as error:
-            response = answer_in(error, request)
+            response = answer_in(error, built)
         return await async_whole(response)
 
     async def aclose(self) -> None: ...
@@ -159,8 +159,8 @@ class Given:
         self._transport = transport
         self.close = transport.close
 
-    def exchange(self, request: httpx.Request) -> ApiResponse:
-        return whole(self._transport.handle_request(request))
+    def exchange(self, build: Callable[[], httpx.Request], _: dict[str, Any]) -> ApiResponse:
+        return whole(self._transport.handle_request(build()))
 
 
 class AsyncGiven:
@@ -170,8 +170,8 @@ class AsyncGiven:
         self._transport = transport
         self.aclose = transport.aclose
 
-    async def exchange(self, request: httpx.Request) -> ApiResponse:
-        return await async_whole(await self._transport.handle_async_request(request))
+    async def exchange(self, build: Callable[[], httpx.Request], _: dict[str, Any]) -> ApiResponse:
+        return await async_whole(await self._transport.handle_async_request(build()))
 
 
 class Idle(Generic[ConnectionT]):
@@ -224,22 +224,23 @@ class Connections:
         limit(connection)
         return connection
 
-    def exchange(self, request: httpx.Request) -> ApiResponse:
-        until = time.monotonic() + whole_seconds(request)
+    def exchange(self, build: Callable[[], httpx.Request], extensions: dict[str, Any]) -> ApiResponse:
+        """Carries a request, which is built when its turn has come: many may be in line."""
+        until = time.monotonic() + whole_seconds(extensions)
         # Unless there is a deadline, only the first in line is timed: how long the others wait says nothing about the
         # service.
-        if not self._line.acquire(timeout=min(whole_seconds(request), threading.TIMEOUT_MAX)):
+        if not self._line.acquire(timeout=min(whole_seconds(extensions), threading.TIMEOUT_MAX)):
             raise httpx.PoolTimeout(NONE_FREE)
         try:
-            free = self._free.acquire(timeout=max(0.0, min(pool_seconds(request), until - time.monotonic())))
+            free = self._free.acquire(timeout=max(0.0, min(pool_seconds(extensions), until - time.monotonic())))
         finally:
             self._line.release()
         if not free:
             raise httpx.PoolTimeout(NONE_FREE)
         try:
             self._close_outdated()
-            with reading_until(min(until, time.monotonic() + exchange_seconds(request))):
-                return self._exchange_over(self._idle.take(), request)
+            with reading_until(min(until, time.monotonic() + exchange_seconds(extensions))):
+                return self._exchange_over(self._idle.take(), build())
         finally:
             self._free.release()
 
@@ -271,18 +272,18 @@ class AsyncConnections:
         self._line = anyio.Lock(fast_acquire=True)
         self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
 
-    async def exchange(self, request: httpx.Request) -> ApiResponse:
+    async def exchange(self, build: Callable[[], httpx.Request], extensions: dict[str, Any]) -> ApiResponse:
         late: type[httpx.TimeoutException] = httpx.PoolTimeout
-        with anyio.move_on_after(whole_seconds(request)) as scope:
+        with anyio.move_on_after(whole_seconds(extensions)) as scope:
             until = scope.deadline
             async with self._line:
-                scope.deadline = min(until, anyio.current_time() + pool_seconds(request))
+                scope.deadline = min(until, anyio.current_time() + pool_seconds(extensions))
                 await self._free.acquire()
             late = httpx.ReadTimeout
-            scope.deadline = min(until, anyio.current_time() + exchange_seconds(request))
+            scope.deadline = min(until, anyio.current_time() + exchange_seconds(extensions))
             try:
                 await self._close_outdated()
-                return await self._exchange_over(self._idle.take(), request)
+                return await self._exchange_over(self._idle.take(), build())
             finally:
                 self._free.release()
         raise late(NONE_FREE if late is httpx.PoolTimeout else "the answer did not end in time")
@@ -366,18 +367,18 @@ async def pieces_of(response: httpx.Response) -> AsyncGenerator[AsyncIterator[by
                     await anext(pieces)
 
 
-def pool_seconds(request: httpx.Request) -> float:
-    return float(request.extensions["timeout"]["pool"])
+def pool_seconds(extensions: dict[str, Any]) -> float:
+    return float(extensions["timeout"]["pool"])
 
 
-def whole_seconds(request: httpx.Request) -> float:
+def whole_seconds(extensions: dict[str, Any]) -> float:
     """For a place in line and the answer together."""
-    return float(request.extensions["whole_seconds"])
+    return float(extensions["whole_seconds"])
 
 
-def exchange_seconds(request: httpx.Request) -> float:
+def exchange_seconds(extensions: dict[str, Any]) -> float:
     """From a connection that is free to the end of the answer, however little comes at a time."""
-    timeout = request.extensions["timeout"]
+    timeout = extensions["timeout"]
     return float(timeout["connect"] + timeout["write"] + timeout["read"]) + BODY_SECONDS
 
 

@@ -131,7 +131,7 @@ class Network(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         fault = self.call.meet(request, self.closed_port)
-        came = self.connections.exchange(request)
+        came = self.connections.exchange(lambda: request, request.extensions)
         return fault.instead() if fault and fault.instead else as_it_came(came)
 
 
@@ -145,7 +145,7 @@ class AsyncNetwork(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         fault = self.call.meet(request, self.closed_port)
-        came = await self.connections.exchange(request)
+        came = await self.connections.exchange(lambda: request, request.extensions)
         return fault.instead() if fault and fault.instead else as_it_came(came)
 
 

@@ -90,7 +90,11 @@ MISTAKES = [
             "self.exchange(get_job_status.build(request_id), until=until)",
             "self.exchange(ApiRequest('GET', Caller.seen), until=until)",
         ),
-        (TRANSPORT, "self._address + path", "path if '://' in path else self._address + path"),
+        (
+            TRANSPORT,
+            "self._address + request.path",
+            "request.path if '://' in request.path else self._address + request.path",
+        ),
     ),
     mistake(
         "a hook's error is taken for one of the submit",
@@ -107,7 +111,8 @@ MISTAKES = [
         ELSEWHERE,
         (
             TRANSPORT,
-            "        return whole(self._transport.handle_request(request))\n",
+            "        return whole(self._transport.handle_request(build()))\n",
+            "        request = build()\n"
             "        response = self._transport.handle_request(request)\n"
             "        if response.has_redirect_location:\n"
             "            request.url = httpx.URL(response.headers['location'])\n"

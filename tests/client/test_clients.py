@@ -18,7 +18,7 @@ import segmind_client as segmind
 from segmind_api.catalog import MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
-from segmind_api.types import ApiResponse
+from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.drivers import SyncDriver
@@ -181,8 +181,8 @@ class TestVendorsNames:
     def test_a_timeout_is_that_of_every_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
         timeouts: list[float] = []
 
-        def send(_: Sender, request: httpx.Request) -> ApiResponse:
-            timeouts.append(request.extensions["timeout"]["read"])
+        def send(_: Sender, _request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
+            timeouts.append(extensions["timeout"]["read"])
             return ApiResponse(400, {}, b"")
 
         monkeypatch.setattr(Sender, "send", send)

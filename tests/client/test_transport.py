@@ -24,7 +24,7 @@ import pytest
 import trio
 import trio.testing
 
-from segmind_api.types import ApiResponse
+from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client import AsyncClient, Client, transport
 from segmind_client.errors import ConnectionLost, InvalidParameter, MayHaveBeenAccepted, NoClient, NotSent
 from segmind_client.transport import BODY_SECONDS, LARGEST_BODY, AsyncSender, Idle, Sender, tls_context
@@ -120,9 +120,9 @@ Batch = int | Callable[[], object]
 Play = Callable[..., list[Outcome]]
 
 
-def request_of(sender: Sender | AsyncSender, pool: float, whole: float = math.inf) -> httpx.Request:
+def request_of(pool: float, whole: float = math.inf) -> tuple[ApiRequest, dict[str, Any]]:
     timeout = {"connect": LONGEST_WAIT, "read": LONGEST_WAIT, "write": LONGEST_WAIT, "pool": pool}
-    return sender.build_request("POST", "/x", json={}, extensions={"timeout": timeout, "whole_seconds": whole})
+    return ApiRequest("POST", "/x", {}), {"timeout": timeout, "whole_seconds": whole}
 
 
 def play_sync(address: str, batches: tuple[Batch, ...], pool: float) -> list[Outcome]:
@@ -130,7 +130,7 @@ def play_sync(address: str, batches: tuple[Batch, ...], pool: float) -> list[Out
 
     def call(_: int) -> Outcome:
         try:
-            return sender.send(request_of(sender, pool))
+            return sender.send(*request_of(pool))
         except (httpx.HTTPError, ConnectionLost) as error:
             return error
 
@@ -151,7 +151,7 @@ async def play_async(address: str, batches: tuple[Batch, ...], pool: float) -> l
 
     async def call() -> None:
         try:
-            outcomes.append(await sender.send(request_of(sender, pool)))
+            outcomes.append(await sender.send(*request_of(pool)))
         except (httpx.HTTPError, ConnectionLost) as error:
             outcomes.append(error)
 
@@ -262,7 +262,7 @@ class TestConnections:
         server.gate.clear()
         sender = Sender(server.address, KEY, None)
         with ThreadPoolExecutor(1) as threads:
-            call = threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+            call = threads.submit(sender.send, *request_of(LONGEST_WAIT))
             server.until(lambda: server.arrived == 1)
             sender.close()
             server.gate.set()
@@ -275,7 +275,7 @@ class TestConnections:
             server.gate.clear()
             sender = AsyncSender(server.address, KEY, None)
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
                 await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
                 await sender.aclose()
                 server.gate.set()
@@ -298,7 +298,7 @@ class TestConnections:
         sender = Sender(server.address, KEY, None)
         sender.close()
         with pytest.raises(NoClient, match="closed"):
-            sender.send(request_of(sender, 1))
+            sender.send(*request_of(1))
         assert server.opened == 0
 
 
@@ -310,13 +310,13 @@ class TestLine:
         server.gate.clear()
         sender = Sender(server.address, KEY, None)
         with ThreadPoolExecutor(1) as threads:
-            call = threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+            call = threads.submit(sender.send, *request_of(LONGEST_WAIT))
             server.until(lambda: server.arrived == 1)
             with pytest.raises(httpx.PoolTimeout):
-                sender.send(request_of(sender, 0.0))
+                sender.send(*request_of(0.0))
             server.gate.set()
             assert call.result().status == 200
-        assert sender.send(request_of(sender, 0.0)).status == 200
+        assert sender.send(*request_of(0.0)).status == 200
         sender.close()
 
     def test_a_call_with_a_deadline_leaves_the_line_at_its_end(
@@ -326,12 +326,12 @@ class TestLine:
         server.gate.clear()
         sender = Sender(server.address, KEY, None)
         with ThreadPoolExecutor(3) as threads:
-            call = threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+            call = threads.submit(sender.send, *request_of(LONGEST_WAIT))
             server.until(lambda: server.arrived == 1)
-            first_in_line = threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+            first_in_line = threads.submit(sender.send, *request_of(LONGEST_WAIT))
             for _ in range(5):
                 with pytest.raises(httpx.PoolTimeout):
-                    sender.send(request_of(sender, LONGEST_WAIT, whole=0.05))
+                    sender.send(*request_of(LONGEST_WAIT, whole=0.05))
             server.gate.set()
             assert [call.result().status, first_in_line.result().status] == [200, 200]
         sender.close()
@@ -346,11 +346,11 @@ class TestLine:
 
             async def hurry() -> None:
                 with pytest.raises(httpx.PoolTimeout) as raised:
-                    await sender.send(request_of(sender, LONGEST_WAIT, whole=0.05))
+                    await sender.send(*request_of(LONGEST_WAIT, whole=0.05))
                 refused.append(raised.value)
 
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
                 await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
                 async with anyio.create_task_group() as hurried:
                     hurried.start_soon(hurry)
@@ -368,7 +368,7 @@ class TestLine:
     ) -> None:
         def handle(*_: object) -> None:
             try:
-                sender.send(request_of(sender, 0.05))
+                sender.send(*request_of(0.05))
             except httpx.PoolTimeout:
                 refused.set()
             server.gate.set()
@@ -380,10 +380,10 @@ class TestLine:
         before = signal.signal(signal.SIGALRM, handle)
         try:
             with ThreadPoolExecutor(1) as threads:
-                threads.submit(sender.send, request_of(sender, LONGEST_WAIT))
+                threads.submit(sender.send, *request_of(LONGEST_WAIT))
                 server.until(lambda: server.arrived == 1)
                 signal.setitimer(signal.ITIMER_REAL, 0.1)
-                assert sender.send(request_of(sender, LONGEST_WAIT)).status == 200
+                assert sender.send(*request_of(LONGEST_WAIT)).status == 200
         finally:
             signal.signal(signal.SIGALRM, before)
         assert refused.is_set()
@@ -396,12 +396,12 @@ class TestLine:
         async def use() -> None:
             sender = AsyncSender(server.address, KEY, None)
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
                 await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
                 with pytest.raises(httpx.PoolTimeout):
-                    await sender.send(request_of(sender, 0.0))
+                    await sender.send(*request_of(0.0))
                 server.gate.set()
-            assert (await sender.send(request_of(sender, LONGEST_WAIT))).status == 200
+            assert (await sender.send(*request_of(LONGEST_WAIT))).status == 200
             await sender.aclose()
 
         allow(1, monkeypatch)
@@ -447,14 +447,14 @@ class TestCancelling:
             sender = AsyncSender(server.address, KEY, None)
             before = {task.id for task in anyio.get_running_tasks()}
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
                 await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
                 await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
             server.gate.set()
             await anyio.to_thread.run_sync(server.until, server.all_closed)
             assert {task.id for task in anyio.get_running_tasks()} == before
-            assert (await sender.send(request_of(sender, LONGEST_WAIT))).status == 200
+            assert (await sender.send(*request_of(LONGEST_WAIT))).status == 200
             await sender.aclose()
 
         allow(1, monkeypatch)
@@ -472,7 +472,7 @@ class TestCancelling:
             async def call(name: str, task_status: anyio.abc.TaskStatus[anyio.CancelScope]) -> None:
                 with anyio.CancelScope() as scope:
                     task_status.started(scope)
-                    await sender.send(request_of(sender, LONGEST_WAIT))
+                    await sender.send(*request_of(LONGEST_WAIT))
                     answered.append(name)
 
             async with anyio.create_task_group() as group:
@@ -498,14 +498,14 @@ class TestCancelling:
 def test_cancelling_a_task_of_asyncio_closes_the_connection(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     async def use() -> None:
         sender = AsyncSender(server.address, KEY, None)
-        task = asyncio.create_task(sender.send(request_of(sender, LONGEST_WAIT)))
+        task = asyncio.create_task(sender.send(*request_of(LONGEST_WAIT)))
         await asyncio.to_thread(server.until, lambda: server.arrived == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         server.gate.set()
         await asyncio.to_thread(server.until, server.all_closed)
-        assert (await sender.send(request_of(sender, LONGEST_WAIT))).status == 200
+        assert (await sender.send(*request_of(LONGEST_WAIT))).status == 200
         await sender.aclose()
 
     allow(1, monkeypatch)
@@ -529,7 +529,7 @@ def test_a_call_that_is_cancelled_closes_its_connection_even_if_that_takes_a_whi
     async def use() -> None:
         sender = AsyncSender("http://service.example", KEY, None)
         async with anyio.create_task_group() as group:
-            group.start_soon(sender.send, request_of(sender, LONGEST_WAIT))
+            group.start_soon(sender.send, *request_of(LONGEST_WAIT))
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
 
@@ -551,7 +551,7 @@ def test_a_call_that_is_interrupted_closes_its_connection(monkeypatch: pytest.Mo
     monkeypatch.setattr(httpx, "HTTPTransport", Interrupted)
     sender = Sender("http://service.example", KEY, None)
     with pytest.raises(KeyboardInterrupt):
-        sender.send(request_of(sender, LONGEST_WAIT))
+        sender.send(*request_of(LONGEST_WAIT))
     assert len(closed) == 1
 
 
