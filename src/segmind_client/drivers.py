@@ -156,7 +156,7 @@ class SyncDriver:
                 return self.images.stream(step, step.into)
             return self.http.send(step.request, extensions_of(step))
         except BaseException as error:
-            return as_outcome(error)
+            return as_outcome(error, step, self.http.base_url)
 
 
 @attrs.define
@@ -197,7 +197,7 @@ class AsyncDriver:
                 return await self.images.stream(step, step.into)
             return await self.http.send(step.request, extensions_of(step))
         except BaseException as error:
-            return as_outcome(error)
+            return as_outcome(error, step, self.http.base_url)
 
 
 def check_process(process: int) -> None:
@@ -215,8 +215,10 @@ def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
     return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
 
 
-def as_outcome(error: BaseException) -> BaseException:
-    return transport_error(error) if isinstance(error, httpx.HTTPError | UnicodeError) else error
+def as_outcome(error: BaseException, step: Send | Pause, service: httpx.URL) -> BaseException:
+    if not isinstance(error, httpx.HTTPError | UnicodeError):
+        return error
+    return transport_error(error, "its host" if isinstance(step, Send) and step.into else str(service))
 
 
 def extensions_of(step: Send) -> dict[str, Any]:
@@ -244,13 +246,13 @@ def image_request(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx
         raise DownloadFailed(f"the address of the image cannot be called: {error}") from error
 
 
-def transport_error(error: httpx.HTTPError | UnicodeError) -> NotSent | ConnectionLost:
-    """What an error says of whether the request arrived. Python raises UnicodeError for a host that cannot be one."""
+def transport_error(error: httpx.HTTPError | UnicodeError, place: str) -> NotSent | ConnectionLost:
+    """What an error says of whether a request arrived. Python raises UnicodeError for a host that cannot be one."""
     detail = f"{type(error).__name__}: {error}"
     # httpcore's error and the socket's below it say the same again, in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True
     if isinstance(error, NEVER_SENT):
-        failure: NotSent | ConnectionLost = NotSent(f"the service was not reached, so it accepted nothing ({detail})")
+        failure: NotSent | ConnectionLost = NotSent(f"{place} was not reached, so it accepted nothing ({detail})")
     else:
         failure = ConnectionLost(detail)
     failure.__cause__ = error

@@ -282,8 +282,9 @@ def test_what_httpx_raises_says_whether_a_submit_arrived(
     def no_wait(_: float) -> None: ...
 
     sender = Sender("https://service.example", {}, httpx.MockTransport(fail))
-    with pytest.raises(expected):
+    with pytest.raises(expected) as error:
         SyncDriver(sender, sleep=no_wait).carry_out(Caller().submit(MODELS[SLUG], {"prompt": "x"}))
+    assert ("https://service.example was not reached" in str(error.value)) == (expected is errors.NotSent)
 
 
 def test_importing_the_client_imports_neither_httpx_nor_attrs() -> None:
