@@ -14,7 +14,7 @@ import anyio
 import attrs
 import httpx
 from anyio import to_thread
-from anyio.lowlevel import EventLoopToken, current_token
+from anyio.lowlevel import current_token
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent
@@ -167,7 +167,7 @@ class AsyncDriver:
     images: AsyncImages = attrs.field(factory=AsyncImages)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     process: int = attrs.field(factory=os.getpid)
-    _loop: EventLoopToken | None = None
+    _loop: object = None
 
     async def carry_out(self, flow: Flow[T]) -> T:
         check_process(self.process)
