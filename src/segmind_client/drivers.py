@@ -62,7 +62,7 @@ class Images:
         http = self._client()
         with (
             reading_until(time.monotonic() + step.whole_seconds),
-            closing(http.send(image_request(http, step), stream=True, **WITHOUT_CREDENTIALS)) as response,
+            closing(self._send(http, image_request(http, step))) as response,
         ):
             head = ApiResponse(response.status_code, response.headers, b"")
             if into.begin(head):
@@ -71,6 +71,13 @@ class Images:
                 into.end()
         return head
 
+    def _send(self, http: httpx.Client, request: httpx.Request) -> httpx.Response:
+        try:
+            return http.send(request, stream=True, **WITHOUT_CREDENTIALS)
+        except httpx.HTTPStatusError as error:
+            # A hook of a lent client raised it; what the status means is said here.
+            return error.response
+
     def _client(self) -> httpx.Client:
         # Made when it is first needed: that takes longer than many calls.
         with self._lock:
@@ -78,7 +85,8 @@ class Images:
                 raise NoClient(CLOSED)
             if self._http is None:
                 self._http = httpx.Client(transport=self._transport, verify=tls_context())
-                limit_all(self._http)
+                if self._transport is None:
+                    limit_all(self._http)
             return self._http
 
     def close(self) -> None:
@@ -102,7 +110,7 @@ class AsyncImages:
     async def stream(self, step: Send, into: Sink) -> ApiResponse:
         http = self._client()
         with anyio.move_on_after(step.whole_seconds):
-            response = await http.send(image_request(http, step), stream=True, **WITHOUT_CREDENTIALS)
+            response = await self._send(http, image_request(http, step))
             async with pieces_of(response) as pieces:
                 head = ApiResponse(response.status_code, response.headers, b"")
                 if await to_thread.run_sync(into.begin, head):
@@ -111,6 +119,13 @@ class AsyncImages:
                     await to_thread.run_sync(into.end)
                 return head
         raise httpx.ReadTimeout("the answer did not end in time")
+
+    async def _send(self, http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+        try:
+            return await http.send(request, stream=True, **WITHOUT_CREDENTIALS)
+        except httpx.HTTPStatusError as error:
+            # A hook of a lent client raised it; what the status means is said here.
+            return error.response
 
     def _client(self) -> httpx.AsyncClient:
         # Made when it is first needed: that takes longer than many calls.
@@ -216,9 +231,10 @@ def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
 
 
 def as_outcome(error: BaseException, step: Send | Pause, service: httpx.URL) -> BaseException:
-    if not isinstance(error, httpx.HTTPError | UnicodeError):
-        return error
-    return transport_error(error, "its host" if isinstance(step, Send) and step.into else str(service))
+    fetching = isinstance(step, Send) and step.into is not None
+    if isinstance(error, httpx.HTTPError) or (fetching and isinstance(error, UnicodeError)):
+        return transport_error(error, "its host" if fetching else str(service))
+    return error
 
 
 def extensions_of(step: Send) -> dict[str, Any]:

@@ -70,9 +70,14 @@ LONGEST_MESSAGE = 1000
 """Characters of what a service says, in a message; the answer has the rest."""
 
 
+def masked(text: str) -> str:
+    """What the service said, without a key that it repeats."""
+    return KEY.sub("…", text)
+
+
 def cut(text: str) -> str:
-    """What the service said, as much of it as a person reads, and without a key that it repeats."""
-    text = KEY.sub("…", text)
+    """What the service said, without a key, and as much of it as a person reads."""
+    text = masked(text)
     if len(text) <= LONGEST_MESSAGE:
         return text
     return f"{text[:LONGEST_MESSAGE]}… (the rest of {len(text)} characters is in `response`)"

@@ -37,6 +37,7 @@ from segmind_client.errors import (
     StatusError,
     UnreadableAnswer,
     cut,
+    masked,
 )
 from segmind_client.options import Options, check_options
 from segmind_client.polling import Latencies, duration, every
@@ -52,10 +53,17 @@ LONGEST_BACKOFF = 8.0
 """Seconds."""
 SHORTEST_READ = 1.0
 """Seconds that the last poll before a deadline has at least."""
+SHORTEST_ANSWER = 5.0
+"""Seconds that its answer as a whole has at least: it may be the result of a job that is paid for."""
 LONGEST_TIME = 50
 """Characters of a time that the service names, in a message."""
 LONG_PAUSE = 15.0
 """Seconds after which a pause is a warning in the log."""
+
+DOUBT = (
+    "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
+    "balance fell"
+)
 
 logger = logging.getLogger("segmind_client")
 
@@ -185,21 +193,18 @@ class Caller:
         attempt = 0
         while True:
             attempt += 1
-            whole_seconds = max(SHORTEST_READ, until - self.clocks.monotonic())
-            step = Send(
-                request,
-                min(read_seconds, whole_seconds),
-                min(self.options.connect_seconds, whole_seconds),
-                whole_seconds,
-                into,
+            left = until - self.clocks.monotonic()
+            read, connect = (
+                min(seconds, max(SHORTEST_READ, left)) for seconds in (read_seconds, self.options.connect_seconds)
             )
+            step = Send(request, read, connect, max(SHORTEST_ANSWER, left), into)
             outcome: ApiResponse | SegmindError
             wanted = 0.0
             try:
                 if request.method == "GET":
                     outcome = cast(ApiResponse, (yield step))
                 else:
-                    with noted(lambda: may_have_been_accepted(request, "its answer was not waited for").detail):
+                    with noted(lambda: f"{request.method} {request.path} was interrupted on its way. {DOUBT}."):
                         outcome = cast(ApiResponse, (yield step))
             except NotSent as error:
                 outcome = error
@@ -403,7 +408,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
 def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
     detail = body.get("error")
     return InferenceFailed(
-        detail if isinstance(detail, str) else "",
+        masked(detail) if isinstance(detail, str) else "",
         response=response,
         request_id=request_id,
         status_body=body,
@@ -443,9 +448,7 @@ def may_have_been_accepted(
 ) -> MayHaveBeenAccepted:
     request_id = job_in(response) if response else None
     return MayHaveBeenAccepted(
-        f"{request.method} {request.path} was sent, but {what_happened}. It may have been accepted"
-        f"{naming(request_id)}, and then it is charged: sending it again may pay twice, credits() says whether the "
-        f"balance fell",
+        f"{request.method} {request.path} was sent, but {what_happened}. {DOUBT}{naming(request_id)}",
         response=response,
         request_id=request_id,
     )
@@ -467,7 +470,7 @@ def named_in(fields: Mapping[str, Any]) -> str | None:
 
 
 def naming(request_id: str | None) -> str:
-    return f", as the job {cut(request_id)}, which job(request_id) picks up" if request_id else ""
+    return f". It names the job {cut(request_id)}, which job(request_id) picks up" if request_id else ""
 
 
 def error_message(response: ApiResponse) -> str | None:

@@ -34,6 +34,10 @@ LARGEST_BODY = 100_000_000
 """Bytes of an answer's body, decoded."""
 BODY_SECONDS = 300.0
 """For a body as a whole, looked at whenever a piece has come."""
+SLOWEST_UPLOAD = 10_000
+"""Bytes a second."""
+CLOSE_SECONDS = 1.0
+"""For what there is to be closed after an answer."""
 MOST_LEFT = 10_000
 """Pieces that had been received of a body that is not read to its end."""
 SINGLE = httpx.Limits(max_connections=1, keepalive_expiry=IDLE_SECONDS)
@@ -117,7 +121,7 @@ class BorrowedClient(Borrowed):
         built = self.build(request, extensions)
         try:
             response = self._send(built, follow_redirects=False, stream=True)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:
             response = answer_in(error, built)
         return whole(response)
 
@@ -133,23 +137,29 @@ class BorrowedAsyncClient(Borrowed):
         built = self.build(request, extensions)
         try:
             response = await self._send(built, follow_redirects=False, stream=True)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:
             response = answer_in(error, built)
         return await async_whole(response)
 
     async def aclose(self) -> None: ...
 
 
-def answer_in(error: httpx.HTTPError, request: httpx.Request) -> httpx.Response:
+def answer_in(error: httpx.HTTPError | UnicodeError, request: httpx.Request) -> httpx.Response:
     """The answer that a hook refused. Raises an error of the request itself again, and ConnectionLost for any other:
     what a hook sends, and whether before or after the request, is not known.
     """
     if isinstance(error, httpx.HTTPStatusError) and error.response.request is request:
-        return error.response
+        return error.response if error.response.is_stream_consumed else head_of(error.response)
     with suppress(RuntimeError):
-        if error.request is request:
+        if isinstance(error, httpx.HTTPError) and error.request is request:
             raise error
     raise ConnectionLost(f"a hook or the like of the httpx client failed, {type(error).__name__}: {error}") from error
+
+
+def head_of(response: httpx.Response) -> httpx.Response:
+    """An answer that httpx has closed, whose body nobody has read."""
+    headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+    return httpx.Response(response.status_code, headers=headers, content=b"")
 
 
 class Given:
@@ -215,7 +225,7 @@ class Connections:
     def __init__(self, proxy: httpx.Proxy | None) -> None:
         self._proxy = proxy
         self._idle = Idle(self._connect)
-        # Not a plain lock: a signal handler that makes a call meets its own thread in line.
+        # Not a plain lock: a signal handler that makes a call would wait for its own thread in line, and for ever.
         self._line = threading.RLock()
         self._free = threading.Semaphore(CONNECTIONS)
 
@@ -239,16 +249,20 @@ class Connections:
             raise httpx.PoolTimeout(NONE_FREE)
         try:
             self._close_outdated()
-            with reading_until(min(until, time.monotonic() + exchange_seconds(extensions))):
-                return self._exchange_over(self._idle.take(), build())
+            request = build()
+            with reading_until(min(until, time.monotonic() + exchange_seconds(request))):
+                return self._exchange_over(self._idle.take(), request)
         finally:
             self._free.release()
 
     def _exchange_over(self, connection: httpx.HTTPTransport, request: httpx.Request) -> ApiResponse:
         try:
             response = whole(connection.handle_request(request))
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, UnicodeError):
+                # What Python raises for a host that cannot be one.
+                raise httpx.ConnectError(f"the host cannot be looked up: {error}") from error
             raise
         self._idle.keep(connection)
         if self._idle.closed:
@@ -280,10 +294,11 @@ class AsyncConnections:
                 scope.deadline = min(until, anyio.current_time() + pool_seconds(extensions))
                 await self._free.acquire()
             late = httpx.ReadTimeout
-            scope.deadline = min(until, anyio.current_time() + exchange_seconds(extensions))
             try:
+                request = build()
+                scope.deadline = min(until, anyio.current_time() + exchange_seconds(request))
                 await self._close_outdated()
-                return await self._exchange_over(self._idle.take(), build())
+                return await self._exchange_over(self._idle.take(), request)
             finally:
                 self._free.release()
         raise late(NONE_FREE if late is httpx.PoolTimeout else "the answer did not end in time")
@@ -355,11 +370,12 @@ async def async_whole(response: httpx.Response) -> ApiResponse:
 @asynccontextmanager
 async def pieces_of(response: httpx.Response) -> AsyncGenerator[AsyncIterator[bytes]]:
     """The pieces of a body as they come. Leaves nothing open, however much of it is read."""
-    pieces = aiter(cast(httpx.AsyncByteStream, response.stream))
+    whole = response.is_stream_consumed
+    pieces = response.aiter_bytes() if whole else aiter(cast(httpx.AsyncByteStream, response.stream))
     try:
         yield pieces
     finally:
-        with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_SECONDS):
             await response.aclose()
             # Ends the generators within generators of httpx, which would be left to the garbage collector.
             with suppress(Exception):
@@ -376,10 +392,11 @@ def whole_seconds(extensions: dict[str, Any]) -> float:
     return float(extensions["whole_seconds"])
 
 
-def exchange_seconds(extensions: dict[str, Any]) -> float:
-    """From a connection that is free to the end of the answer, however little comes at a time."""
-    timeout = extensions["timeout"]
-    return float(timeout["connect"] + timeout["write"] + timeout["read"]) + BODY_SECONDS
+def exchange_seconds(request: httpx.Request) -> float:
+    """From a connection that is free to the end of the answer, however little goes and comes at a time."""
+    timeout = request.extensions["timeout"]
+    upload = int(request.headers.get("content-length", 0)) / SLOWEST_UPLOAD
+    return float(timeout["connect"] + timeout["write"] + timeout["read"]) + upload + BODY_SECONDS
 
 
 @lru_cache(maxsize=1)

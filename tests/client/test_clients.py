@@ -261,7 +261,6 @@ TRANSPORT_ERRORS = {
     httpx.ConnectError: errors.NotSent,
     httpx.ConnectTimeout: errors.NotSent,
     httpx.LocalProtocolError: errors.MayHaveBeenAccepted,
-    UnicodeError: errors.NotSent,
     httpx.PoolTimeout: errors.NotSent,
     httpx.ProxyError: errors.NotSent,
     httpx.ReadTimeout: errors.MayHaveBeenAccepted,
@@ -276,7 +275,7 @@ TRANSPORT_ERRORS = {
 
 @pytest.mark.parametrize(("raised", "expected"), TRANSPORT_ERRORS.items())
 def test_what_httpx_raises_says_whether_a_submit_arrived(
-    raised: type[Exception], expected: type[segmind.SegmindError]
+    raised: type[httpx.HTTPError], expected: type[segmind.SegmindError]
 ) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise raised("broken")
@@ -287,6 +286,22 @@ def test_what_httpx_raises_says_whether_a_submit_arrived(
     with pytest.raises(expected) as error:
         SyncDriver(sender, sleep=no_wait).carry_out(Caller().submit(MODELS[SLUG], {"prompt": "x"}))
     assert ("https://service.example was not reached" in str(error.value)) == (expected is errors.NotSent)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_host_that_cannot_be_one_is_not_reached(host: str) -> None:
+    with (
+        Client(base_url=f"https://{host}") as client,
+        pytest.raises(errors.NotSent, match=f"https://{host} was not reached"),
+    ):
+        client.with_options(attempts=1).submit_model(SLUG, {"prompt": "x"})
+
+    async def submit() -> None:
+        async with AsyncClient(base_url=f"https://{host}") as client:
+            with pytest.raises(errors.NotSent, match=f"https://{host} was not reached"):
+                await client.with_options(attempts=1).submit_model(SLUG, {"prompt": "x"})
+
+    anyio.run(submit)
 
 
 def test_importing_the_client_imports_neither_httpx_nor_attrs() -> None:

@@ -189,7 +189,7 @@ NAMED = {
 def test_an_unreadable_answer_that_names_the_job_all_the_same_is_an_error_that_names_it(came: ApiResponse) -> None:
     world = World([came])
     with pytest.raises(
-        MayHaveBeenAccepted, match=rf"as the job {REQUEST_ID}, which job\(request_id\) picks up"
+        MayHaveBeenAccepted, match=rf"It names the job {REQUEST_ID}, which job\(request_id\) picks up"
     ) as raised:
         world.play(world.caller().submit(MODEL, {"prompt": "x"}))
     assert raised.value.request_id == REQUEST_ID

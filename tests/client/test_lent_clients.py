@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from segmind_client import AsyncClient, Client, errors
+from segmind_api.models import JobResult
+from segmind_client import AsyncClient, Client, Result, errors
+from segmind_client.drivers import SyncDriver
+from segmind_client.flows import Caller
+from segmind_client.options import Options
+from segmind_client.transport import Sender
 
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 JOB = f"/v2/requests/{REQUEST_ID}"
@@ -99,6 +108,7 @@ ANOTHER = httpx.Request("POST", "http://127.0.0.1:1/metrics")
         httpx.ConnectError("refused"),
         httpx.ConnectError("refused", request=ANOTHER),
         httpx.PoolTimeout("none free"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "a hook reads an image as a text"),
         httpx.HTTPStatusError("500", request=ANOTHER, response=httpx.Response(500, request=ANOTHER)),
     ],
 )
@@ -199,6 +209,134 @@ def test_images_come_the_same_way_without_credentials(run: Use) -> None:
     assert image.url.host == "images.example"
     assert not {"authorization", "cookie", "x-api-key"} & set(image.headers)
     assert all(request.headers["x-api-key"] == "SG_1" for request in service.calls[:-1])
+
+
+class OverSockets:
+    """A service on a real port, over whose connections httpx and its hooks read."""
+
+    def __init__(self) -> None:
+        self.statuses = {"POST": 200}
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                self.answer(service.statuses["POST"], {"request_id": REQUEST_ID, "error": "no" * 100_000})
+
+            def do_GET(self) -> None:
+                if self.path == "/a.png":
+                    self.respond(service.statuses.get("image", 200), "image/png", PICTURE)
+                else:
+                    self.answer(200, {**COMPLETED, "output": f"{service.address}/a.png"})
+
+            def answer(self, status: int, body: dict[str, Any]) -> None:
+                self.respond(status, "application/json", json.dumps(body).encode())
+
+            def respond(self, status: int, media_type: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("content-type", media_type)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *_: object) -> None: ...  # noqa: A002  the base class's name
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}"
+
+
+@pytest.fixture
+def sockets() -> Iterator[OverSockets]:
+    service = OverSockets()
+    thread = threading.Thread(target=service.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield service
+    service.http.shutdown()
+    service.http.server_close()
+    thread.join()
+
+
+def raise_for_status(response: httpx.Response) -> None:
+    response.raise_for_status()
+
+
+async def async_raise_for_status(response: httpx.Response) -> None:
+    response.raise_for_status()
+
+
+def read(response: httpx.Response) -> None:
+    response.read()
+
+
+async def async_read(response: httpx.Response) -> None:
+    await response.aread()
+
+
+def run_over_sockets(address: str, backend: str, hook: Hook, async_hook: Callable[..., Awaitable[None]]) -> bytes:
+    async def run() -> bytes:
+        async with (
+            httpx.AsyncClient(event_hooks={"response": [async_hook]}) as http,
+            AsyncClient("SG_1", base_url=address, http_client=http, attempts=1, read_seconds=2) as client,
+        ):
+            return await (await client.run_model("any", {})).content
+
+    if backend != "sync":
+        return anyio.run(run, backend=backend)
+    with (
+        httpx.Client(event_hooks={"response": [hook]}) as http,
+        Client("SG_1", base_url=address, http_client=http, attempts=1, read_seconds=2) as client,
+    ):
+        return client.run_model("any", {}).content
+
+
+@pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
+class TestHooksOverSockets:
+    def test_may_read_all_that_comes(self, sockets: OverSockets, backend: str) -> None:
+        assert run_over_sockets(sockets.address, backend, read, async_read) == PICTURE
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [(400, errors.BadRequest), (429, errors.RateLimited), (500, errors.MayHaveBeenAccepted)],
+    )
+    def test_may_raise_for_a_status_before_the_body_was_read(
+        self, sockets: OverSockets, backend: str, status: int, kind: type[errors.SegmindError]
+    ) -> None:
+        sockets.statuses["POST"] = status
+        with pytest.raises(kind) as raised:
+            run_over_sockets(sockets.address, backend, raise_for_status, async_raise_for_status)
+        assert raised.value.status == status
+
+    def test_may_raise_for_the_status_of_an_image(self, sockets: OverSockets, backend: str) -> None:
+        sockets.statuses["image"] = 404
+        with pytest.raises(errors.DownloadFailed, match="no longer"):
+            run_over_sockets(sockets.address, backend, raise_for_status, async_raise_for_status)
+
+
+@pytest.mark.parametrize("address", ["http://a..b/x.png", f"http://{'a' * 64}/x.png"])
+def test_an_image_at_a_host_that_cannot_be_one_is_not_fetched(address: str) -> None:
+    driver = SyncDriver(Sender("https://service.example", {}, None))
+    with closing(driver.images), pytest.raises(errors.DownloadFailed, match="no image came"):
+        _ = Result(JobResult({"output": address}), Caller(Options(attempts=1)), driver).content
+
+
+def test_an_image_comes_without_a_proxy_where_the_environment_excepts_its_host(
+    sockets: OverSockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Client("SG_1", base_url=sockets.address) as client:
+        assert client.run_model("any", {}).content == PICTURE
+
+
+def test_a_transport_of_ones_own_is_left_as_it_is(sockets: OverSockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited: list[object] = []
+    monkeypatch.setattr("segmind_client.drivers.limit", limited.append)
+    transport = httpx.HTTPTransport()
+    with Client("SG_1", base_url=sockets.address, transport=transport) as client:
+        assert client.run_model("any", {}).content == PICTURE
+    assert limited == []
 
 
 def test_a_lent_client_that_is_closed_fetches_no_image() -> None:

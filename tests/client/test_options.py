@@ -340,10 +340,10 @@ class TestWhereAClientCanBeUsed:
     def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self) -> None:
         connections = Connections(None)
         connections.close()
+        extensions: dict[str, Any] = {"timeout": TIMEOUT, "whole_seconds": 1}
+        request = httpx.Request("GET", "https://x.example", extensions=extensions)
         with pytest.raises(errors.NoClient, match="closed"):
-            connections.exchange(
-                lambda: httpx.Request("GET", "https://x.example"), {"timeout": TIMEOUT, "whole_seconds": 1}
-            )
+            connections.exchange(lambda: request, extensions)
 
     def test_a_client_of_ones_own_is_called_and_left_open(self, address: str, double: Double) -> None:
         calls: list[str] = []

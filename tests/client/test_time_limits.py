@@ -103,6 +103,7 @@ SUBMITS: dict[str, Call] = {"sync": submit_sync, "async": lambda address: anyio.
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segmind_client.flows.SHORTEST_READ", 0.3)
+    monkeypatch.setattr("segmind_client.flows.SHORTEST_ANSWER", 0.3)
     monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
     monkeypatch.setattr(transport, "BODY_SECONDS", 0.3)
 
