@@ -12,7 +12,7 @@ import random
 import reprlib
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -322,18 +322,19 @@ class Caller:
         return (yield from self.wait(request_id, Submission(model, self.clocks.monotonic())))
 
 
-@contextmanager
-def noted(note: Callable[[], str]) -> Generator[None]:
+@attrs.frozen
+class noted:  # noqa: N801  it reads as a statement, and as a generator it would take longer
     """Says what is at stake, in a note and in the log, where something else ends a flow than an error of the client."""
-    try:
-        yield
-    except (SegmindError, GeneratorExit):
-        raise
-    except BaseException as error:
-        text = note()
-        logger.warning("Interrupted by %s. %s", type(error).__name__, text)
-        error.add_note(text)
-        raise
+
+    note: Callable[[], str]
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if error is not None and not isinstance(error, SegmindError | GeneratorExit):
+            text = self.note()
+            logger.warning("Interrupted by %s. %s", type(error).__name__, text)
+            error.add_note(text)
 
 
 def backoff(attempt: int) -> float:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import ssl
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,14 +15,17 @@ UNTIL: ContextVar[float] = ContextVar("until", default=math.inf)
 """Monotonic."""
 
 
-@contextmanager
-def reading_until(moment: float) -> Generator[None]:
+class reading_until:  # noqa: N801  it reads as a statement, and as a generator it would take longer
     """No socket of a limited transport is read later than this, by the calling thread within this block."""
-    token = UNTIL.set(moment)
-    try:
-        yield
-    finally:
-        UNTIL.reset(token)
+
+    def __init__(self, moment: float) -> None:
+        self._moment = moment
+
+    def __enter__(self) -> None:
+        self._token = UNTIL.set(self._moment)
+
+    def __exit__(self, *_: object) -> None:
+        UNTIL.reset(self._token)
 
 
 def limit(transport: httpx.BaseTransport | None) -> None:

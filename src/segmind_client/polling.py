@@ -30,7 +30,7 @@ AROUND = (0.6, 0.8, 1.0, 1.25, 1.6)
 
 DURATIONS_KEPT = 32
 """Of each model, the last ones."""
-PLANNED_EVERY = 4
+PLANNED_EVERY = 8
 """So many durations change a schedule; planning takes longer than a call."""
 MODELS_KEPT = 64
 
