@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from segmind_client import errors
-    from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle, JobUpdate
+    from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle
     from segmind_client.errors import (
         BadGateway,
         BadRequest,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         UnreadableAnswer,
         UnreadableField,
     )
+    from segmind_client.flows import JobUpdate
     from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
     from segmind_client.vendor import (
         DEFAULT_POLL_INTERVAL_S,
@@ -110,7 +111,7 @@ __all__ = [
     "submit_async",
 ]
 
-MODULES = ("clients", "errors", "results", "vendor")
+MODULES = ("clients", "errors", "flows", "results", "vendor")
 
 
 def __getattr__(name: str) -> Any:

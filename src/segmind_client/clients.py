@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypedDict, Unpack
 
-import attrs
 import httpx
 
 from segmind_api import catalog
@@ -17,7 +16,7 @@ from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobStatus, SubmittedJob
 from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey, NoClient
-from segmind_client.flows import Caller, Submission, trusted_beginnings
+from segmind_client.flows import Caller, JobUpdate, Submission, trusted_beginnings
 from segmind_client.options import OPTIONS, OptionChanges
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
 from segmind_client.telemetry import traced
@@ -33,18 +32,6 @@ class WaitChanges(TypedDict, total=False):
 
     deadline: float
     interval: float | None
-
-
-@attrs.frozen
-class JobUpdate:
-    """A change of a job's state."""
-
-    status: str
-    """QUEUED, PROCESSING or COMPLETED, or another if the service knows more."""
-    elapsed: float
-    """Seconds since the job was submitted, or since `updates` was called for one that was picked up."""
-    job: JobStatus
-    """What the service answered."""
 
 
 class Configured:
@@ -198,12 +185,9 @@ class JobHandle:
     def updates(self, **changes: Unpack[WaitChanges]) -> Iterator[JobUpdate]:
         """The job's state now and each time it changes, until the job has completed. Raises what `wait` raises."""
         caller = self._caller.with_options(changes)
-        watch, last = caller.watch(self.request_id, self._submission), ""
-        while last != "COMPLETED":
-            status = self._driver.carry_out(caller.poll(watch))
-            if status.status != last:
-                last = status.status
-                yield JobUpdate(last, caller.clocks.monotonic() - watch.submitted, status)
+        watch = caller.watch(self.request_id, self._submission)
+        while update := self._driver.carry_out(caller.update(watch)):
+            yield update
 
 
 class AsyncClient(Configured):
@@ -347,15 +331,12 @@ class Updates(AsyncIterator[JobUpdate]):
         self._caller = caller
         self._driver = driver
         self._watch = caller.watch(request_id, submission)
-        self._last = ""
 
     async def __anext__(self) -> JobUpdate:
-        while self._last != "COMPLETED":
-            status = await self._driver.carry_out(self._caller.poll(self._watch))
-            if status.status != self._last:
-                self._last = status.status
-                return JobUpdate(self._last, self._caller.clocks.monotonic() - self._watch.submitted, status)
-        raise StopAsyncIteration
+        update = await self._driver.carry_out(self._caller.update(self._watch))
+        if update is None:
+            raise StopAsyncIteration
+        return update
 
 
 def key_header(api_key: object) -> dict[str, str]:

@@ -19,13 +19,14 @@ from anyio.lowlevel import current_token
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient, NotSent
 from segmind_client.flows import Flow, Pause, Send, Sink
-from segmind_client.network import limit, reading_until
+from segmind_client.network import LATE, limit, reading_until
 from segmind_client.transport import (
     CLOSED,
     AsyncSender,
     BorrowedAsyncClient,
     BorrowedClient,
     Sender,
+    answer_in,
     pieces_of,
     tls_context,
 )
@@ -74,9 +75,8 @@ class Images:
     def _send(self, http: httpx.Client, request: httpx.Request) -> httpx.Response:
         try:
             return http.send(request, stream=True, **WITHOUT_CREDENTIALS)
-        except httpx.HTTPStatusError as error:
-            # A hook of a lent client raised it; what the status means is said here.
-            return error.response
+        except httpx.HTTPError as error:
+            return answer_in(error, request)
 
     def _client(self) -> httpx.Client:
         # Made when it is first needed: that takes longer than many calls.
@@ -118,14 +118,13 @@ class AsyncImages:
                         await to_thread.run_sync(into.write, piece)
                     await to_thread.run_sync(into.end)
                 return head
-        raise httpx.ReadTimeout("the answer did not end in time")
+        raise httpx.ReadTimeout(LATE)
 
     async def _send(self, http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
         try:
             return await http.send(request, stream=True, **WITHOUT_CREDENTIALS)
-        except httpx.HTTPStatusError as error:
-            # A hook of a lent client raised it; what the status means is said here.
-            return error.response
+        except httpx.HTTPError as error:
+            return answer_in(error, request)
 
     def _client(self) -> httpx.AsyncClient:
         # Made when it is first needed: that takes longer than many calls.

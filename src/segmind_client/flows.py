@@ -124,6 +124,18 @@ class Submission:
     """Monotonic."""
 
 
+@attrs.frozen
+class JobUpdate:
+    """A change of a job's state."""
+
+    status: str
+    """QUEUED, PROCESSING or COMPLETED, or another if the service knows more."""
+    elapsed: float
+    """Seconds since the job was submitted, or since `updates` was called for one that was picked up."""
+    job: JobStatus
+    """What the service answered."""
+
+
 @attrs.define
 class Watch:
     """One wait for one job. Times are monotonic."""
@@ -144,6 +156,8 @@ class Watch:
     """Seconds that the service wants to pass before the next."""
     trouble: SegmindError | None = None
     """Why the last poll brought nothing."""
+    state: str = ""
+    """Of the last update."""
 
     @property
     def submitted(self) -> float:
@@ -298,6 +312,15 @@ class Caller:
                 else:
                     watch.pending = watch.asked - watch.submitted
                 return status
+
+    def update(self, watch: Watch) -> Flow[JobUpdate | None]:
+        """Polls until the job's state is another than at the last update; None after the job has completed."""
+        while watch.state != "COMPLETED":
+            status = yield from self.poll(watch)
+            if status.status != watch.state:
+                watch.state = status.status
+                return JobUpdate(watch.state, self.clocks.monotonic() - watch.submitted, status)
+        return None
 
     def wait(self, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
         """Polls until the job ends, and fetches its result."""

@@ -11,6 +11,8 @@ from typing import Any
 import httpcore
 import httpx
 
+LATE = "the answer did not end in time"
+
 UNTIL: ContextVar[float] = ContextVar("until", default=math.inf)
 """Monotonic."""
 
@@ -51,7 +53,7 @@ class LimitedStream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         left = UNTIL.get() - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("the answer did not end in time")
+            raise httpcore.ReadTimeout(LATE)
         return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

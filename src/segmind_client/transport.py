@@ -20,7 +20,7 @@ import httpx
 
 from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient
-from segmind_client.network import limit, reading_until
+from segmind_client.network import LATE, limit, reading_until
 
 ConnectionT = TypeVar("ConnectionT")
 
@@ -291,13 +291,13 @@ class AsyncConnections:
         self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
 
     async def exchange(self, build: Callable[[], httpx.Request], extensions: dict[str, Any]) -> ApiResponse:
-        late: type[httpx.TimeoutException] = httpx.PoolTimeout
+        late: httpx.TimeoutException = httpx.PoolTimeout(NONE_FREE)
         with anyio.move_on_after(whole_seconds(extensions)) as scope:
             until = scope.deadline
             async with self._line:
                 scope.deadline = min(until, anyio.current_time() + pool_seconds(extensions))
                 await self._free.acquire()
-            late = httpx.ReadTimeout
+            late = httpx.ReadTimeout(LATE)
             try:
                 request = build()
                 scope.deadline = min(until, anyio.current_time() + exchange_seconds(request))
@@ -305,7 +305,7 @@ class AsyncConnections:
                 return await self._exchange_over(self._idle.take(), request)
             finally:
                 self._free.release()
-        raise late(NONE_FREE if late is httpx.PoolTimeout else "the answer did not end in time")
+        raise late
 
     async def _exchange_over(self, connection: httpx.AsyncHTTPTransport, request: httpx.Request) -> ApiResponse:
         try:

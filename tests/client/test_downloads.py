@@ -26,6 +26,7 @@ from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, No
 from segmind_client.flows import Caller, Clocks, Send
 from segmind_client.options import Options
 from segmind_client.transport import Sender
+from tests.client.servers import running
 
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -76,13 +77,9 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.over.set()
-    server.http.shutdown()
-    server.http.server_close()
-    thread.join()
+    with running(server.http):
+        yield server
+        server.over.set()
 
 
 @pytest.fixture(autouse=True)

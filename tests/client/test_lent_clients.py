@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ from segmind_client.drivers import SyncDriver
 from segmind_client.flows import Caller
 from segmind_client.options import Options
 from segmind_client.transport import Sender
+from tests.client.servers import running
 
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 JOB = f"/v2/requests/{REQUEST_ID}"
@@ -250,12 +250,8 @@ class OverSockets:
 @pytest.fixture
 def sockets() -> Iterator[OverSockets]:
     service = OverSockets()
-    thread = threading.Thread(target=service.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield service
-    service.http.shutdown()
-    service.http.server_close()
-    thread.join()
+    with running(service.http):
+        yield service
 
 
 def raise_for_status(response: httpx.Response) -> None:

@@ -28,6 +28,7 @@ from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client import AsyncClient, Client, transport
 from segmind_client.errors import ConnectionLost, InvalidParameter, MayHaveBeenAccepted, NoClient, NotSent
 from segmind_client.transport import BODY_SECONDS, LARGEST_BODY, AsyncSender, Idle, Sender, tls_context
+from tests.client.servers import running
 
 KEY = {"x-api-key": "SG_5ec4e75ec4e75ec4"}
 LONGEST_WAIT = 20.0
@@ -106,13 +107,10 @@ class Server(ThreadingHTTPServer):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = Server()
+    with running(server):
         yield server
         server.gate.set()
-        server.shutdown()
-        thread.join()
 
 
 Outcome = ApiResponse | httpx.HTTPError | ConnectionLost
