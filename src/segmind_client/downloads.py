@@ -18,9 +18,10 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 
 from segmind_api.catalog import IMAGE_RETENTION_SECONDS
-from segmind_api.types import ApiRequest, ApiResponse
+from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved, NotSent, SegmindError, in_words
-from segmind_client.flows import Caller, Flow
+from segmind_client.flows import Caller
+from segmind_client.steps import Flow
 
 LARGEST_IMAGE = 50_000_000
 """Bytes of a download."""
@@ -269,7 +270,7 @@ def fetch(caller: Caller, image: Image, sink: ImageSink) -> Flow[None]:
 def follow(caller: Caller, address: str, sink: ImageSink) -> Flow[None]:
     secure = urlsplit(address).scheme == "https"
     for _ in range(MOST_REDIRECTS + 1):
-        response = yield from caller.exchange(ApiRequest("GET", address), until=sink.until, into=sink)
+        response = yield from caller.fetch(address, sink, sink.until)
         if response.status == 200:
             return
         location = response.headers.get("location")
