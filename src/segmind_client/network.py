@@ -131,6 +131,8 @@ class DeadlineBackend(httpcore.SyncBackend):
     def __init__(self, check_address: CheckAddress | None) -> None:
         self.until = math.inf
         """Monotonic."""
+        self.joins_head = False
+        """Whether the next write is the head of a request with a body."""
         self._check_address = check_address
 
     def left(self, timeout: float | None, error: type[Exception]) -> float:
@@ -163,11 +165,22 @@ class DeadlineStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
         self._stream = stream
         self._backend = backend
+        self._head = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._head:
+            self._flush(b"", timeout)
         return self._stream.read(max_bytes, self._backend.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._backend.joins_head:
+            # Sent together with the body: a segment less, and a tenth of the CPU of a call.
+            self._backend.joins_head, self._head = False, buffer
+        elif buffer:
+            self._flush(buffer, timeout)
+
+    def _flush(self, buffer: bytes, timeout: float | None) -> None:
+        buffer, self._head = self._head + buffer, b""
         # In pieces, since httpcore's time starts anew whenever the other side takes some bytes.
         for start in range(0, len(buffer), 65536):
             left = self._backend.left(timeout, httpcore.WriteTimeout)
@@ -247,6 +260,7 @@ class Connection:
 
     def exchange(self, request: httpcore.Request, sent: Sent, until: float, into: Sink | None) -> ApiResponse:
         self._backend.until = until
+        self._backend.joins_head = request.method == b"POST"
         response = self._http.handle_request(request)
         try:
             head = sent.start_response(response.status, headers_of(response.headers))
