@@ -155,7 +155,8 @@ class Watch:
     """Polls or fetches one after another that brought nothing."""
     pending: float = 0.0
     """The last age at which the job was known not to have ended."""
-    ended: float = 0.0
+    ended: float | None = None
+    """The age at which the job was known to have ended."""
     asked: float = -math.inf
     """When the last poll was due."""
     trouble: SegmindError | None = None
@@ -180,7 +181,9 @@ class Watch:
 
     def timed_out(self, now: float) -> InferenceTimeout:
         last = f" (the last response: {self.trouble.detail})" if self.trouble else ""
-        what = "the job has completed, but its result was not fetched" if self.ended else "the job did not end"
+        what = (
+            "the job has completed, but its result was not fetched" if self.ended is not None else "the job did not end"
+        )
         error = InferenceTimeout(
             f"{what} within {self.until - self.started:g} s{last}; pick it up with its request id",
             request_id=self.request_id,
@@ -432,7 +435,7 @@ class Caller:
         finally:
             watch.plan.release()
         if submission is not None:
-            self.latencies.learn(submission.model.slug, duration(result, watch.pending, watch.ended))
+            self.latencies.learn(submission.model.slug, duration(result, watch.pending, watch.ended or 0.0))
         return result
 
     def _completed_result(self, watch: Watch) -> Flow[JobResult]:

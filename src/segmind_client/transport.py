@@ -130,6 +130,8 @@ class Custom(Carrier, Generic[ClientT]):
             headers |= {"content-type": "application/json", "content-length": str(len(stream.content))}
         url, method, extensions = self._url + sent.request.path, sent.request.method, times.extensions()
         if self._client is None:
+            # httpx adds it only to requests whose body it makes itself.
+            headers["host"] = self.base_url.netloc.decode("ascii")
             return httpx.Request(method, url, headers=headers, stream=stream, extensions=extensions)
         built = self._client.build_request(method, url, headers=headers, extensions=extensions)
         return httpx.Request(method, built.url, headers=built.headers, stream=stream, extensions=extensions)
