@@ -194,6 +194,48 @@ class Watch:
 
 
 @attrs.frozen
+class Errand:
+    """One request and how it is to be sent, as often as it is."""
+
+    request: ApiRequest
+    rank: Rank
+    line: Line
+    options: Options
+    since: float
+    until: float = math.inf
+    expires: float = math.inf
+    read_seconds: float | None = None
+    """Where the response comes only when an image is there."""
+    request_id: str | None = None
+    """Of the job that is asked for."""
+    fresh: bool = False
+    into: Sink | None = None
+    check_address: Callable[[str], None] | None = None
+
+    def send(self) -> Send:
+        accepts = partial(names_job, request_id=self.request_id) if self.request_id else None
+        turn = Turn(
+            self.rank,
+            since=self.since,
+            until=self.until + LAST_SECONDS,
+            expires=self.expires,
+            patience=self.options.deadline,
+            slow=self.read_seconds is not None,
+            request_id=self.request_id,
+        )
+        return Send(
+            Sent(self.request, fresh=self.fresh, accepts=accepts),
+            turn,
+            self.line,
+            self.options.connect_seconds,
+            self.read_seconds or self.options.read_seconds,
+            self.until,
+            self.into,
+            self.check_address,
+        )
+
+
+@attrs.frozen
 class Caller:
     """What every flow of one client shares."""
 
@@ -234,48 +276,44 @@ class Caller:
 
         The response to a GET about a job comes over a connection that is known to be in step, or names the job.
         """
-        started = self.clock.monotonic()
-        accepts = partial(names_job, request_id=request_id) if request_id else None
-        patience = self.options.deadline
-
-        def prepare() -> Send:
-            sent = Sent(request, fresh=fresh, accepts=accepts)
-            if call is not None:
-                call.sent = sent
-            turn = Turn(
-                rank,
-                since=started,
-                until=until + LAST_SECONDS,
-                expires=expires,
-                patience=patience,
-                slow=read_seconds is not None,
-                request_id=request_id,
-            )
-            read = read_seconds or self.options.read_seconds
-            return Send(sent, turn, self.line, self.options.connect_seconds, read, until)
-
-        return (yield from self._retried(prepare, started, until))
+        errand = Errand(
+            request,
+            rank,
+            self.line,
+            self.options,
+            since=self.clock.monotonic(),
+            until=until,
+            expires=expires,
+            read_seconds=read_seconds,
+            request_id=request_id,
+            fresh=fresh,
+        )
+        return self._carry_out(errand, call)
 
     def fetch(
         self, url: str, sink: Sink, until: float, check_address: Callable[[str], None] | None = None
     ) -> Flow[ApiResponse]:
         """A GET without the key, whose body goes into a sink; retried like any other."""
-        started = self.clock.monotonic()
+        request, since = ApiRequest("GET", url), self.clock.monotonic()
+        errand = Errand(
+            request,
+            Rank.RESULT,
+            self.image_line,
+            self.options,
+            since=since,
+            until=until,
+            into=sink,
+            check_address=check_address,
+        )
+        return self._carry_out(errand, None)
 
-        def prepare() -> Send:
-            turn = Turn(Rank.RESULT, since=started, until=until)
-            seconds = (self.options.connect_seconds, self.options.read_seconds)
-            sent = Sent(ApiRequest("GET", url))
-            return Send(sent, turn, self.image_line, *seconds, until, sink, check_address)
-
-        return (yield from self._retried(prepare, started, until))
-
-    def _retried(self, prepare: Callable[[], Send], started: float, until: float) -> Flow[ApiResponse]:
-        last = min(until, started + self.options.retry_seconds)
+    def _carry_out(self, errand: Errand, call: Call | None) -> Flow[ApiResponse]:
+        last = min(errand.until, errand.since + self.options.retry_seconds)
         attempt = refusals = 0
         while True:
-            step = prepare()
-            request = step.request
+            step, request = errand.send(), errand.request
+            if call is not None:
+                call.sent = step.sent
             outcome: ApiResponse | SegmindError
             wanted = 0.0
             try:

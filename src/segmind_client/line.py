@@ -193,8 +193,11 @@ class Line:
             else:
                 woken = anyio.Event()
                 turn.wake = woken.set
-                with anyio.move_on_after(turn.until - now if turn.until < math.inf else None):
+                if turn.until == math.inf:
                     await woken.wait()
+                else:
+                    with anyio.move_on_after(turn.until - now):
+                        await woken.wait()
 
     def leave(self, turn: Turn, clock: Clock) -> None:
         """Frees the place of a turn, admitted or not."""
