@@ -29,6 +29,7 @@ from segmind_client.errors import (
     NotSent,
     RateLimited,
     SegmindError,
+    cut,
 )
 from segmind_client.line import Line, Rank, Turn
 from segmind_client.masking import masked
@@ -36,7 +37,9 @@ from segmind_client.options import Options, check_options
 from segmind_client.polling import SHORTEST_INTERVAL, Latencies, PollPlan, duration
 from segmind_client.reading import (
     DOUBT,
+    answers,
     check_origin,
+    error_message,
     expect,
     expect_of_post,
     is_retried,
@@ -46,7 +49,6 @@ from segmind_client.reading import (
     job_in_part,
     may_have_been_accepted,
     named_in,
-    names_job,
     server_wait,
 )
 from segmind_client.steps import Flow, Pause, Send, Sent, Sink
@@ -213,7 +215,7 @@ class Errand:
     check_address: Callable[[str], None] | None = None
 
     def send(self) -> Send:
-        accepts = partial(names_job, request_id=self.request_id) if self.request_id else None
+        accepts = partial(answers, request_id=self.request_id) if self.request_id else None
         turn = Turn(
             self.rank,
             since=self.since,
@@ -330,7 +332,8 @@ class Caller:
                 if step.into is None and outcome.status == 429 and job_in(outcome) is None:
                     refusals += 1
                     wanted = server_wait(outcome, self.utc()) or self.chance() * backoff(refusals)
-                    step.line.limit(now, wanted, outcome, f"{request.method} {request.path}")
+                    message = cut(error_message(outcome) or "too many requests")
+                    step.line.limit(now, wanted, outcome, f"{request.method} {request.path}", message)
                     step.line.check(step.turn, now)
                     # It waits in the line, like every other request of the client.
                     continue

@@ -93,6 +93,7 @@ class Line:
         self._timekeeper: Turn | None = None
         self._opens = -math.inf
         self._refusal: ApiResponse | None = None
+        self._message = ""
         self._passed = 0
         self._passed_at = -math.inf
         self._budget = connections
@@ -112,11 +113,11 @@ class Line:
             self._passed_at = now
             self._passed += now >= self._opens
 
-    def limit(self, now: float, seconds: float, response: ApiResponse, what: str) -> None:
-        """Takes note of a 429 that asks to wait so many seconds."""
+    def limit(self, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
+        """Takes note of a 429 that asks to wait so many seconds, in the words of the service."""
         with self._mutex:
             opens, is_news = now + seconds, now >= self._opens
-            self._refusal = response
+            self._refusal, self._message = response, message
             if is_news:
                 # What is being sent was accepted, until another 429 says otherwise.
                 self._budget, self._passed = self._passed + sum(map(len, self._sending)) + 1, 0
@@ -145,8 +146,8 @@ class Line:
         """Raises RateLimited for a turn that cannot wait until the limit resets, NotSent for one whose time is over."""
         if now < self._opens and self._is_late(turn) and self._refusal is not None:
             raise RateLimited(
-                f"429 from the service: the rate limit resets in {self._opens - now:.1f} s, which is too late for "
-                f"this request: give a longer deadline, or send fewer requests a minute",
+                f"429 from the service: {self._message} (the rate limit resets in {self._opens - now:.1f} s, "
+                f"which is too late for this request: give a longer deadline, or send fewer requests a minute)",
                 response=self._refusal,
                 request_id=turn.request_id,
             )

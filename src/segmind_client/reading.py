@@ -169,8 +169,10 @@ def other_job(response: ApiResponse, request_id: str) -> bool:
     return named is not None and named.lower() != request_id.lower()
 
 
-def names_job(response: ApiResponse, request_id: str) -> bool:
-    """Whether a response is surely the one to a question about this job."""
+def answers(response: ApiResponse, request_id: str) -> bool:
+    """Whether a response can be taken as the one to a question about this job: it names the job, or is retried."""
+    if response.status == 429 or response.status in RETRIED["GET"]:
+        return True
     named = job_in(response)
     return named is not None and named.lower() == request_id.lower()
 
