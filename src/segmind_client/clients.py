@@ -23,6 +23,7 @@ from segmind_client.telemetry import traced
 from segmind_client.transport import AsyncSender, BorrowedAsyncClient, BorrowedClient, Sender, is_loopback
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
+ALLOW_HTTP_VARIABLE = "SEGMIND_ALLOW_HTTP"
 OPERATION = "generate_content"
 """What the conventions of OpenTelemetry call the making of an image."""
 
@@ -56,7 +57,8 @@ class Client(Configured):
     """A client of the service, to be closed or used as a context manager.
 
     The key is `api_key` or the environment's SEGMIND_API_KEY, the address `base_url` or the environment's
-    SEGMIND_BASE_URL or the service itself; it has to be https, except on this machine or with `allow_http`.
+    SEGMIND_BASE_URL or the service itself; it has to be https, except on this machine or with `allow_http`, by
+    default the environment's SEGMIND_ALLOW_HTTP: 1, true or yes, or else 0, false, no or nothing.
     `http_client` is your own `httpx.Client`, with its proxies, hooks and TLS, and yours to close; or `transport` is
     your own transport. Further arguments are `Options`. May be shared between threads, not between processes.
     Raises MissingKey and InvalidParameter. Every method raises SegmindError.
@@ -67,7 +69,7 @@ class Client(Configured):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        allow_http: bool = False,
+        allow_http: bool | None = None,
         http_client: httpx.Client | None = None,
         transport: httpx.BaseTransport | None = None,
         **options: Unpack[OptionChanges],
@@ -198,7 +200,7 @@ class AsyncClient(Configured):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        allow_http: bool = False,
+        allow_http: bool | None = None,
         http_client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Unpack[OptionChanges],
@@ -348,8 +350,20 @@ def key_header(api_key: object) -> dict[str, str]:
     return {API_KEY_HEADER: key}
 
 
-def base_address(base_url: str | None, *, allow_http: bool) -> str:
+def environment_allows_http() -> bool:
+    """What SEGMIND_ALLOW_HTTP says; False where it is not set. Raises InvalidParameter."""
+    value = os.environ.get(ALLOW_HTTP_VARIABLE, "")
+    if value.lower() in ("1", "true", "yes"):
+        return True
+    if value.lower() in ("0", "false", "no", ""):
+        return False
+    raise InvalidParameter("Client", ALLOW_HTTP_VARIABLE, value, "one of 1, true, yes, 0, false, no in the environment")
+
+
+def base_address(base_url: str | None, *, allow_http: bool | None) -> str:
     """The address that the paths of the contract come after; one that ends in a version loses it."""
+    if allow_http is None:
+        allow_http = environment_allows_http()
     given = (os.environ.get(BASE_URL_VARIABLE) or BASE_URL) if base_url is None else base_url
     address = given.strip().rstrip("/")
     allowed = "an address such as https://host or http://127.0.0.1:port"
@@ -367,7 +381,8 @@ def base_address(base_url: str | None, *, allow_http: bool) -> str:
             "Client",
             "base_url",
             address,
-            "https, since anybody on the way could read the key; allow_http=True allows it",
+            "https, since anybody on the way could read the key; "
+            f"allow_http=True, or {ALLOW_HTTP_VARIABLE}=1 in the environment, allows it",
         )
     return address.removesuffix("/v1").removesuffix("/v2")
 
