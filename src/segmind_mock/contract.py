@@ -60,6 +60,8 @@ class Contract:
         self.models = {it.model.slug: it.model for it in self.operations if it.model is not None}
         scheme = next(iter(document["components"]["securitySchemes"].values()))
         self.key_header: str = scheme["name"]
+        self.key_pattern: str = scheme["x-key-pattern"].removeprefix("^").removesuffix("$")
+        """A regular expression, not anchored."""
         (self.job_retention,) = {
             float(operation["x-retention-seconds"]["value"])
             for item in document["paths"].values()
