@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
-import threading
-from collections.abc import AsyncIterator, Iterator
-from functools import cache
-from typing import Any
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import anyio
 import httpx
 
 from segmind_mock.app import ABORT
+
+T = TypeVar("T")
 
 CALLER = ("127.0.0.1", 0)
 
@@ -20,8 +23,8 @@ CALLER = ("127.0.0.1", 0)
 class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """For `httpx.Client`, `httpx.AsyncClient` and the clients of `segmind_client`; `Double.transport` makes one.
 
-    `app` is called with the request as if it came from this machine. A sync call runs it in an event loop in another
-    thread, so that any thread may call, also one that runs an event loop. What `app` raises is raised to the caller.
+    `app` is called with the request as if it came from this machine. Any thread may call, also one that runs an event
+    loop. What `app` raises is raised to the caller.
     """
 
     def __init__(self, app: Any) -> None:
@@ -30,13 +33,11 @@ class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx.RemoteProtocolError where a fault drops the connection, while the body is read if it is cut."""
         request.read()
-        call = asyncio.run_coroutine_threadsafe(self._call(request), background_loop())
-        try:
-            return call.result()
-        except BaseException:
-            # Ctrl-C, or an exception of the call itself, which is over then.
-            call.cancel()
-            raise
+        if not in_event_loop():
+            return run(self._call(request))
+        # A thread runs one event loop at a time.
+        with ThreadPoolExecutor(1) as other_thread:
+            return other_thread.submit(run, self._call(request)).result()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx.RemoteProtocolError where a fault drops the connection, while the body is read if it is cut."""
@@ -113,14 +114,43 @@ def scope_of(request: httpx.Request) -> dict[str, Any]:
     }
 
 
-@cache
-def background_loop() -> asyncio.AbstractEventLoop:
-    """The event loop of the sync calls, in a thread that ends with the process."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="segmind-mock", daemon=True).start()
-    return loop
+def in_event_loop() -> bool:
+    """Whether this thread runs an event loop, of asyncio or trio."""
+    try:
+        anyio.get_cancelled_exc_class()
+    except RuntimeError:
+        return False
+    return True
+
+
+IDLE_LOOPS: deque[asyncio.AbstractEventLoop] = deque()
+"""Event loops for further calls, since to make one takes longer than most calls; as many as calls at the same time."""
+
+
+def run(call: Coroutine[Any, Any, T]) -> T:
+    """The result of a call, in an event loop that no other call uses meanwhile."""
+    try:
+        loop = IDLE_LOOPS.pop()
+    except IndexError:
+        loop = asyncio.new_event_loop()
+    task = loop.create_task(call)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        # Ctrl-C leaves the call unfinished: the caller hangs up. What the call itself raises has ended it already.
+        task.cancel()
+        loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        raise
+    finally:
+        IDLE_LOOPS.append(loop)
+
+
+@atexit.register
+def close_loops() -> None:
+    while IDLE_LOOPS:
+        IDLE_LOOPS.pop().close()
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process has a copy of the loop, but not the thread that runs it.
-    os.register_at_fork(after_in_child=background_loop.cache_clear)
+    # A forked process would wait for its events in the selector of its parent.
+    os.register_at_fork(after_in_child=IDLE_LOOPS.clear)

@@ -240,19 +240,19 @@ class TestUrls:
         assert {url.host for url in called} <= {"service.example"}
 
 
+ENCODED = {
+    "brotli": ("br", b"\x0b\x02\x80{}ab\x03"),
+    "zstd": ("zstd", b"\x28\xb5\x2f\xfd"),
+    "gzip that is none": ("gzip", b"no gzip at all"),
+    "gzip that is cut": ("gzip", gzip.compress(b"{}")[:-6]),
+    "gzip twice": ("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
+    "gzip without a URL of the service": ("gzip", gzip.compress(b'{"status_url": "https://other.example"}')),
+    "deflate": ("deflate", zlib.compress(b"{}")),
+}
+
+
 class TestEncodings:
-    @pytest.mark.parametrize(
-        ("encoding", "body"),
-        [
-            ("br", b"\x0b\x02\x80{}ab\x03"),
-            ("zstd", b"\x28\xb5\x2f\xfd"),
-            ("gzip", b"no gzip at all"),
-            ("gzip", gzip.compress(b"{}")[:-6]),
-            ("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
-            ("gzip", gzip.compress(b'{"status_url": "https://other.example"}')),
-            ("deflate", zlib.compress(b"{}")),
-        ],
-    )
+    @pytest.mark.parametrize(("encoding", "body"), ENCODED.values(), ids=ENCODED.keys())
     def test_an_encoded_body_stays_as_it_came(self, encoding: str, body: bytes) -> None:
         headers = [JSON, (b"content-encoding", encoding.encode())]
         with before(Service([body], *headers)) as (client, _), client.stream("GET", STATUS) as response:

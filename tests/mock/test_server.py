@@ -20,6 +20,8 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MemoryStore, MovableClock, SystemClock, serve
+from segmind_mock.__main__ import without_password
+from segmind_mock.contract import Contract
 from segmind_mock.server import url_of
 
 COMMANDS = {
@@ -99,11 +101,18 @@ def test_the_command_names_a_host_that_there_is_not() -> None:
     )
 
 
-def test_the_command_does_not_print_a_password_of_its_store() -> None:
-    with started("--store", "redis://user:secret@127.0.0.1:1/0?password=secret") as (process, _):
-        assert process.stderr is not None
-        # No Redis listens there.
-        assert "secret" not in process.stderr.read()
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("redis://user:secret@host:6379/0", "redis://host:6379/0"),
+        ("rediss://:s@cret@host?password=secret", "rediss://host"),
+        ("redis://host:6379", "redis://host:6379"),
+        ("sqlite:/tmp/a@b.db", "sqlite:/tmp/a@b.db"),
+        ("memory", "memory"),
+    ],
+)
+def test_the_place_of_the_state_is_shown_without_a_password(store: str, shown: str) -> None:
+    assert without_password(store) == shown
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
@@ -193,6 +202,10 @@ def test_the_double_is_used_in_process_without_a_port(backend: str) -> None:
             return str((await client.get(submitted["response_url"])).json()["status"])
 
     assert anyio.run(submit_and_fetch, backend=backend) == "COMPLETED"
+
+
+def test_the_contract_is_read_once_for_all_doubles() -> None:
+    assert Double().contract is Double().contract is Contract.load()
 
 
 def test_a_movable_clock_stands_still_and_goes_only_forward() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -174,6 +175,24 @@ class TestSync:
             client.post("/v2/imagen", content=broken())
         assert double.requests() == []
 
+    def test_an_interrupted_call_is_one_whose_caller_hung_up(self) -> None:
+        clock = EndlessClock()
+        double = Double(Settings(latency_factor=1), clock=clock)
+
+        def interrupt() -> None:
+            clock.is_asleep.wait(SECONDS)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        with (
+            httpx.Client(base_url=IN_PROCESS, headers=KEY, transport=double.transport()) as client,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            pool.submit(interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                client.post("/v1/imagen", json=PROMPT)
+            assert client.get("/v1/get-user-credits").json()["credits"] == 100
+        assert double.requests(accepted=True) == []
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
     def test_a_process_that_was_forked_after_a_call_makes_calls(self) -> None:
         program = """
@@ -199,6 +218,18 @@ print(client.get("/v1/get-user-credits").status_code)
         command = [sys.executable, "-X", "dev", "-W", "error", "-c", program]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
         assert (run.returncode, run.stdout, run.stderr) == (0, "200\n", "")
+
+
+class EndlessClock(MovableClock):
+    """Time in which nobody who sleeps wakes up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asleep = threading.Event()
+
+    async def sleep(self, seconds: float) -> None:  # noqa: ARG002  what the clock that it replaces takes
+        self.is_asleep.set()
+        await anyio.sleep_forever()
 
 
 class HeldClock(MovableClock):
