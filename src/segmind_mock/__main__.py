@@ -96,8 +96,7 @@ def serve_proxy(options: argparse.Namespace) -> int:
     with listen(options.host, options.port) as listener:
         url = url_of(options.host, listener)
         print(f"Calls to {url} go to {without_password(options.upstream)}; misfits are reported here.", flush=True)
-        # The service sends its own Date.
-        uvicorn.Server(server_config(app, date_header=False)).run(sockets=[listener])
+        uvicorn.Server(server_config(app)).run(sockets=[listener])
     return 0
 
 
