@@ -112,6 +112,37 @@ class TestClient:
         with Client() as client, pytest.raises(errors.InvalidParameter, match="request_id: expected an id"):
             client.job(request_id)
 
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    @pytest.mark.parametrize("value", ["1", "true", "yes", "TRUE"])
+    def test_the_environment_allows_plain_http(
+        self, monkeypatch: pytest.MonkeyPatch, kind: type[Client | AsyncClient], value: str
+    ) -> None:
+        monkeypatch.setenv("SEGMIND_ALLOW_HTTP", value)
+        assert "http://double:4010" in repr(kind(base_url="http://double:4010"))
+
+    @pytest.mark.parametrize("value", ["0", "false", "no", "", None])
+    def test_plain_http_to_another_machine_is_refused_unless_the_environment_allows_it(
+        self, monkeypatch: pytest.MonkeyPatch, value: str | None
+    ) -> None:
+        monkeypatch.delenv("SEGMIND_ALLOW_HTTP", raising=False)
+        if value is not None:
+            monkeypatch.setenv("SEGMIND_ALLOW_HTTP", value)
+        with pytest.raises(errors.InvalidParameter, match="SEGMIND_ALLOW_HTTP=1 in the environment"):
+            Client(base_url="http://double:4010")
+
+    def test_an_argument_counts_more_than_what_the_environment_says_of_plain_http(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SEGMIND_ALLOW_HTTP", "1")
+        with pytest.raises(errors.InvalidParameter, match="expected https"):
+            Client(base_url="http://double:4010", allow_http=False)
+
+    @pytest.mark.parametrize("value", ["on", "2", "nope", " 1"])
+    def test_anything_else_in_the_environment_is_refused(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        monkeypatch.setenv("SEGMIND_ALLOW_HTTP", value)
+        with pytest.raises(errors.InvalidParameter, match="SEGMIND_ALLOW_HTTP: expected one of 1, true, yes"):
+            Client()
+
 
 class TestAsyncClient:
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -94,9 +94,7 @@ def limited_double(limit: int, *, jitter: float = 0.0) -> Double:
 async def make(jobs: int, limit: int, clients: int, method: str, jitter: float) -> Outcome:
     double, outcome = limited_double(limit, jitter=jitter), Outcome()
     transport = DistantTransport(double)
-    shared = [
-        AsyncClient(DEFAULT_KEY, base_url=BASE_URL, allow_http=True, transport=transport) for _ in range(clients)
-    ]
+    shared = [AsyncClient(DEFAULT_KEY, base_url=BASE_URL, allow_http=True, transport=transport) for _ in range(clients)]
 
     async def call(number: int) -> None:
         try:
