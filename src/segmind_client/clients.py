@@ -211,7 +211,7 @@ class JobHandle:
         """The result of a job that has completed. Raises NotFound before that."""
         call = Call(self.request_id)
         try:
-            completed = self._driver.carry_out(self._caller.present_result(self.request_id))
+            completed = self._driver.carry_out(self._caller.present_result(self.request_id, self._submission))
             return Result(completed, self._caller, self._driver)
         except BaseException as error:
             call.fail(error)
@@ -387,7 +387,7 @@ class AsyncJobHandle:
         """The result of a job that has completed. Raises NotFound before that."""
         call = Call(self.request_id)
         try:
-            completed = await self._driver.carry_out(self._caller.present_result(self.request_id))
+            completed = await self._driver.carry_out(self._caller.present_result(self.request_id, self._submission))
             return AsyncResult(completed, self._caller, self._driver)
         except BaseException as error:
             call.fail(error)

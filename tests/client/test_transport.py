@@ -51,7 +51,7 @@ class Service:
         self.gate = threading.Event()
         self.gate.set()
         self.body = PROCESSING
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, Any] = {}
         self.hangs_up = False
         self.before_gate = 0
         """Bytes of a response that are sent while the gate is shut."""
@@ -102,7 +102,8 @@ Play = Callable[..., list[Any]]
 
 
 def caller_with(connections: int = CONNECTIONS, **options: Any) -> Caller:
-    return Caller(Options(**{"attempts": 1, "deadline": LONGEST_WAIT, **options}), line=Line(connections))
+    settings: dict[str, Any] = {"attempts": 1, "deadline": LONGEST_WAIT, **options}
+    return Caller(Options(**settings), line=Line(connections))
 
 
 def play_sync(url: str, batches: tuple[Batch, ...], caller: Caller) -> list[Any]:
@@ -510,12 +511,12 @@ class TestCancelling:
             return httpx.Response(200, stream=bodies[-1], request=request)
 
         async def use() -> None:
-            transport = httpx.MockTransport(respond)
+            transport, parameters = httpx.MockTransport(respond), dict[str, Any]()
             async with (
                 AsyncClient("SG_1", base_url="http://127.0.0.1", transport=transport) as client,
                 anyio.create_task_group() as group,
             ):
-                group.start_soon(client.submit_model, "any", {})
+                group.start_soon(client.submit_model, "any", parameters)
                 await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
 
