@@ -471,13 +471,13 @@ def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
         raise InvalidParameter("Client", "base_url", given, allowed)
     try:
         parsed = httpx.URL(given.strip())
-        port = parsed.port
+        host, port = parsed.host, parsed.port
     except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidParameter("Client", "base_url", given, f"{allowed} ({error})") from error
     if parsed.userinfo:
         # Its password is not to be shown.
-        raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{parsed.host}", f"{allowed}, without a user")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{host}", f"{allowed}, without a user")
+    if parsed.scheme not in ("http", "https") or not host:
         raise InvalidParameter("Client", "base_url", given, allowed)
     if port is not None and not 0 < port < 65536:
         raise InvalidParameter("Client", "base_url", given, f"{allowed}, with a port from 1 to 65535")
