@@ -334,7 +334,7 @@ class Caller:
                     refusals += 1
                     wanted = server_wait(outcome, self.utc()) or self.chance() * backoff(refusals)
                     message = cut(error_message(outcome) or "too many requests")
-                    step.line.limit(now, wanted, outcome, f"{request.method} {request.path}", message)
+                    step.line.limit(step.turn, now, wanted, outcome, f"{request.method} {request.path}", message)
                     step.line.check(step.turn, now)
                     # It waits in the line, like every other request of the client.
                     continue

@@ -20,7 +20,9 @@ from segmind_client.errors import NotSent, RateLimited
 CONNECTIONS = 100
 """Requests of one client that are sent at the same time, at most."""
 HEARTBEAT_SECONDS = 1.0
-"""After which a waiting thread looks again. A signal handler that raises may have swallowed the call that wakes it."""
+"""After which what waits looks again: the limit may have been extended, or a signal handler that raises may have
+swallowed the call that wakes a thread.
+"""
 CAUTIOUS_SECONDS = 60.0
 """After a rate limit has reset, for which requests are sent only about as fast as in the window before."""
 CAUTIOUS_SHARE = 10
@@ -113,8 +115,8 @@ class Line:
             self._passed_at = now
             self._passed += now >= self._opens
 
-    def limit(self, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
-        """Takes note of a 429 that asks to wait so many seconds, in the words of the service."""
+    def limit(self, turn: Turn, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
+        """Takes note of a 429 to the request of a turn, which asks to wait so many seconds."""
         with self._mutex:
             opens, is_news = now + seconds, now >= self._opens
             self._refusal, self._message = response, message
@@ -124,19 +126,21 @@ class Line:
             self._budget = max(1, self._budget - 1)
             if opens > self._opens + HEARTBEAT_SECONDS:
                 self._opens = opens
-                self._give_up_late_turns(what, seconds)
+                self._give_up_late_turns(turn, what, seconds)
             self._opens = max(self._opens, opens)
             self._wake_first()
 
-    def _give_up_late_turns(self, what: str, seconds: float) -> None:
-        waiting = [turn for *_, turn in self._waiting if not turn.gone]
+    def _give_up_late_turns(self, refused: Turn, what: str, seconds: float) -> None:
+        references = [reference for sending in self._sending for reference in sending.values()]
+        sending = [turn for reference in references if (turn := reference()) is not None]
+        waiting = [refused, *sending, *(turn for *_, turn in self._waiting if not turn.gone)]
         late = [turn for turn in waiting if self._is_late(turn)]
-        jobs = [turn.request_id for turn in late if turn.request_id]
+        jobs = list(dict.fromkeys(turn.request_id for turn in late if turn.request_id))
         more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
         beyond = f"; too late for the jobs {', '.join(jobs[:MOST_NAMED])}{more}" if jobs else ""
         logger.warning(
             "The rate limit is used up (429 for %s): %d requests wait %.1f s until it resets%s",
-            *(what, len(waiting) - len(late) + 1, seconds, beyond),
+            *(what, len(waiting) - len(late), seconds, beyond),
         )
         for turn in late:
             if turn.wake is not None:
@@ -169,7 +173,7 @@ class Line:
                 return
             self.check(turn, now)
             if now < self._opens:
-                clock.sleep_until(min(self._opens, turn.until))
+                clock.sleep_until(min(self._opens, turn.until, now + HEARTBEAT_SECONDS))
             else:
                 woken.acquire(blocking=False)
                 if not turn.admitted:
@@ -188,7 +192,7 @@ class Line:
                 # One turn waits for the reset on behalf of all: thousands of timers would take longer than requests.
                 self._timekeeper = turn
                 try:
-                    await clock.sleep_until_async(min(self._opens, turn.until))
+                    await clock.sleep_until_async(min(self._opens, turn.until, now + HEARTBEAT_SECONDS))
                 finally:
                     self._timekeeper = None
             else:

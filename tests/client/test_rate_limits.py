@@ -6,13 +6,11 @@ import gc
 import itertools
 import logging
 import math
-import random
 import re
 import threading
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from email.utils import formatdate
-from functools import partial
 from typing import Any
 
 import attrs
@@ -98,7 +96,7 @@ async def make(jobs: int, limit: int, clients: int, method: str, jitter: float) 
 
     async def call(number: int) -> None:
         try:
-            await getattr(shared[number % clients], method)(SLUG, prompt=f"cabin {number}")
+            await getattr(shared[number % clients], method)(SLUG, {"prompt": f"cabin {number}"})
         except errors.SegmindError as error:
             outcome.failures.append(error)
 
@@ -140,7 +138,7 @@ RUNS = [
 def test_any_number_of_jobs_takes_about_as_long_as_the_limit_allows(
     jobs: int, limit: int, clients: int, jitter: float
 ) -> None:
-    outcome = in_virtual_time(make, jobs, limit, clients, "run", jitter)
+    outcome = in_virtual_time(make, jobs, limit, clients, "run_model", jitter)
     assert outcome.failures == []
     assert outcome.charged == pytest.approx(jobs * MODEL.price_usd)
     assert outcome.seconds <= 1.1 * allowed_seconds(jobs, limit, REQUESTS_OF_A_JOB)
@@ -148,7 +146,7 @@ def test_any_number_of_jobs_takes_about_as_long_as_the_limit_allows(
 
 @pytest.mark.parametrize(("jobs", "limit", "clients"), [(1, 1, 1), (20, 10, 1), (100, 60, 1), (20, 10, 2)])
 def test_any_number_of_v1_calls_takes_about_as_long_as_the_limit_allows(jobs: int, limit: int, clients: int) -> None:
-    outcome = in_virtual_time(make, jobs, limit, clients, "generate", 0.0)
+    outcome = in_virtual_time(make, jobs, limit, clients, "generate_model", 0.0)
     assert outcome.failures == []
     assert outcome.charged == pytest.approx(jobs * MODEL.price_usd)
     assert outcome.seconds <= 1.1 * allowed_seconds(jobs, limit, requests=1)
@@ -159,7 +157,7 @@ def test_each_wait_for_the_limit_is_logged_once_whatever_the_number_of_calls(
     caplog: pytest.LogCaptureFixture, jobs: int
 ) -> None:
     caplog.set_level(logging.INFO, logger="segmind_client")
-    in_virtual_time(make, jobs, 10, 1, "run", 0.0)
+    in_virtual_time(make, jobs, 10, 1, "run_model", 0.0)
     waits = [record for record in caplog.records if "rate limit" in record.getMessage()]
     assert len(waits) == math.ceil(REQUESTS_OF_A_JOB * jobs / 10) - 1
     assert {record.levelno for record in waits} == {logging.WARNING}
@@ -167,3 +165,395 @@ def test_each_wait_for_the_limit_is_logged_once_whatever_the_number_of_calls(
         re.match(r"The rate limit is used up \(429 for \w+ /.+\): \d+ requests wait \d+\.\d s until it resets", message)
         for message in (record.getMessage() for record in waits)
     )
+
+
+async def make_with_short_deadline() -> tuple[Double, Outcome]:
+    double, outcome = limited_double(10), Outcome()
+    client = AsyncClient(
+        DEFAULT_KEY, base_url=BASE_URL, allow_http=True, transport=DistantTransport(double), deadline=30
+    )
+
+    async def call() -> None:
+        try:
+            await client.run_model(SLUG, {"prompt": "x"})
+        except errors.SegmindError as error:
+            outcome.failures.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(call)
+    outcome.seconds = trio.current_time()
+    return double, outcome
+
+
+def test_a_limit_that_resets_after_the_deadline_is_raised_at_once_by_every_call_with_the_id_of_its_job() -> None:
+    double, outcome = in_virtual_time(make_with_short_deadline)
+    kinds = [type(error) for error in outcome.failures]
+    named = [error.request_id for error in outcome.failures if isinstance(error, errors.InferenceTimeout)]
+    accepted = [row.request_id for row in double.requests() if row.accepted]
+    assert sorted(named) == sorted(accepted)
+    assert len(accepted) == 10
+    assert kinds.count(errors.RateLimited) == 10
+    # Calls that pause until their next poll hear of it then.
+    assert outcome.seconds < LATENCY + A_FEW * ROUND_TRIP
+
+
+JOBS = [str(uuid.UUID(int=number)) for number in range(1, 6)]
+
+
+async def wait_for_jobs(resets: Sequence[float]) -> list[tuple[float, BaseException]]:
+    """What comes of waiting for all JOBS, and when, where each request is refused and the limit resets in so long."""
+    raised: list[tuple[float, BaseException]] = []
+    seconds = itertools.chain(resets, itertools.repeat(resets[-1]))
+
+    async def refuse(_: httpx.Request) -> httpx.Response:
+        reset = next(seconds)
+        await trio.sleep(ROUND_TRIP)
+        return httpx.Response(429, json={"error": "too many"}, headers={"retry-after": str(reset)})
+
+    client = AsyncClient(DEFAULT_KEY, base_url="https://x.example", transport=httpx.MockTransport(refuse))
+
+    async def wait(request_id: str) -> None:
+        try:
+            await client.job(request_id).wait()
+        except errors.SegmindError as error:
+            raised.append((trio.current_time(), error))
+
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for request_id in JOBS:
+            nursery.start_soon(wait, request_id)
+    return [(at - started, error) for at, error in raised]
+
+
+@pytest.mark.parametrize(
+    ("resets", "at"), [([3600], 0), ([*[60] * 5, 3600], 60)], ids=["at the first refusal", "while all wait"]
+)
+def test_every_wait_ends_at_once_and_names_its_job_when_the_limit_resets_after_its_deadline(
+    resets: list[float], at: float
+) -> None:
+    raised = in_virtual_time(wait_for_jobs, resets)
+    assert sorted(error.request_id for _, error in raised) == JOBS
+    assert {type(error) for _, error in raised} == {errors.InferenceTimeout}
+    assert all("the rate limit resets in 3600" in str(error) for _, error in raised)
+    assert all(at <= seconds <= at + 4 * ROUND_TRIP for seconds, _ in raised)
+
+
+def test_the_log_says_for_which_job_a_limit_resets_too_late(caplog: pytest.LogCaptureFixture) -> None:
+    raised = in_virtual_time(wait_for_jobs, [3600])
+    (record,) = [record.getMessage() for record in caplog.records if "rate limit" in record.getMessage()]
+    assert len(raised) == len(JOBS)
+    assert re.search(rf"too late for .*{JOBS[0][:-1]}", record)
+
+
+async def cancel_half() -> list[int]:
+    """How many requests are under way before and after those of the first half are cancelled."""
+    under_way, seen = 0, list[int]()
+
+    async def hang(_: httpx.Request) -> httpx.Response:
+        nonlocal under_way
+        under_way += 1
+        try:
+            await trio.sleep_forever()
+            raise AssertionError
+        finally:
+            under_way -= 1
+
+    client = AsyncClient(DEFAULT_KEY, base_url="https://x.example", transport=httpx.MockTransport(hang))
+    async with trio.open_nursery() as rest:
+        async with trio.open_nursery() as first:
+            for _ in range(CONNECTIONS):
+                first.start_soon(client.credits)
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(CONNECTIONS):
+                rest.start_soon(client.credits)
+            await trio.testing.wait_all_tasks_blocked()
+            seen.append(under_way)
+            first.cancel_scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        seen.append(under_way)
+        rest.cancel_scope.cancel()
+    return seen
+
+
+def test_cancelled_calls_free_their_places() -> None:
+    assert in_virtual_time(cancel_half) == [CONNECTIONS] * 2
+
+
+NO_TIME = 0.0
+REFUSAL = ApiResponse(429, {}, b"")
+
+
+def limit(line: Line, now: float, seconds: float) -> None:
+    line.limit(now, seconds, REFUSAL, "GET /somewhere", "too many")
+
+
+Wanted = tuple[Rank, float]
+ORDERS: dict[str, tuple[list[Wanted], list[int]]] = {
+    "a result before polls and submits": (
+        [(Rank.SUBMIT, 100), (Rank.POLL, 100), (Rank.POLL, 100), (Rank.RESULT, 100)],
+        [3, 1, 2, 0],
+    ),
+    "a poll before a submit": ([(Rank.SUBMIT, 100), (Rank.POLL, 100)], [1, 0]),
+    "the result that expires first": ([(Rank.RESULT, 300), (Rank.RESULT, 100), (Rank.RESULT, 200)], [1, 2, 0]),
+    "the poll that expires first": ([(Rank.POLL, 300), (Rank.POLL, 100), (Rank.POLL, 200)], [1, 2, 0]),
+    "a result before a poll that expires earlier": ([(Rank.POLL, 10), (Rank.RESULT, 300)], [1, 0]),
+    "among equals, the one that came first": ([(Rank.SUBMIT, math.inf)] * 4, [0, 1, 2, 3]),
+}
+
+
+async def order_of(wanted: list[Wanted], hold: Callable[[Line], Turn | None]) -> list[int]:
+    """In which order turns are admitted that come to the line one after another, and wait."""
+    line, clock, order = Line(connections=1), EventLoopClock(), list[int]()
+    holder = hold(line)
+    if holder is not None:
+        await line.take_async(holder, clock)
+
+    async def take(number: int, turn: Turn) -> None:
+        await line.take_async(turn, clock)
+        order.append(number)
+        await trio.sleep(ROUND_TRIP)
+        line.leave(turn, clock)
+
+    async with trio.open_nursery() as nursery:
+        for number, (rank, expires) in enumerate(wanted):
+            nursery.start_soon(take, number, Turn(rank, since=NO_TIME, expires=expires))
+            await trio.testing.wait_all_tasks_blocked()
+        assert order == []
+        if holder is not None:
+            line.leave(holder, clock)
+    return order
+
+
+@pytest.mark.parametrize("held", ["by a request under way", "by a rate limit"])
+@pytest.mark.parametrize(("wanted", "order"), ORDERS.values(), ids=ORDERS.keys())
+def test_the_line_admits_first(wanted: list[Wanted], order: list[int], held: str) -> None:
+    def hold(line: Line) -> Turn | None:
+        if held == "by a request under way":
+            return Turn(Rank.RESULT, since=NO_TIME)
+        limit(line, trio.current_time(), 60)
+        return None
+
+    assert in_virtual_time(order_of, wanted, hold) == order
+
+
+def polls(count: int, *, until: float) -> list[Turn]:
+    return [Turn(Rank.POLL, since=NO_TIME, until=until, request_id=request_id) for request_id in JOBS[:count]]
+
+
+async def extend_limit() -> dict[str | None, float]:
+    """When each waiting turn raises RateLimited after a limit is extended beyond its time at 10 s."""
+    line, clock, raised = Line(), EventLoopClock(), dict[str | None, float]()
+    started = trio.current_time()
+
+    async def take(turn: Turn) -> None:
+        try:
+            await line.take_async(turn, clock)
+        except errors.RateLimited as error:
+            raised[error.request_id] = trio.current_time() - started
+        finally:
+            line.leave(turn, clock)
+
+    limit(line, started, 60)
+    async with trio.open_nursery() as nursery:
+        for turn in polls(5, until=started + 600):
+            nursery.start_soon(take, turn)
+        await trio.sleep(10)
+        limit(line, trio.current_time(), 3600)
+    return raised
+
+
+def test_a_limit_that_is_extended_beyond_their_deadline_is_raised_for_all_waiting_turns_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raised = in_virtual_time(extend_limit)
+    assert raised == dict.fromkeys(JOBS, pytest.approx(10, abs=1))
+    first, extended = (record.getMessage() for record in caplog.records)
+    assert [job for job in JOBS if job in first] == []
+    assert [job for job in JOBS if job in extended] == JOBS
+
+
+async def cancel_while_limited(cancelled: int) -> list[float]:
+    """When the other turns are admitted after the first of those that wait for the reset are cancelled."""
+    line, clock, admitted = Line(), EventLoopClock(), list[float]()
+    started = trio.current_time()
+    scopes = [trio.CancelScope() for _ in range(cancelled + 5)]
+
+    async def take(scope: trio.CancelScope) -> None:
+        turn = Turn(Rank.POLL, since=started, until=started + 600)
+        with scope:
+            try:
+                await line.take_async(turn, clock)
+                admitted.append(trio.current_time() - started)
+            finally:
+                line.leave(turn, clock)
+
+    limit(line, started, 60)
+    async with trio.open_nursery() as nursery:
+        for scope in scopes:
+            nursery.start_soon(take, scope)
+            await trio.testing.wait_all_tasks_blocked()
+        for scope in scopes[:cancelled]:
+            scope.cancel()
+    return admitted
+
+
+@pytest.mark.parametrize("cancelled", [1, 5])
+def test_turns_that_are_cancelled_while_a_limit_holds_keep_no_other_waiting(cancelled: int) -> None:
+    assert in_virtual_time(cancel_while_limited, cancelled) == pytest.approx([60] * 5, abs=0.01)
+
+
+class JumpingClock:
+    """Stands still until somebody sleeps; several threads may."""
+
+    def __init__(self) -> None:
+        self.time = 1_000.0
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep_until(self, moment: float) -> None:
+        with self._lock:
+            self.time = max(self.time, moment)
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
+
+
+def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again() -> None:
+    line, clock = Line(connections=1), JumpingClock()
+    line.take(Turn(Rank.POLL, since=clock.time), clock)
+    gc.collect()
+    clock.time += 5
+    turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5)
+    line.take(turn, clock)
+    assert turn.admitted
+
+
+def test_a_turn_that_is_interrupted_while_a_limit_holds_keeps_no_other_waiting() -> None:
+    class Interrupted(JumpingClock):
+        def sleep_until(self, moment: float) -> None:
+            raise KeyboardInterrupt(moment)
+
+    line, clock = Line(connections=1), JumpingClock()
+    limit(line, clock.time, 60)
+    first, second = (Turn(rank, since=clock.time) for rank in (Rank.RESULT, Rank.SUBMIT))
+    with pytest.raises(KeyboardInterrupt):
+        line.take(first, Interrupted())
+    line.leave(first, clock)
+    line.take(second, clock)
+    assert (second.admitted, clock.time) == (True, 1_060)
+
+
+class SteppedClock(JumpingClock):
+    """Moves only when the test moves it; who sleeps waits for that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeping = 0
+        self._changed = threading.Condition()
+
+    def sleep_until(self, moment: float) -> None:
+        with self._changed:
+            self.sleeping += 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self.time >= moment, timeout=20)
+            self.sleeping -= 1
+
+    def move_to(self, moment: float, *, sleepers: int = 0) -> None:
+        """Moves to a moment, once so many threads sleep."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.sleeping >= sleepers, timeout=20)
+            self.time = moment
+            self._changed.notify_all()
+
+
+def test_threads_are_told_at_once_that_a_limit_was_extended_beyond_their_deadline() -> None:
+    line, clock = Line(), SteppedClock()
+    raised: list[tuple[str | None, float]] = []
+
+    def take(turn: Turn) -> None:
+        try:
+            line.take(turn, clock)
+        except errors.RateLimited as error:
+            raised.append((error.request_id, clock.time))
+        finally:
+            line.leave(turn, clock)
+
+    limit(line, clock.time, 60)
+    threads = [threading.Thread(target=take, args=(turn,)) for turn in polls(3, until=clock.time + 600)]
+    for thread in threads:
+        thread.start()
+    clock.move_to(1_000.5, sleepers=3)
+    limit(line, clock.time, 3600)
+    clock.move_to(1_002)
+    for thread in threads:
+        thread.join(1)
+    clock.move_to(10_000)
+    for thread in threads:
+        thread.join(20)
+    assert sorted(raised) == [(job, 1_002) for job in JOBS[:3]]
+
+
+class LimitedService(httpx.BaseTransport):
+    """A service whose jobs take LATENCY, and that takes so many requests in each window; safe to share."""
+
+    def __init__(self, requests_per_minute: int, clock: JumpingClock) -> None:
+        self._limit = requests_per_minute
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._opened = -math.inf
+        self._taken = 0
+        self.ends: dict[str, float] = {}
+        """When each job ends, by its id."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        with self._lock:
+            now = self._clock.monotonic()
+            if now >= self._opened + WINDOW:
+                self._opened, self._taken = now, 0
+            if self._taken >= self._limit:
+                wait = self._opened + WINDOW - now
+                return httpx.Response(429, json={"error": "too many"}, headers={"retry-after": f"{wait:.3f}"})
+            self._taken += 1
+            return self._respond(request, now)
+
+    def _respond(self, request: httpx.Request, now: float) -> httpx.Response:
+        if request.method == "POST":
+            request_id = str(uuid.uuid4())
+            self.ends[request_id] = now + LATENCY
+            return httpx.Response(200, json={"request_id": request_id, "status": "QUEUED"})
+        request_id = request.url.path.split("/")[3]
+        status = "COMPLETED" if now >= self.ends[request_id] else "PROCESSING"
+        body = {"request_id": request_id, "status": status, "metrics": {"total_time": LATENCY, "cost": 0.02}}
+        return httpx.Response(200, json=body)
+
+
+@pytest.mark.parametrize(("jobs", "limit", "threads"), [(4, 4, 1), (10, 10, 1), (6, 6, 3), (12, 12, 4), (20, 10, 4)])
+def test_jobs_of_several_threads_take_about_as_long_as_the_limit_allows(jobs: int, limit: int, threads: int) -> None:
+    clock = JumpingClock()
+    service = LimitedService(limit, clock)
+    left = iter(range(jobs))
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        for number in left:
+            try:
+                client.run_model(SLUG, {"prompt": f"cabin {number}"})
+            except BaseException as error:
+                failures.append(error)
+
+    started = clock.time
+    with Client(DEFAULT_KEY, base_url="https://x.example", transport=service, clock=clock) as client:
+        workers = [threading.Thread(target=work) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+    assert failures == []
+    assert len(service.ends) == jobs
+    # Jobs one after another take their latency each, and one more poll each until the client has learned from them.
+    one_by_one = math.ceil(jobs / threads) * LATENCY
+    assert clock.time - started <= 1.1 * (allowed_seconds(jobs, limit, REQUESTS_OF_A_JOB + 1) + one_by_one)

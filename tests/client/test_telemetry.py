@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -110,7 +110,7 @@ def test_without_it_a_call_is_what_it_is(client: Client, monkeypatch: pytest.Mon
     assert EXPORTER.get_finished_spans() == ()
 
 
-CALLS: dict[str, Any] = {
+CALLS: dict[str, Callable[[Any], object]] = {
     "run": lambda client: client.run_model(SLUG, {"prompt": "x"}),
     "submit": lambda client: client.submit_model(SLUG, {"prompt": "x"}),
     "generate": lambda client: client.generate_model(SLUG, {"prompt": "x"}),
@@ -122,13 +122,15 @@ CALLS: dict[str, Any] = {
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 class TestASpanProcessorThatRaises:
     def test_costs_no_result(
-        self, client: Client, caplog: pytest.LogCaptureFixture, call: Any, methods: tuple[str, ...]
+        self, client: Client, caplog: pytest.LogCaptureFixture, call: Callable[[Any], object], methods: tuple[str, ...]
     ) -> None:
         RAISING.methods = methods
         assert call(client) is not None
         assert "OpenTelemetry failed; the call goes on without it" in caplog.text
 
-    def test_costs_no_error(self, client: Client, double: Double, call: Any, methods: tuple[str, ...]) -> None:
+    def test_costs_no_error(
+        self, client: Client, double: Double, call: Callable[[Any], object], methods: tuple[str, ...]
+    ) -> None:
         RAISING.methods = methods
         double.fail_next(status=403, times=1)
         with pytest.raises(errors.Forbidden):
