@@ -281,12 +281,17 @@ WAYS_TO_FAIL: dict[str, tuple[Break, type[errors.SegmindError]]] = {
 @pytest.mark.parametrize("settings", [Settings(), Settings(generate_as="image")], ids=["URL", "bytes"])
 @pytest.mark.parametrize(("break_it", "kind"), WAYS_TO_FAIL.values(), ids=WAYS_TO_FAIL.keys())
 def test_a_save_that_fails_names_the_job_and_keeps_its_response(
-    make: Make, method: str, break_it: Break, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make,
+    method: str,
+    break_it: Break,
+    kind: type[errors.SegmindError],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path: Any = break_it(tmp_path, monkeypatch)
     with pytest.raises(kind) as raised:
         make(method, path)
-    assert raised.value.request_id in str(raised.value)
+    assert str(raised.value.request_id) in str(raised.value)
     assert raised.value.response is not None
     if kind is not errors.DownloadFailed:
         assert "is paid for" in raised.value.detail
