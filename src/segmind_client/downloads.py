@@ -14,7 +14,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
-from typing import Any, BinaryIO, Self, TypeGuard
+from typing import Any, BinaryIO, TypeGuard
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -91,12 +91,6 @@ class ImageSink(ABC):
         self.until = monotonic() + DOWNLOAD_SECONDS
         self._monotonic = monotonic
         self._head: ApiResponse | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
 
     def begin(self, head: ApiResponse) -> bool:
         if head.status != 200:

@@ -230,10 +230,6 @@ class Result(ResultFields, Savable):
         self._caller = caller
         self._driver = driver
 
-    def with_driver(self, driver: Driver) -> Result:
-        """The same result, whose image another driver fetches."""
-        return Result(self, self._caller, driver)
-
 
 class AsyncResult(ResultFields, AsyncSavable):
     """`Result` with `await`."""

@@ -24,7 +24,7 @@ from segmind_client import ABSENT, absent
 from segmind_client.clients import BASE_URL_VARIABLE, OPERATION, Client, JobHandle
 from segmind_client.drivers import Images, SyncDriver
 from segmind_client.errors import InferenceFailed, InvalidParameter, MayHaveBeenAccepted
-from segmind_client.flows import Submission
+from segmind_client.flows import Caller, Submission
 from segmind_client.options import OptionChanges
 from segmind_client.results import Result
 from segmind_client.telemetry import traced
@@ -54,9 +54,9 @@ class ResponseDict(dict[str, Any]):
 class ResultDict(ResponseDict):
     """The result of a job as a dict, with what a `Result` has as well."""
 
-    def __init__(self, result: Result) -> None:
-        # The client is not kept with it: who keeps many results does not keep the connections of many keys.
-        super().__init__(result.with_driver(image_driver(os.getpid())))
+    def __init__(self, result: JobResult, caller: Caller | None) -> None:
+        # Without the client's own driver: who keeps many results does not keep the connections of many keys.
+        super().__init__(Result(result, caller, image_driver(os.getpid())))
 
     @property
     def content(self) -> bytes:
@@ -71,8 +71,9 @@ class ResultDict(ResponseDict):
 class AsyncJob:
     """A submitted job. (The vendor calls it async because it runs elsewhere; its methods block.)"""
 
-    def __init__(self, handle: JobHandle) -> None:
+    def __init__(self, handle: JobHandle, caller: Caller | None = None) -> None:
         self._handle = handle
+        self._caller = caller
         self.submit_response = ResponseDict(handle.submitted)
 
     def __repr__(self) -> str:
@@ -95,7 +96,7 @@ class AsyncJob:
 
         Raises InferenceFailed, and InferenceTimeout after `timeout` seconds.
         """
-        return ResultDict(self._handle.wait(deadline=timeout, interval=interval))
+        return ResultDict(self._handle.wait(deadline=timeout, interval=interval), self._caller)
 
     def status(self) -> ResponseDict:
         """The state of the job. That it failed is a state too and not an error."""
@@ -107,9 +108,9 @@ class AsyncJob:
     def result(self) -> ResultDict:
         """The result of a job that has completed; for one that failed, what the service says about it."""
         try:
-            return ResultDict(self._handle.result())
+            return ResultDict(self._handle.result(), self._caller)
         except InferenceFailed as error:
-            return ResultDict(Result(JobResult(error.status_body, error.response)))
+            return ResultDict(JobResult(error.status_body, error.response), self._caller)
 
 
 class SegmindClient(Client):
@@ -145,7 +146,7 @@ class SegmindClient(Client):
         with whatever value: what the service refuses is an error with its status, and is not charged.
         """
         flow = traced(self._caller.run(unchecked(slug), params), OPERATION, model=slug)
-        return ResultDict(Result(self._driver.carry_out(flow), self._caller))
+        return ResultDict(self._driver.carry_out(flow), self._caller)
 
     @typed_method
     def run_sync(self, slug: str, **params: Any) -> httpx.Response:
@@ -167,7 +168,7 @@ class SegmindClient(Client):
         model = unchecked(slug)
         submitted = self._driver.carry_out(traced(self._caller.submit(model, params), "submit", model=slug))
         submission = Submission(model, self._caller.clocks.monotonic())
-        return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission))
+        return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission), self._caller)
 
 
 @typed_function

@@ -157,7 +157,17 @@ def redirect(location: str) -> bytes:
     return answer(b"", "", status=302, location=location)
 
 
+def no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
 class TestWhatIsSaved:
+    @pytest.fixture(params=[True, False], ids=["links", "no links"], autouse=True)
+    def links(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """File systems with hard links and without them."""
+        if not request.param:
+            monkeypatch.setattr(Path, "hardlink_to", no_links)
+
     def test_is_the_image_byte_for_byte(self, server: Server, save: Save, folder: Path) -> None:
         server.says(answer())
         assert save(folder / "cabin.png") == folder / "cabin.png"
@@ -417,16 +427,16 @@ class TestRedirects:
                 return httpx.Response(301, headers={"location": way[place + 1]})
             return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
 
-        with MemorySink() as sink:
-            driver = SyncDriver(Sender("https://x.example", {}, None), Images(httpx.MockTransport(serve)))
-            flow = fetch(Caller(), Image(url=way[0]), sink)
-            if allowed:
+        sink = MemorySink()
+        driver = SyncDriver(Sender("https://x.example", {}, None), Images(httpx.MockTransport(serve)))
+        flow = fetch(Caller(), Image(url=way[0]), sink)
+        if allowed:
+            driver.carry_out(flow)
+            assert sink.content == PICTURE
+        else:
+            with pytest.raises(DownloadFailed, match="not encrypted"):
                 driver.carry_out(flow)
-                assert sink.content == PICTURE
-            else:
-                with pytest.raises(DownloadFailed, match="not encrypted"):
-                    driver.carry_out(flow)
-            driver.images.close()
+        driver.images.close()
 
 
 class TestKey:
@@ -628,8 +638,7 @@ class TestABodyThatEndsWithTheConnection:
 
 @pytest.mark.parametrize("content", [WHOLE_PNG[:-1], WHOLE_PNG[:20], WHOLE_PNG[:3]])
 def test_an_image_at_hand_is_saved_even_if_it_was_cut_short(folder: Path, content: bytes) -> None:
-    with FileSink(folder / "cabin.png", (), overwrite=False) as sink:
-        sink.take("image/png", content)
+    FileSink(folder / "cabin.png", (), overwrite=False).take("image/png", content)
     assert (folder / "cabin.png").read_bytes() == content
 
 
@@ -657,10 +666,6 @@ def interrupted_at(line: int, act: Callable[[], object]) -> KeyboardInterrupt | 
     finally:
         sys.settrace(before)
     return None
-
-
-def no_links(*_: object) -> None:
-    raise OSError(errno.EPERM, "Operation not permitted")
 
 
 class Feeding:
@@ -785,9 +790,36 @@ class TestInterruption:
             assert line < 2 or REQUEST_ID in "".join(getattr(error, "__notes__", []))
         assert 30 < interrupted < MOST_LINES - 1
 
+    def test_at_the_rename_leaves_nothing_where_there_are_no_links(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def press(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+        monkeypatch.setattr(Path, "replace", press)
+        with pytest.raises(KeyboardInterrupt):
+            at_hand().save(folder / "cabin.png")
+        assert list(folder.iterdir()) == []
+
+    def test_after_the_rename_leaves_the_image_where_there_are_no_links(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        replace = Path.replace
+
+        def replace_and_press(path: Path, target: Path) -> None:
+            replace(path, target)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+        monkeypatch.setattr(Path, "replace", replace_and_press)
+        with pytest.raises(KeyboardInterrupt):
+            at_hand().save(folder / "cabin.png")
+        assert (folder / "cabin.png").read_bytes() == PICTURE
+
     def test_a_thread_that_nobody_waits_for_any_more_writes_nothing(self, folder: Path) -> None:
-        with FileSink(folder / "cabin.png", (), overwrite=False) as sink:
-            pass
+        sink = FileSink(folder / "cabin.png", (), overwrite=False)
+        sink.discard()
         with pytest.raises(NotSaved):
             sink.take("image/png", PICTURE)
         assert list(folder.iterdir()) == []

@@ -7,7 +7,8 @@ import errno
 import inspect
 import pickle
 import re
-from collections.abc import Callable, Mapping
+import types
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from segmind_client import (
 )
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.errors import in_words
+from segmind_client.flows import Caller
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 
 SLUG = next(iter(MODELS))
@@ -320,6 +322,42 @@ def test_a_result_whose_file_exists_can_be_saved_elsewhere_by_what_the_error_say
         assert call[1] == f"job({raised.value.request_id!r})"
         assert client.job(str(raised.value.request_id)).result().save(tmp_path / "teapot.png").exists()
     assert (tmp_path / "cabin.png").read_bytes() == b"mine"
+
+
+def test_content_that_cannot_be_fetched_names_the_job_and_keeps_its_response(clock: MovableClock) -> None:
+    with Client() as client:
+        result = client.run_model(SLUG, PARAMETERS)
+        clock.advance(days=7)
+        with pytest.raises(errors.DownloadFailed) as raised:
+            _ = result.content
+    assert raised.value.request_id == result.request_id
+
+    async def use() -> None:
+        async with AsyncClient() as client:
+            result = await client.run_model(SLUG, PARAMETERS)
+        with pytest.raises(errors.NoClient) as raised:
+            await result.content
+        assert (raised.value.request_id, raised.value.response) == (result.request_id, result.response)
+
+    anyio.run(use)
+
+
+class Suspended:
+    """Never comes back from a download."""
+
+    @types.coroutine
+    def carry_out(self, _: object) -> Generator[None]:
+        yield
+
+
+def test_a_save_that_is_dropped_halfway_is_no_interruption(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    driver: Any = Suspended()
+    result = AsyncResult(JobResult({"output": "https://images.example/a.png"}), Caller(), driver)
+    for coroutine in (result.save(tmp_path), result.content):
+        coroutine.send(None)
+        coroutine.close()
+    assert caplog.text == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
