@@ -16,6 +16,7 @@ FLOWS = "segmind_client.flows"
 DRIVERS = "segmind_client.drivers"
 TRANSPORT = "segmind_client.transport"
 CLIENTS = "segmind_client.clients"
+DOWNLOADS = "segmind_client.downloads"
 ERRORS = "segmind_api.errors"
 
 SUBMITS = "test_flows.py::test_a_submit_is_repeated_only_where_it_cannot_have_been_accepted"
@@ -212,6 +213,22 @@ MISTAKES = [
         "what the transport raises comes out as it is",
         "test_hostile_answers.py::test_a_lie_about_the_encoding_is_an_error_of_the_clients[not encoded-gzip]",
         (DRIVERS, "isinstance(error, httpx.HTTPError) or", "isinstance(error, httpx.TransportError) or"),
+    ),
+    mistake(
+        "an image is fetched from a private IP address",
+        "test_downloads.py::TestAServiceOnHttps::test_has_no_image_fetched_from_a_private_or_unencrypted_place"
+        "[https://127.0.0.1/a.png]",
+        (DOWNLOADS, "return not refused_address(name)", "return True"),
+    ),
+    mistake(
+        "an image that was cut short is saved",
+        "test_downloads.py::TestABodyThatEndsWithTheConnection::test_is_checked_in_memory_too",
+        (DOWNLOADS, "if self._framed or (found and found.is_complete(body)):", "if True:"),
+    ),
+    mistake(
+        "a save that is interrupted leaves an empty file",
+        "test_downloads.py::TestInterruption::test_at_the_rename_leaves_nothing_where_there_are_no_links",
+        (DOWNLOADS, "        if self._reserved:\n", "        if False:\n"),
     ),
 ]
 

@@ -196,17 +196,14 @@ class TestWhatIsSaved:
         with pytest.raises(NotSaved):
             save(folder / "cabin.jpg")
 
-    def test_replaces_no_file_that_appears_meanwhile(self, server: Server, save: Save, folder: Path) -> None:
-        def slower_than_another() -> Iterator[bytes]:
-            yield answer()[:-1]
-            another.rename(folder / "cabin.png")
-            yield PICTURE[-1:]
-
-        another = folder.parent / "another"
-        another.write_bytes(b"mine")
-        server.says(slower_than_another)
+    def test_replaces_no_file_that_appears_meanwhile(self, folder: Path) -> None:
+        sink = FileSink(folder / "cabin.png", (), overwrite=False)
+        sink.begin(ApiResponse(200, {"content-type": "image/png", "content-length": str(len(PICTURE))}, b""))
+        sink.write(PICTURE)
+        (folder / "cabin.png").write_bytes(b"mine")
         with pytest.raises(FileExists):
-            save(folder / "cabin.png")
+            sink.end()
+        sink.discard()
         assert (folder / "cabin.png").read_bytes() == b"mine"
         assert list(folder.iterdir()) == [folder / "cabin.png"]
 
