@@ -116,7 +116,9 @@ def known_model(slug: str, parameters: Iterable[str]) -> Model:
     for name in parameters:
         if name not in names:
             kind = MODELS[slug].request.__name__
-            raise InvalidParameter(kind, "parameters", name, f"any of {', '.join(names)}{guess(name, names)}")
+            raise InvalidParameter(
+                kind, str(name), name, f"one of the parameters {', '.join(names)}{guess(name, names)}"
+            )
     return MODELS[slug]
 
 

@@ -55,7 +55,9 @@ class InvalidParameter(SegmindError, ValueError):
     """
 
     def __init__(self, model: str, field: str, value: object, allowed: str) -> None:
-        super().__init__(f"{model}.{field}: expected {allowed}, got {reprlib.repr(value)}")
+        # What stands for a value that was not given has no meaning to whoever gave none.
+        got = "nothing" if type(value).__name__ == "Unset" else reprlib.repr(value)
+        super().__init__(f"{model}.{field}: expected {allowed}, got {got}")
         self.model = model
         self.field = field
         self.value = value

@@ -115,7 +115,7 @@ class RequestBody:
         Raises InvalidParameter for a value that the contract does not allow.
         """
         if not is_mapping(parameters):
-            raise InvalidParameter(cls.__name__, "parameters", parameters, "parameters by name")
+            raise InvalidParameter("request", "parameters", parameters, "a mapping of parameters by name")
         known = cls.names()
         return cls(
             **{name: parameters.get(name, UNSET) for name in known},

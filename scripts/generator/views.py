@@ -479,18 +479,18 @@ def describe_allowed(schema: Node) -> str:
         return "one of " + ", ".join(map(repr, schema["enum"]))
     article = "an" if kind == "integer" else "a"
     low, high = (
-        (schema.get("minLength", 0), schema.get("maxLength"))
+        (schema.get("minLength") or None, schema.get("maxLength"))
         if kind == "string"
         else (schema.get("minimum"), schema.get("maximum"))
     )
     unit = " characters" if kind == "string" else ""
-    if low and high is not None:
+    if low is not None and high is not None:
         return f"{article} {kind} from {low} to {high}{unit}"
     if high is not None:
         return f"{article} {kind} up to {high}{unit}"
     if kind == "string" and low == 1:
         return "a string that is not empty"
-    return f"{article} {kind} of {low} or more{unit}" if low else f"{article} {kind}"
+    return f"{article} {kind} of {low} or more{unit}" if low is not None else f"{article} {kind}"
 
 
 def check_expression(schema: Node, allowed: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypedDict, Unpack
@@ -14,15 +15,21 @@ from segmind_api.api.jobs import get_job_status
 from segmind_api.calls import typed_method
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import Credits, JobStatus, SubmittedJob
-from segmind_client.drivers import AsyncDriver, AsyncImages, Images, SyncDriver
+from segmind_client.clock import Clock, EventLoopClock, SystemClock
+from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey, NoClient
-from segmind_client.flows import Caller, JobUpdate, Submission, trusted_beginnings
+from segmind_client.flows import Call, Caller, JobUpdate, Submission, Watch
+from segmind_client.masking import Secret
+from segmind_client.network import is_loopback
 from segmind_client.options import OPTIONS, OptionChanges
+from segmind_client.reading import trusted_prefixes
 from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
 from segmind_client.telemetry import traced
-from segmind_client.transport import AsyncSender, BorrowedAsyncClient, BorrowedClient, Sender, is_loopback
+from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
 
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
+KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""Those of a token in RFC 9110."""
 OPERATION = "generate_content"
 """What the conventions of OpenTelemetry call the making of an image."""
 
@@ -55,11 +62,11 @@ class Configured:
 class Client(Configured):
     """A client of the service, to be closed or used as a context manager.
 
-    The key is `api_key` or the environment's SEGMIND_API_KEY, the address `base_url` or the environment's
-    SEGMIND_BASE_URL or the service itself; it has to be https, except on this machine or with `allow_http`.
-    `http_client` is your own `httpx.Client`, with its proxies, hooks and TLS, and yours to close; or `transport` is
-    your own transport. Further arguments are `Options`. May be shared between threads, not between processes.
-    Raises MissingKey and InvalidParameter. Every method raises SegmindError.
+    The key is `api_key` or the environment's SEGMIND_API_KEY; the URL is `base_url`, the environment's
+    SEGMIND_BASE_URL or the service's own. It has to be https, except on this machine or with `allow_http`.
+    `http_client` is a custom `httpx.Client`, with its proxies, hooks and TLS, which stays open; `transport` is a custom
+    transport. `clock` replaces the machine's clock, in tests. Further arguments are `Options`. A client may be shared
+    between threads, not between processes. Raises MissingKey and InvalidParameter. Every method raises SegmindError.
     """
 
     def __init__(
@@ -70,13 +77,24 @@ class Client(Configured):
         allow_http: bool = False,
         http_client: httpx.Client | None = None,
         transport: httpx.BaseTransport | None = None,
+        clock: Clock | None = None,
         **options: Unpack[OptionChanges],
     ) -> None:
-        address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
-        check_lent(http_client, httpx.Client, transport, httpx.BaseTransport)
-        self._caller = Caller(trusted=trusted_beginnings(address)).with_options(options)
-        http = BorrowedClient(address, headers, http_client) if http_client else Sender(address, headers, transport)
-        self._driver = SyncDriver(http, Images(transport, http_client))
+        key, problem = read_key(api_key)
+        # Tracebacks that show local variables do not show the key.
+        api_key = None
+        if key is None:
+            raise MissingKey(problem)
+        url = read_base_url(base_url, allow_http=allow_http)
+        check_custom(http_client, httpx.Client, transport, httpx.BaseTransport, clock)
+        clock = clock or SystemClock()
+        self._caller = caller_of(url, clock).with_options(options)
+        sender: Sender | CustomSender = (
+            Sender(url, API_KEY_HEADER, key)
+            if http_client is None and transport is None
+            else CustomSender(url, API_KEY_HEADER, key, client=http_client, transport=transport)
+        )
+        self._driver = SyncDriver(sender, clock)
 
     @typed_method
     def run(self, model: str, /, **parameters: Any) -> Result:
@@ -98,21 +116,33 @@ class Client(Configured):
 
     def run_model(self, model: str, parameters: Mapping[str, Any]) -> Result:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        flow = traced(self._caller.run(catalog.model(model), parameters), OPERATION, model=model)
-        return Result(self._driver.carry_out(flow), self._caller, self._driver)
+        call = Call()
+        try:
+            flow = traced(self._caller.run(call, model_of(model), parameters), OPERATION, model=model)
+            return Result(self._driver.carry_out(flow), self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
-        called = catalog.model(model)
-        flow = traced(self._caller.submit(called, parameters), "submit", model=model)
-        submitted = self._driver.carry_out(flow)
-        return JobHandle(self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic()))
+        call = Call()
+        try:
+            called = model_of(model)
+            flow = traced(self._caller.submit(call, called, parameters), "submit", model=model)
+            submitted = self._driver.carry_out(flow)
+            submission = Submission(called, self._caller.clock.monotonic())
+            return JobHandle(self._caller, self._driver, submitted, submission)
+        except BaseException as error:
+            call.fail(error)
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        flow = traced(self._caller.generate(catalog.model(model), parameters), OPERATION, model=model)
-        response, output = self._driver.carry_out(flow)
-        return Generation(response, output, self._caller, self._driver)
+        call = Call()
+        try:
+            flow = traced(self._caller.generate(call, model_of(model), parameters), OPERATION, model=model)
+            return Generation(*(self._driver.carry_out(flow)), self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     def job(self, request_id: str) -> JobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -120,11 +150,14 @@ class Client(Configured):
 
     def credits(self) -> Credits:
         """The balance of the account."""
-        return self._driver.carry_out(self._caller.credits())
+        call = Call()
+        try:
+            return self._driver.carry_out(self._caller.credits())
+        except BaseException as error:
+            call.fail(error)
 
     def close(self) -> None:
         self._driver.http.close()
-        self._driver.images.close()
 
     def __enter__(self) -> Self:
         return self
@@ -166,27 +199,45 @@ class JobHandle:
 
     def status(self) -> JobStatus:
         """How far the job is. Raises InferenceFailed for one that failed."""
-        return self._driver.carry_out(self._caller.status(self.request_id))
+        call = Call(self.request_id)
+        try:
+            return self._driver.carry_out(self._caller.status(self.request_id))
+        except BaseException as error:
+            call.fail(error)
 
     def result(self) -> Result:
         """The result of a job that has completed. Raises NotFound before that."""
-        completed = self._driver.carry_out(self._caller.result(self.request_id))
-        return Result(completed, self._caller, self._driver)
+        call = Call(self.request_id)
+        try:
+            completed = self._driver.carry_out(self._caller.present_result(self.request_id))
+            return Result(completed, self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     def wait(self, **changes: Unpack[WaitChanges]) -> Result:
         """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        flow = self._caller.with_options(changes).wait(self.request_id, self._submission)
-        traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
-        return Result(self._driver.carry_out(traced_flow), self._caller, self._driver)
+        call = Call(self.request_id)
+        try:
+            flow = self._caller.with_options(changes).wait(call, self.request_id, self._submission)
+            traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
+            return Result(self._driver.carry_out(traced_flow), self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     def updates(self, **changes: Unpack[WaitChanges]) -> Iterator[JobUpdate]:
         """The job's state now and each time it changes, until the job has completed. Raises what `wait` raises."""
-        caller = self._caller.with_options(changes)
+        call, caller = Call(self.request_id), self._caller.with_options(changes)
         watch = caller.watch(self.request_id, self._submission)
-        while update := self._driver.carry_out(caller.update(watch)):
+        while True:
+            try:
+                update = self._driver.carry_out(caller.update(watch))
+            except BaseException as error:
+                call.fail(error)
+            if update is None:
+                return
             yield update
 
 
@@ -201,17 +252,24 @@ class AsyncClient(Configured):
         allow_http: bool = False,
         http_client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        clock: Clock | None = None,
         **options: Unpack[OptionChanges],
     ) -> None:
-        address, headers = base_address(base_url, allow_http=allow_http), key_header(api_key)
-        check_lent(http_client, httpx.AsyncClient, transport, httpx.AsyncBaseTransport)
-        self._caller = Caller(trusted=trusted_beginnings(address)).with_options(options)
-        http = (
-            BorrowedAsyncClient(address, headers, http_client)
-            if http_client
-            else AsyncSender(address, headers, transport)
+        key, problem = read_key(api_key)
+        # Tracebacks that show local variables do not show the key.
+        api_key = None
+        if key is None:
+            raise MissingKey(problem)
+        url = read_base_url(base_url, allow_http=allow_http)
+        check_custom(http_client, httpx.AsyncClient, transport, httpx.AsyncBaseTransport, clock)
+        clock = clock or EventLoopClock()
+        self._caller = caller_of(url, clock).with_options(options)
+        sender: AsyncSender | CustomAsyncSender = (
+            AsyncSender(url, API_KEY_HEADER, key)
+            if http_client is None and transport is None
+            else CustomAsyncSender(url, API_KEY_HEADER, key, client=http_client, transport=transport)
         )
-        self._driver = AsyncDriver(http, AsyncImages(transport, http_client))
+        self._driver = AsyncDriver(sender, clock)
 
     @typed_method
     async def run(self, model: str, /, **parameters: Any) -> AsyncResult:
@@ -233,23 +291,33 @@ class AsyncClient(Configured):
 
     async def run_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        flow = traced(self._caller.run(catalog.model(model), parameters), OPERATION, model=model)
-        return AsyncResult(await self._driver.carry_out(flow), self._caller, self._driver)
+        call = Call()
+        try:
+            flow = traced(self._caller.run(call, model_of(model), parameters), OPERATION, model=model)
+            return AsyncResult(await self._driver.carry_out(flow), self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
-        called = catalog.model(model)
-        flow = traced(self._caller.submit(called, parameters), "submit", model=model)
-        submitted = await self._driver.carry_out(flow)
-        return AsyncJobHandle(
-            self._caller, self._driver, submitted, Submission(called, self._caller.clocks.monotonic())
-        )
+        call = Call()
+        try:
+            called = model_of(model)
+            flow = traced(self._caller.submit(call, called, parameters), "submit", model=model)
+            submitted = await self._driver.carry_out(flow)
+            submission = Submission(called, self._caller.clock.monotonic())
+            return AsyncJobHandle(self._caller, self._driver, submitted, submission)
+        except BaseException as error:
+            call.fail(error)
 
     async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncGeneration:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        flow = traced(self._caller.generate(catalog.model(model), parameters), OPERATION, model=model)
-        response, output = await self._driver.carry_out(flow)
-        return AsyncGeneration(response, output, self._caller, self._driver)
+        call = Call()
+        try:
+            flow = traced(self._caller.generate(call, model_of(model), parameters), OPERATION, model=model)
+            return AsyncGeneration(*(await self._driver.carry_out(flow)), self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     def job(self, request_id: str) -> AsyncJobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -257,11 +325,15 @@ class AsyncClient(Configured):
 
     async def credits(self) -> Credits:
         """The balance of the account."""
-        return await self._driver.carry_out(self._caller.credits())
+        call = Call()
+        try:
+            return await self._driver.carry_out(self._caller.credits())
+        except BaseException as error:
+            call.fail(error)
 
     async def close(self) -> None:
-        await self._driver.http.aclose()
-        await self._driver.images.close()
+        """Raises NoClient in another event loop than the one that the client was used in."""
+        await self._driver.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -303,21 +375,33 @@ class AsyncJobHandle:
 
     async def status(self) -> JobStatus:
         """How far the job is. Raises InferenceFailed for one that failed."""
-        return await self._driver.carry_out(self._caller.status(self.request_id))
+        call = Call(self.request_id)
+        try:
+            return await self._driver.carry_out(self._caller.status(self.request_id))
+        except BaseException as error:
+            call.fail(error)
 
     async def result(self) -> AsyncResult:
         """The result of a job that has completed. Raises NotFound before that."""
-        completed = await self._driver.carry_out(self._caller.result(self.request_id))
-        return AsyncResult(completed, self._caller, self._driver)
+        call = Call(self.request_id)
+        try:
+            completed = await self._driver.carry_out(self._caller.present_result(self.request_id))
+            return AsyncResult(completed, self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     async def wait(self, **changes: Unpack[WaitChanges]) -> AsyncResult:
         """Polls until the job has completed: when it is likely to have, or every `interval` seconds.
 
         Raises InferenceFailed, and InferenceTimeout after `deadline` seconds.
         """
-        flow = self._caller.with_options(changes).wait(self.request_id, self._submission)
-        traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
-        return AsyncResult(await self._driver.carry_out(traced_flow), self._caller, self._driver)
+        call = Call(self.request_id)
+        try:
+            flow = self._caller.with_options(changes).wait(call, self.request_id, self._submission)
+            traced_flow = traced(flow, "wait", model=self._model, request_id=self.request_id)
+            return AsyncResult(await self._driver.carry_out(traced_flow), self._caller, self._driver)
+        except BaseException as error:
+            call.fail(error)
 
     def updates(self, **changes: Unpack[WaitChanges]) -> AsyncIterator[JobUpdate]:
         """The job's state now and each time it changes, until the job has completed. Raises what `wait` raises."""
@@ -328,67 +412,102 @@ class Updates(AsyncIterator[JobUpdate]):
     """The changes of a job's state. Not a generator, which would have to be closed by whoever leaves it halfway."""
 
     def __init__(self, caller: Caller, driver: AsyncDriver, request_id: str, submission: Submission | None) -> None:
+        self._call = Call(request_id)
         self._caller = caller
         self._driver = driver
-        self._watch = caller.watch(request_id, submission)
+        self._request_id = request_id
+        self._submission = submission
+        self._watch: Watch | None = None
 
     async def __anext__(self) -> JobUpdate:
-        update = await self._driver.carry_out(self._caller.update(self._watch))
+        try:
+            self._watch = self._watch or self._caller.watch(self._request_id, self._submission)
+            update = await self._driver.carry_out(self._caller.update(self._watch))
+        except BaseException as error:
+            self._call.fail(error)
         if update is None:
             raise StopAsyncIteration
         return update
 
 
-def key_header(api_key: object) -> dict[str, str]:
-    key = os.environ.get(API_KEY_VARIABLE) if api_key is None else api_key
-    if not isinstance(key, str) or not key:
-        raise MissingKey(f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise MissingKey("the API key cannot be sent: it holds a space, a line break or a character that no key has")
-    return {API_KEY_HEADER: key}
+def read_key(api_key: object) -> tuple[Secret | None, str]:
+    """The key to use, or else what is wrong with the one given."""
+    value = os.environ.get(API_KEY_VARIABLE) if api_key is None else api_key
+    if value is None or value == "":
+        return None, f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment"
+    if not isinstance(value, str):
+        return (
+            None,
+            f"the API key has to be a string, not {type(value).__name__}: pass api_key, or set it in the environment",
+        )
+    if not KEY_CHARACTERS.fullmatch(value):
+        return None, (
+            "the API key cannot be one: a key has letters, digits and -._~+/= only, no space and no colon as a URL has"
+        )
+    return Secret(value), ""
 
 
-def base_address(base_url: str | None, *, allow_http: bool) -> str:
-    """The address that the paths of the contract come after; one that ends in a version loses it."""
-    given = (os.environ.get(BASE_URL_VARIABLE) or BASE_URL) if base_url is None else base_url
-    address = given.strip().rstrip("/")
-    allowed = "an address such as https://host or http://127.0.0.1:port"
+def read_base_url(base_url: object, *, allow_http: bool) -> str:
+    """The URL that the paths of the contract come after. One that ends in a version loses it."""
+    given = os.environ.get(BASE_URL_VARIABLE, BASE_URL) if base_url is None else base_url
+    allowed = "a URL such as https://host or http://127.0.0.1:port"
+    if given == "" and base_url is None:
+        raise InvalidParameter("Client", BASE_URL_VARIABLE, "", f"{allowed}; unset it to use the service itself")
+    if not isinstance(given, str):
+        raise InvalidParameter("Client", "base_url", given, allowed)
     try:
-        parsed = httpx.URL(address)
+        parsed = httpx.URL(given.strip())
     except httpx.InvalidURL as error:
-        raise InvalidParameter("Client", "base_url", address, f"{allowed} ({error})") from error
+        raise InvalidParameter("Client", "base_url", given, f"{allowed} ({error})") from error
     if parsed.userinfo:
         # Its password is not to be shown.
         raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{parsed.host}", f"{allowed}, without a user")
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise InvalidParameter("Client", "base_url", address, allowed)
-    if parsed.scheme == "http" and not allow_http and not is_loopback(address):
+        raise InvalidParameter("Client", "base_url", given, allowed)
+    if parsed.query or parsed.fragment:
+        raise InvalidParameter("Client", "base_url", given, f"{allowed}, without a query or a fragment")
+    if parsed.scheme == "http" and not allow_http and not is_loopback(str(parsed)):
         raise InvalidParameter(
             "Client",
             "base_url",
-            address,
+            given,
             "https, since anybody on the way could read the key; allow_http=True allows it",
         )
-    return address.removesuffix("/v1").removesuffix("/v2")
+    path = parsed.path.rstrip("/")
+    return str(parsed.copy_with(path=path.removesuffix("/v1").removesuffix("/v2"))).rstrip("/")
 
 
-def check_lent(client: object, client_kind: type, transport: object, transport_kind: type) -> None:
-    """Raises InvalidParameter for what cannot send, or both of them."""
+def check_custom(client: object, client_kind: type, transport: object, transport_kind: type, clock: object) -> None:
+    """Raises InvalidParameter for what cannot send or wait, and for a client and a transport together."""
     if client is not None and not isinstance(client, client_kind):
         raise InvalidParameter("Client", "http_client", client, f"an httpx.{client_kind.__name__}")
     if transport is not None and not isinstance(transport, transport_kind):
         raise InvalidParameter("Client", "transport", transport, f"an httpx.{transport_kind.__name__}")
     if client is not None and transport is not None:
         raise InvalidParameter("Client", "transport", transport, "None, since http_client has one")
+    if clock is not None and not isinstance(clock, Clock):
+        raise InvalidParameter("Client", "clock", clock, "an object with monotonic, sleep_until and sleep_until_async")
+
+
+def caller_of(url: str, clock: Clock) -> Caller:
+    return Caller(clock=clock, trusted=trusted_prefixes(url), is_https=url.startswith("https:"))
+
+
+def model_of(slug: object) -> catalog.Model:
+    """Raises InvalidParameter."""
+    if not isinstance(slug, str):
+        raise InvalidParameter("Model", "slug", slug, "a string")
+    return catalog.model(slug)
 
 
 def known_slug(model: str, parameters: Mapping[str, Any]) -> str:
     """A slug that the contract knows, as it knows the parameters. Raises InvalidParameter."""
+    model_of(model)
     try:
         return catalog.known_model(model, parameters).slug
     except InvalidParameter as error:
         if error.value in OPTIONS:
-            error.detail += f". How a call is made is said by with_options({error.value}=...)"
+            error.detail += f". `{error.value}` is an option: use with_options({error.value}=...)"
         raise
 
 

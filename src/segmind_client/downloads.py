@@ -21,7 +21,7 @@ import attrs
 import httpx
 
 from segmind_api.catalog import IMAGE_RETENTION_SECONDS
-from segmind_api.types import ApiRequest, ApiResponse
+from segmind_api.types import ApiResponse
 from segmind_client import formats
 from segmind_client.errors import (
     ConnectionLost,
@@ -33,8 +33,9 @@ from segmind_client.errors import (
     SegmindError,
     in_words,
 )
-from segmind_client.flows import Caller, Flow
+from segmind_client.flows import Caller
 from segmind_client.formats import Format
+from segmind_client.steps import Flow
 
 LARGEST_IMAGE = 50_000_000
 """Bytes of a download."""
@@ -64,6 +65,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """A last label that makes a host an IPv4 address in one of its old spellings: 127.1, 0x7f.1, 2130706433."""
+ALLOWING = "the option any_image_host=True allows it"
 NAT64 = IPv6Network("64:ff9b::/96")
 """IPv6 addresses that end in the IPv4 address that they lead to."""
 
@@ -351,10 +353,6 @@ def fetch(caller: Caller, image: Image, sink: ImageSink) -> Flow[None]:
     except DownloadFailed as error:
         error.request_id = image.request_id
         raise
-    except httpx.InvalidURL as error:
-        # httpx reads the location of a redirect even where it is told not to follow it.
-        detail = f"{shown(image.url)} redirects to a URL that no image can be fetched from: {error}"
-        raise DownloadFailed(detail, request_id=image.request_id) from error
     except (NotSent, ConnectionLost) as error:
         detail = f"no image came from {shown(image.url)}: {error.detail}; try again, {KEPT}"
         raise DownloadFailed(detail, request_id=image.request_id) from error
@@ -366,7 +364,7 @@ def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
     if problem := problem_of(url, public_only=public_only):
         raise DownloadFailed(f"the image was not fetched: {shown(url)} {problem}")
     for _ in range(MOST_REDIRECTS + 1):
-        response = yield from caller.exchange(ApiRequest("GET", url), until=sink.until, into=sink)
+        response = yield from caller.fetch(url, sink, sink.until, check_address if public_only else None)
         if response.status == 200:
             return
         location = response.headers.get("location")
@@ -380,9 +378,13 @@ def needs_public_hosts(caller: Caller) -> bool:
     """Whether images may be fetched from public https hosts only: the service itself is on https, and no option
     allows more.
     """
-    # An option that older Options do not have.
-    allowed: bool = getattr(caller.options, "any_image_host", False)
-    return caller.trusted[:1] != () and caller.trusted[0].startswith("https:") and not allowed
+    return caller.is_https and not caller.options.any_image_host
+
+
+def check_address(ip: str) -> None:
+    """Raises DownloadFailed for the IP address of a host that no image is fetched from."""
+    if refused_address(ip):
+        raise DownloadFailed(f"the host of the image is in a private network ({ip}); {ALLOWING}")
 
 
 def not_an_image(url: str, response: ApiResponse) -> DownloadFailed:
@@ -418,12 +420,12 @@ def problem_of(url: str, *, public_only: bool) -> str | None:
     if not public_only:
         return None
     if parsed.scheme != "https":
-        return "is not encrypted; the option any_image_host=True allows it"
+        return f"is not encrypted; {ALLOWING}"
     if parsed.userinfo:
-        return "holds a user name or a password; the option any_image_host=True allows it"
+        return f"holds a user name or a password; {ALLOWING}"
     # httpx has translated other alphabets: this is the host that it would connect to.
     if not is_public_host(parsed.raw_host.decode()):
-        return "leads into a private network; the option any_image_host=True allows it"
+        return f"leads into a private network; {ALLOWING}"
     return None
 
 

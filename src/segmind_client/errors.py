@@ -24,14 +24,13 @@ SegmindError
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from segmind_api.catalog import JOB_RETENTION_SECONDS
-from segmind_api.client import API_KEY_PATTERN
 from segmind_api.errors import InvalidParameter, SegmindError, UnreadableField
 from segmind_api.types import ApiResponse
+from segmind_client.masking import masked
 
 __all__ = [
     "BadGateway",
@@ -65,14 +64,8 @@ __all__ = [
 ]
 
 
-KEY = re.compile(API_KEY_PATTERN.strip("^$"))
 LONGEST_MESSAGE = 1000
 """Characters of what a service says, in a message; the answer has the rest."""
-
-
-def masked(text: str) -> str:
-    """What the service said, without a key that it repeats."""
-    return KEY.sub("…", text)
 
 
 def cut(text: str) -> str:
@@ -233,7 +226,7 @@ class ModelRetired(StatusError, status=410):
 class RateLimited(StatusError, status=429):
     """Too many calls in this window; `response.headers.rate_limit_reset_at_utc` says until when."""
 
-    advice = advice_on_job = "wait until the window has reset, or give more retry_seconds"
+    advice = advice_on_job = "wait until the window has reset, or give a longer deadline"
 
 
 class ServerError(StatusError, status=500):

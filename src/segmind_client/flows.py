@@ -1,7 +1,7 @@
 """What to send next, without sending it.
 
-A flow is a generator. It yields a `Send` or a `Pause` and is resumed with what came of it: an answer,
-or an exception that a driver throws in: NotSent, ConnectionLost, what a sink raised, or an interruption.
+A flow is a generator. It yields a `Send` or a `Pause` and is resumed with a response, or with an exception that a
+driver throws in: NotSent, ConnectionLost, RateLimited, what a sink raised, or an interruption.
 """
 
 from __future__ import annotations
@@ -9,110 +9,117 @@ from __future__ import annotations
 import logging
 import math
 import random
-import reprlib
 import time
-from collections.abc import Callable, Generator, Mapping
-from types import TracebackType
-from typing import Any, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn, TypeVar, cast
 
 import attrs
-from dateutil import parser as date_parser
 
 from segmind_api.api.account import get_user_credits
 from segmind_api.api.jobs import get_job_result, get_job_status
-from segmind_api.catalog import Model
-from segmind_api.client import BASE_URL
-from segmind_api.models import Credits, ErrorResponse, FailedJob, GenerationOutput, JobResult, JobStatus, SubmittedJob
-from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
+from segmind_api.catalog import JOB_RETENTION_SECONDS, Model
+from segmind_api.models import Credits, GenerationOutput, JobResult, JobStatus, SubmittedJob
+from segmind_api.types import ApiRequest, ApiResponse
+from segmind_client.clock import Clock, SystemClock
 from segmind_client.errors import (
     ConnectionLost,
-    ForeignAddress,
-    InferenceFailed,
     InferenceTimeout,
-    InvalidParameter,
-    MayHaveBeenAccepted,
+    NotFound,
     NotSent,
+    RateLimited,
     SegmindError,
-    StatusError,
-    UnreadableAnswer,
     cut,
-    masked,
 )
+from segmind_client.line import Line, Rank, Turn
+from segmind_client.masking import masked
 from segmind_client.options import Options, check_options
-from segmind_client.polling import Latencies, duration, every
+from segmind_client.polling import SHORTEST_INTERVAL, Latencies, PollPlan, duration
+from segmind_client.reading import (
+    DOUBT,
+    answers,
+    check_origin,
+    error_message,
+    expect,
+    expect_of_post,
+    is_retried,
+    is_transient,
+    job_failed,
+    job_in,
+    job_in_part,
+    may_have_been_accepted,
+    named_in,
+    server_wait,
+)
+from segmind_client.steps import Flow, Pause, Send, Sent, Sink
 
 T = TypeVar("T")
-ResultT = TypeVar("ResultT")
-
-REPEATED_AFTER = {"POST": frozenset({429, 500, 502, 503}), "GET": frozenset({408, 429, *range(500, 600)})}
-"""Statuses after which a call is repeated: a POST only where the service says that it was not accepted."""
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 8.0
 """Seconds."""
-SHORTEST_READ = 1.0
-"""Seconds that the last poll before a deadline has at least."""
-SHORTEST_ANSWER = 5.0
-"""Seconds that its answer as a whole has at least: it may be the result of a job that is paid for."""
-LONGEST_TIME = 50
-"""Characters of a time that the service names, in a message."""
+MOST_DOUBLINGS = 10
+LAST_SECONDS = 0.5
+"""Beyond the deadline, for the last request of a wait."""
 LONG_PAUSE = 15.0
 """Seconds after which a pause is a warning in the log."""
-
-DOUBT = (
-    "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
-    "balance fell"
-)
 
 logger = logging.getLogger("segmind_client")
 
 
-class Sink(Protocol):
-    """Takes a body piece by piece. What it raises ends the exchange, unless it is a ConnectionLost."""
+class Call:
+    """One call of a public method, and what is known of it when something ends it."""
 
-    def begin(self, head: ApiResponse) -> bool:
-        """Whether the body that comes after this head is wanted."""
-        ...
+    def __init__(self, request_id: str | None = None) -> None:
+        self.request_id = request_id
+        """Of a job that exists."""
+        self.sent: Sent | None = None
+        """The last POST."""
+        self.response: ApiResponse | None = None
+        """Of a v1 call, which is paid for."""
 
-    def write(self, piece: bytes) -> None: ...
+    def fail(self, error: BaseException) -> NoReturn:
+        """Raises what ended the call, with what is known of the job: as a SegmindError, or an interruption as it is."""
+        request_id, stakes = self._stakes()
+        if not isinstance(error, Exception):
+            if stakes:
+                error.add_note(stakes)
+                error.__dict__.update(request_id=request_id, response=self.response)
+                logger.warning("Interrupted by %s. %s", type(error).__name__, stakes)
+            raise error
+        if not isinstance(error, SegmindError):
+            unexpected = f"{type(error).__name__}: {error}"
+            if self.sent is not None and self.sent.begun and self.request_id is None:
+                failure: SegmindError = may_have_been_accepted(
+                    self.sent.request, f"then failed unexpectedly ({unexpected})", self.response, request_id
+                )
+            else:
+                failure = SegmindError(f"unexpected failure ({unexpected}). {stakes}".strip(), request_id=request_id)
+            failure.detail = masked(failure.detail)
+            raise failure from error
+        if error.request_id is None:
+            error.request_id = self.request_id
+        error.detail = masked(error.detail)
+        error.args = (error.detail,)
+        raise error
 
-    def end(self) -> None: ...
-
-
-@attrs.frozen
-class Send:
-    """Send this, and wait so many seconds for each piece of the answer.
-
-    With a sink, the request's path is a whole address. The key does not go there, and the body goes into the sink.
-    """
-
-    request: ApiRequest
-    read_seconds: float
-    connect_seconds: float
-    whole_seconds: float = math.inf
-    """From now to the end of the answer."""
-    into: Sink | None = None
-
-
-@attrs.frozen
-class Pause:
-    """Wait so many seconds."""
-
-    seconds: float
-
-
-Flow = Generator[Send | Pause, ApiResponse | None, T]
-
-
-@attrs.frozen
-class Clocks:
-    """Where a flow takes its times and its chance from."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    utc: Callable[[], float] = time.time
-    chance: Callable[[], float] = random.random
-    """From 0 to 1."""
+    def _stakes(self) -> tuple[str | None, str]:
+        """The id of what was accepted, and what a person should know of it."""
+        if self.request_id:
+            stay = f"job({self.request_id!r}) picks it up"
+            return self.request_id, f"The job {self.request_id} goes on, and is charged when it completes: {stay}."
+        sent = self.sent
+        if sent is None or not sent.begun:
+            return None, ""
+        what = f"{sent.request.method} {sent.request.path}"
+        if self.response is not None or (sent.status == 200 and sent.headers.get("x-request-id")):
+            number = sent.headers.get("x-request-id", "without an id")
+            return number, f"{what} was accepted and is charged (request {number}); `response` has what was received."
+        if named := job_in_part(sent):
+            return named, f"The job {named} was accepted, and is charged when it completes: job({named!r}) picks it up."
+        if sent.status is not None and 400 <= sent.status < 504:
+            return None, ""
+        return None, f"{what} was interrupted on its way. {DOUBT}."
 
 
 @attrs.frozen
@@ -133,10 +140,10 @@ class JobUpdate:
     elapsed: float
     """Seconds since the job was submitted, or since `updates` was called for one that was picked up."""
     job: JobStatus
-    """What the service answered."""
+    """The response of the service."""
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Watch:
     """One wait for one job. Times are monotonic."""
 
@@ -144,18 +151,18 @@ class Watch:
     started: float
     until: float
     submission: Submission | None
-    pause: Callable[[float, int], float]
-    """Seconds until the next poll, from the job's age and the number of polls."""
+    plan: PollPlan
     polls: int = 0
+    failures: int = 0
+    """Polls or fetches one after another that brought nothing."""
     pending: float = 0.0
-    """The last age at which the job was known to be on its way."""
-    ended: float = 0.0
+    """The last age at which the job was known not to have ended."""
+    ended: float | None = None
+    """The age at which the job was known to have ended."""
     asked: float = -math.inf
-    """When the last poll was sent."""
-    wanted: float = 0.0
-    """Seconds that the service wants to pass before the next."""
+    """When the last poll was due."""
     trouble: SegmindError | None = None
-    """Why the last poll brought nothing."""
+    """Why the last poll or fetch brought nothing."""
     state: str = ""
     """Of the last update."""
 
@@ -163,17 +170,71 @@ class Watch:
     def submitted(self) -> float:
         return self.submission.at if self.submission else self.started
 
-    def bear(self, error: SegmindError, utc_now: float) -> None:
-        """Takes an error that may pass; raises any other, with the id of the job."""
-        if not may_pass(error):
+    def record_transient(self, error: SegmindError, now: float) -> None:
+        """Takes note of a transient error; raises any other, with the id of the job."""
+        if isinstance(error, RateLimited):
+            self.trouble = error
+            raise self.timed_out(now) from error
+        if not is_transient(error):
             error.request_id = self.request_id
             raise error
         self.trouble = error
-        self.wanted = server_wait(error.response, utc_now) if error.response else 0.0
+        self.failures += 1
 
-    def interruption(self) -> str:
-        picked_up = f"job({self.request_id!r}) picks it up"
-        return f"The job {self.request_id} goes on, and is charged when it completes: {picked_up}."
+    def timed_out(self, now: float) -> InferenceTimeout:
+        last = f" (the last response: {self.trouble.detail})" if self.trouble else ""
+        what = (
+            "the job has completed, but its result was not fetched" if self.ended is not None else "the job did not end"
+        )
+        error = InferenceTimeout(
+            f"{what} within {self.until - self.started:g} s{last}; pick it up with its request id",
+            request_id=self.request_id,
+            elapsed_s=now - self.started,
+        )
+        error.__cause__ = self.trouble
+        return error
+
+
+@attrs.frozen
+class Errand:
+    """One request and how it is to be sent, as often as it is."""
+
+    request: ApiRequest
+    rank: Rank
+    line: Line
+    options: Options
+    since: float
+    until: float = math.inf
+    expires: float = math.inf
+    read_seconds: float | None = None
+    """Where the response comes only when an image is there."""
+    request_id: str | None = None
+    """Of the job that is asked for."""
+    fresh: bool = False
+    into: Sink | None = None
+    check_address: Callable[[str], None] | None = None
+
+    def send(self) -> Send:
+        accepts = partial(answers, request_id=self.request_id) if self.request_id else None
+        turn = Turn(
+            self.rank,
+            since=self.since,
+            until=self.until + LAST_SECONDS,
+            expires=self.expires,
+            patience=self.options.deadline,
+            slow=self.read_seconds is not None,
+            request_id=self.request_id,
+        )
+        return Send(
+            Sent(self.request, fresh=self.fresh, accepts=accepts),
+            turn,
+            self.line,
+            self.options.connect_seconds,
+            self.read_seconds or self.options.read_seconds,
+            self.until,
+            self.into,
+            self.check_address,
+        )
 
 
 @attrs.frozen
@@ -181,10 +242,18 @@ class Caller:
     """What every flow of one client shares."""
 
     options: Options = attrs.field(factory=Options)
-    clocks: Clocks = Clocks()
+    clock: Clock = attrs.field(factory=SystemClock)
+    chance: Callable[[], float] = random.random
+    """From 0 to 1."""
+    utc: Callable[[], float] = time.time
+    """Of this machine, for services that do not tell the time."""
     latencies: Latencies = attrs.field(factory=Latencies)
+    line: Line = attrs.field(factory=Line)
+    image_line: Line = attrs.field(factory=Line)
     trusted: tuple[str, ...] = ()
-    """How the addresses begin at which a job may be; any may be, without."""
+    """URL prefixes under which a job may be; any, without."""
+    is_https: bool = False
+    """Whether the service is called over https."""
 
     def with_options(self, changes: Mapping[str, Any]) -> Caller:
         """Raises InvalidParameter."""
@@ -196,122 +265,196 @@ class Caller:
     def exchange(
         self,
         request: ApiRequest,
+        rank: Rank,
         *,
+        call: Call | None = None,
         read_seconds: float | None = None,
         until: float = math.inf,
-        into: Sink | None = None,
+        expires: float = math.inf,
+        request_id: str | None = None,
+        fresh: bool = False,
     ) -> Flow[ApiResponse]:
-        """One call, repeated where that is safe, until a monotonic time at the latest."""
-        read_seconds = read_seconds or self.options.read_seconds
-        last = min(until, self.clocks.monotonic() + self.options.retry_seconds)
-        attempt = 0
+        """One request, retried where that is safe, until a monotonic time at the latest. Raises RateLimited.
+
+        The response to a GET about a job comes over a connection that is known to be in step, or names the job.
+        """
+        errand = Errand(
+            request,
+            rank,
+            self.line,
+            self.options,
+            since=self.clock.monotonic(),
+            until=until,
+            expires=expires,
+            read_seconds=read_seconds,
+            request_id=request_id,
+            fresh=fresh,
+        )
+        return self._carry_out(errand, call)
+
+    def fetch(
+        self, url: str, sink: Sink, until: float, check_address: Callable[[str], None] | None = None
+    ) -> Flow[ApiResponse]:
+        """A GET without the key, whose body goes into a sink; retried like any other."""
+        request, since = ApiRequest("GET", url), self.clock.monotonic()
+        errand = Errand(
+            request,
+            Rank.RESULT,
+            self.image_line,
+            self.options,
+            since=since,
+            until=until,
+            into=sink,
+            check_address=check_address,
+        )
+        return self._carry_out(errand, None)
+
+    def _carry_out(self, errand: Errand, call: Call | None) -> Flow[ApiResponse]:
+        last = min(errand.until, errand.since + self.options.retry_seconds)
+        attempt = refusals = 0
         while True:
-            attempt += 1
-            left = until - self.clocks.monotonic()
-            read, connect = (
-                min(seconds, max(SHORTEST_READ, left)) for seconds in (read_seconds, self.options.connect_seconds)
-            )
-            step = Send(request, read, connect, max(SHORTEST_ANSWER, left), into)
+            step, request = errand.send(), errand.request
+            if call is not None:
+                call.sent = step.sent
             outcome: ApiResponse | SegmindError
             wanted = 0.0
             try:
-                if request.method == "GET":
-                    outcome = cast(ApiResponse, (yield step))
-                else:
-                    with noted(lambda: f"{request.method} {request.path} was interrupted on its way. {DOUBT}."):
-                        outcome = cast(ApiResponse, (yield step))
+                outcome = cast(ApiResponse, (yield step))
             except NotSent as error:
                 outcome = error
             except ConnectionLost as error:
                 if request.method != "GET":
-                    raise may_have_been_accepted(request, f"its answer was lost ({error.detail})") from error
-                outcome = error if into else lost(request, error)
+                    problem = f"its response was lost ({error.detail})"
+                    raise may_have_been_accepted(request, problem, request_id=job_in_part(step.sent)) from error
+                outcome = error if step.into else lost(request, error)
+            now = self.clock.monotonic()
             if isinstance(outcome, ApiResponse):
-                if not may_be_repeated(request, outcome):
+                if step.into is None and outcome.status == 429 and job_in(outcome) is None:
+                    refusals += 1
+                    wanted = server_wait(outcome, self.utc()) or self.chance() * backoff(refusals)
+                    message = cut(error_message(outcome) or "too many requests")
+                    step.line.limit(now, wanted, outcome, f"{request.method} {request.path}", message)
+                    step.line.check(step.turn, now)
+                    # It waits in the line, like every other request of the client.
+                    continue
+                step.line.passed(now)
+                retried = is_retried(request, outcome) or (step.into is not None and outcome.status == 429)
+                if not retried:
                     return outcome
-                wanted = server_wait(outcome, self.clocks.utc())
-            pause = max(wanted, self.clocks.chance() * backoff(attempt))
-            if attempt == self.options.attempts or self.clocks.monotonic() + pause > last:
+                wanted = server_wait(outcome, self.utc())
+            attempt += 1
+            pause = max(wanted, self.chance() * backoff(attempt))
+            if attempt == self.options.attempts or now + pause > last:
                 if isinstance(outcome, SegmindError):
                     raise outcome
                 return outcome
             logger.log(
                 logging.INFO if pause < LONG_PAUSE else logging.WARNING,
-                "%s %s is sent again in %.1f s, attempt %d of %d: %s",
+                "%s %s is retried in %.1f s, attempt %d of %d: %s",
                 *(request.method, request.path, pause, attempt + 1, self.options.attempts),
-                f"the answer was {outcome.status}" if isinstance(outcome, ApiResponse) else outcome,
+                f"the response was {outcome.status}" if isinstance(outcome, ApiResponse) else outcome,
             )
             yield Pause(pause)
 
     def generate(
-        self, model: Model, parameters: Mapping[str, Any]
+        self, call: Call, model: Model, parameters: Mapping[str, Any]
     ) -> Flow[tuple[ApiResponse, GenerationOutput | str | bytes]]:
         body = model.request.from_parameters(parameters).to_dict()
         request = ApiRequest("POST", model.generate_path, body)
-        response = yield from self.exchange(
-            request, read_seconds=max(self.options.generate_seconds, self.options.read_seconds)
-        )
+        read_seconds = max(self.options.generate_seconds, self.options.read_seconds)
+        response = yield from self.exchange(request, Rank.SUBMIT, call=call, read_seconds=read_seconds)
+        if response.status == 200:
+            call.response = response
         return response, expect_of_post(request, model.read_generated(response))
 
-    def submit(self, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:
+    def submit(self, call: Call, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:
         body = model.request.from_parameters(parameters).to_dict()
         request = ApiRequest("POST", model.submit_path, body)
-        response = yield from self.exchange(request)
-        with noted(lambda: f"{request.path} was answered with {response.status}{naming(job_in(response))}."):
-            job = expect_of_post(request, model.read_submitted(response))
-            if named_in(job) is None:
-                raise may_have_been_accepted(request, "its answer names no job that can be asked for", response)
-            logger.info("%s was accepted as the job %s", request.path, job.request_id)
-            check_origin(job, self.trusted)
+        response = yield from self.exchange(request, Rank.SUBMIT, call=call)
+        job = expect_of_post(request, model.read_submitted(response))
+        call.request_id = named_in(job)
+        if call.request_id is None:
+            raise may_have_been_accepted(request, "the response is missing request_id", response)
+        logger.info("%s was accepted as the job %s", request.path, job.request_id)
+        check_origin(job, self.trusted)
         return job
 
-    def status(self, request_id: str, *, until: float = math.inf) -> Flow[JobStatus]:
-        response = yield from self.exchange(get_job_status.build(request_id), until=until)
+    def status(self, request_id: str, *, until: float | None = None, expires: float = math.inf) -> Flow[JobStatus]:
+        until = self.clock.monotonic() + self.options.deadline if until is None else until
+        request = get_job_status.build(request_id)
+        response = yield from self.exchange(request, Rank.POLL, until=until, expires=expires, request_id=request_id)
         return expect(get_job_status.read(response), request_id)
 
-    def result(self, request_id: str, *, until: float = math.inf) -> Flow[JobResult]:
-        response = yield from self.exchange(get_job_result.build(request_id), until=until)
+    def result(self, request_id: str, *, until: float | None = None, expires: float = math.inf) -> Flow[JobResult]:
+        until = self.clock.monotonic() + self.options.deadline if until is None else until
+        request = get_job_result.build(request_id)
+        response = yield from self.exchange(request, Rank.RESULT, until=until, expires=expires, request_id=request_id)
         return expect(get_job_result.read(response), request_id)
 
+    def present_result(self, request_id: str) -> Flow[JobResult]:
+        """The result of a job that has completed. Raises NotFound, and says so where the job is still running."""
+        try:
+            return (yield from self.result(request_id))
+        except NotFound as error:
+            try:
+                status = yield from self.status(request_id)
+            except NotFound:
+                raise error from None
+            error.detail = f"there is no result yet: the job is {status.get('status')}; wait() waits for it"
+            raise
+
     def credits(self) -> Flow[Credits]:
-        response = yield from self.exchange(get_user_credits.build())
+        until = self.clock.monotonic() + self.options.deadline
+        response = yield from self.exchange(get_user_credits.build(), Rank.POLL, until=until, fresh=True)
         return expect(get_user_credits.read(response), None)
 
     def watch(self, request_id: str, submission: Submission | None) -> Watch:
-        started, interval = self.clocks.monotonic(), self.options.interval
+        started, interval = self.clock.monotonic(), self.options.interval
         model = submission.model if submission else None
-        pause = self.latencies.schedule(model).pause if interval is None else every(interval)
-        return Watch(request_id, started, started + self.options.deadline, submission, pause)
+        plan = self.latencies.plan(model, None if interval is None else max(interval, SHORTEST_INTERVAL))
+        return Watch(request_id, started, started + self.options.deadline, submission, plan)
 
     def poll(self, watch: Watch) -> Flow[JobStatus]:
-        """Waits until it is time, then asks until an answer comes. Raises InferenceTimeout after the deadline.
+        """Waits until it is time, then asks until a response comes. Raises InferenceTimeout after the deadline.
 
-        A poll that fails for a reason that may pass is no end: the next one may succeed.
+        A poll that fails with a transient error is no end: the next one may succeed.
         """
-        with noted(watch.interruption):
-            while True:
-                now = self.clocks.monotonic()
-                if watch.asked >= watch.until:
-                    raise timed_out(watch, now - watch.started)
-                pause = max(watch.wanted, watch.pause(now - watch.submitted, watch.polls))
-                seconds = min(pause, watch.until - now)
-                if seconds > 0:
-                    yield Pause(seconds)
-                watch.polls += 1
-                watch.asked = self.clocks.monotonic()
-                try:
-                    status = yield from self.status(watch.request_id, until=watch.until)
-                except SegmindError as error:
-                    watch.bear(error, self.clocks.utc())
-                    continue
-                if status.get("status") == "FAILED":
-                    raise job_failed(status, status.response, watch.request_id)
-                watch.trouble, watch.wanted = None, 0.0
-                if status.get("status") == "COMPLETED":
-                    watch.ended = self.clocks.monotonic() - watch.submitted
-                else:
-                    watch.pending = watch.asked - watch.submitted
-                return status
+        while True:
+            now = self.clock.monotonic()
+            if watch.asked >= watch.until:
+                raise watch.timed_out(now)
+            yield from self._pause_before_poll(watch)
+            watch.polls += 1
+            watch.asked = self.clock.monotonic()
+            try:
+                status = yield from self.status(watch.request_id, until=watch.until, expires=expiry(watch))
+            except SegmindError as error:
+                watch.record_transient(error, self.clock.monotonic())
+                continue
+            if status.get("status") == "FAILED":
+                raise job_failed(status, status.response, watch.request_id)
+            watch.trouble, watch.failures = None, 0
+            now = self.clock.monotonic()
+            if status.get("status") == "COMPLETED":
+                watch.ended = now - watch.submitted
+            else:
+                watch.pending = watch.asked - watch.submitted
+            return status
+
+    def _pause_before_poll(self, watch: Watch) -> Flow[None]:
+        while True:
+            now = self.clock.monotonic()
+            age, sparing = now - watch.submitted, self.line.is_scarce(now)
+            pause = watch.plan.pause(age, watch.polls, sparing=sparing)
+            if watch.failures:
+                pause = max(pause, self.chance() * backoff(watch.failures))
+            # What the jobs of others teach meanwhile may bring the poll forward.
+            look_again = watch.plan.look_again(age, sparing=sparing)
+            seconds = min(pause, look_again, watch.until - now)
+            if seconds > 0:
+                yield Pause(seconds)
+            if pause <= look_again or now + seconds >= watch.until:
+                return
 
     def update(self, watch: Watch) -> Flow[JobUpdate | None]:
         """Polls until the job's state is another than at the last update; None after the job has completed."""
@@ -319,218 +462,52 @@ class Caller:
             status = yield from self.poll(watch)
             if status.status != watch.state:
                 watch.state = status.status
-                return JobUpdate(watch.state, self.clocks.monotonic() - watch.submitted, status)
+                return JobUpdate(watch.state, self.clock.monotonic() - watch.submitted, status)
         return None
 
-    def wait(self, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
+    def wait(self, call: Call, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
         """Polls until the job ends, and fetches its result."""
+        call.request_id = request_id
         watch = self.watch(request_id, submission)
+        try:
+            while (yield from self.poll(watch)).get("status") != "COMPLETED":
+                pass
+            result = yield from self._completed_result(watch)
+        finally:
+            watch.plan.release()
+        if submission is not None:
+            self.latencies.learn(submission.model.slug, duration(result, watch.pending, watch.ended or 0.0))
+        return result
+
+    def _completed_result(self, watch: Watch) -> Flow[JobResult]:
+        # The status is not asked for again: whatever the requests that are left in a window, this is the next one.
         while True:
-            if (yield from self.poll(watch)).get("status") != "COMPLETED":
-                continue
-            with noted(watch.interruption):
-                try:
-                    result = yield from self.result(request_id, until=watch.until)
-                except SegmindError as error:
-                    watch.bear(error, self.clocks.utc())
-                    continue
-            if submission is not None:
-                seconds = duration(result, watch.pending, watch.ended)
-                self.latencies.learn(submission.model.slug, seconds)
-            return result
+            try:
+                return (yield from self.result(watch.request_id, until=watch.until, expires=expiry(watch)))
+            except SegmindError as error:
+                now = self.clock.monotonic()
+                watch.record_transient(error, now)
+                if now >= watch.until:
+                    raise watch.timed_out(now) from error
+                yield Pause(min(max(0.0, watch.until - now), self.chance() * backoff(watch.failures)))
 
-    def run(self, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
-        # Of the answers, only the id is kept while the job runs: many may run at the same time.
-        request_id = (yield from self.submit(model, parameters)).request_id
-        return (yield from self.wait(request_id, Submission(model, self.clocks.monotonic())))
+    def run(self, call: Call, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
+        # Of the responses, only the id is kept while the job runs: many may run at the same time.
+        request_id = (yield from self.submit(call, model, parameters)).request_id
+        return (yield from self.wait(call, request_id, Submission(model, self.clock.monotonic())))
 
 
-@attrs.frozen
-class noted:  # noqa: N801  it reads as a statement, and as a generator it would take longer
-    """Says what is at stake, in a note and in the log, where something else ends a flow than an error of the client."""
-
-    note: Callable[[], str]
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        if error is not None and not isinstance(error, SegmindError | GeneratorExit):
-            text = self.note()
-            logger.warning("Interrupted by %s. %s", type(error).__name__, text)
-            error.add_note(text)
+def expiry(watch: Watch) -> float:
+    """When the job is of no use any more: after the deadline of the wait, or when the service forgets it."""
+    return min(watch.until, watch.submitted + JOB_RETENTION_SECONDS)
 
 
 def backoff(attempt: int) -> float:
-    """Seconds: a bound that doubles with each attempt. A pause is anything up to it."""
-    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**attempt)
-
-
-def timed_out(watch: Watch, elapsed: float) -> InferenceTimeout:
-    last = f" (the last poll: {watch.trouble.detail})" if watch.trouble else ""
-    error = InferenceTimeout(
-        f"the job did not end within {watch.until - watch.started:g} s{last}; it may still complete, pick it up with "
-        f"its request id",
-        request_id=watch.request_id,
-        elapsed_s=elapsed,
-    )
-    error.__cause__ = watch.trouble
-    return error
-
-
-def check_origin(job: SubmittedJob, trusted: tuple[str, ...]) -> None:
-    """Raises ForeignAddress for a job that is said to be elsewhere than at the service or where the call went."""
-    for name in ("status_url", "response_url", "poll_url"):
-        address = job.get(name)
-        if not isinstance(address, str) or not trusted or address.startswith(trusted):
-            continue
-        origin = origin_of(address)
-        if origin not in ("", *map(origin_of, trusted)):
-            raise ForeignAddress(
-                f"the job was accepted, but its {name} is at {origin}; nothing was sent there. Pick the job up with "
-                f"its request id",
-                request_id=job.request_id,
-                response=job.response,
-            )
-
-
-def trusted_beginnings(address: str) -> tuple[str, ...]:
-    """How the addresses begin of a service that is called at this address."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}/", f"{BASE_URL}/"
-
-
-def origin_of(address: str) -> str:
-    """Scheme, host and port of an address; nothing for one that leads to where it came from."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return f"an address that cannot be read, {reprlib.repr(address)}"
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme or parts.netloc else ""
-
-
-def may_pass(error: SegmindError) -> bool:
-    """Whether the same GET may succeed later."""
-    if error.status is None:
-        return isinstance(error, NotSent | ConnectionLost)
-    return error.status in REPEATED_AFTER["GET"] or isinstance(error, UnreadableAnswer)
-
-
-def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
-    """The result of an answer to a GET, or the error that it stands for."""
-    if answer.result is not None:
-        return answer.result
-    if isinstance(answer.error, FailedJob):
-        raise job_failed(answer.error, answer.response, request_id)
-    if answer.status < 400:
-        raise UnreadableAnswer(
-            f"the service's answer cannot be read: {answer.problem}", response=answer.response, request_id=request_id
-        )
-    raise status_error(answer, request_id=request_id)
-
-
-def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
-    detail = body.get("error")
-    return InferenceFailed(
-        masked(detail) if isinstance(detail, str) else "",
-        response=response,
-        request_id=request_id,
-        status_body=body,
-    )
-
-
-def may_be_repeated(request: ApiRequest, response: ApiResponse) -> bool:
-    """Whether a call may be sent again after this answer; a POST only if the service itself says that it failed."""
-    if response.status not in REPEATED_AFTER[request.method]:
-        return False
-    return request.method == "GET" or response.status == 429 or error_message(response) is not None
-
-
-def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
-    """The result of an answer to a POST, or the error that it stands for."""
-    if answer.result is not None:
-        return answer.result
-    # What a proxy answers says nothing about the service behind it, and a service that was cut off may go on.
-    message = error_message(answer.response)
-    says_failed = answer.status in REPEATED_AFTER["POST"] and message is not None
-    if not says_failed and not 400 <= answer.status < 500:
-        problem = answer.problem or f"the answer was {answer.status}, not from the service itself"
-        if message is not None:
-            problem = f"the answer was {answer.status}: {cut(message)}"
-        raise may_have_been_accepted(request, problem, answer.response)
-    raise status_error(answer)
+    """Seconds: a bound that doubles with each attempt. With full jitter, a pause is anything up to it."""
+    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempt, MOST_DOUBLINGS))
 
 
 def lost(request: ApiRequest, error: ConnectionLost) -> ConnectionLost:
-    failure = ConnectionLost(f"{request.method} {request.path} was sent, but its answer was lost ({error.detail})")
+    failure = ConnectionLost(f"{request.method} {request.path} was sent, but its response was lost ({error.detail})")
     failure.__cause__ = error
     return failure
-
-
-def may_have_been_accepted(
-    request: ApiRequest, what_happened: str, response: ApiResponse | None = None
-) -> MayHaveBeenAccepted:
-    request_id = job_in(response) if response else None
-    return MayHaveBeenAccepted(
-        f"{request.method} {request.path} was sent, but {what_happened}. {DOUBT}{naming(request_id)}",
-        response=response,
-        request_id=request_id,
-    )
-
-
-def job_in(response: ApiResponse) -> str | None:
-    """The id of the job that an answer names, whatever its status and its Content-Type."""
-    return named_in(json_body(SubmittedJob.from_raw)(response) or {})
-
-
-def named_in(fields: Mapping[str, Any]) -> str | None:
-    """The id of a job; a job that cannot be asked for is as lost as one without an id."""
-    request_id: Any = fields.get("request_id")
-    try:
-        get_job_status.build(request_id)
-    except InvalidParameter:
-        return None
-    return str(request_id)
-
-
-def naming(request_id: str | None) -> str:
-    return f". It names the job {cut(request_id)}, which job(request_id) picks up" if request_id else ""
-
-
-def error_message(response: ApiResponse) -> str | None:
-    """The service's own message; None where it sent none in its documented form."""
-    error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
-    message = error.get("error")
-    if not isinstance(message, str):
-        return None
-    return f"{message}: {error.error_description}" if error.error_description else message
-
-
-def status_error(
-    answer: Answer[Any, ErrorResponse | FailedJob | str] | Answer[Any, ErrorResponse | str],
-    *,
-    request_id: str | None = None,
-) -> StatusError:
-    """The error class of a status, with the service's message where it sent one, documented or not."""
-    response = answer.response
-    detail = cut(error_message(response) or answer.problem or "no message")
-    kind = StatusError.by_status.get(response.status, StatusError)
-    advice = kind.advice_on_job if request_id else kind.advice
-    until = response.headers.get("retry-after") or response.headers.rate_limit_reset_at_utc
-    if until:
-        advice += f"; the service says until when: {until[:LONGEST_TIME]}"
-    return kind(f"{response.status} from the service: {detail} ({advice})", response=response, request_id=request_id)
-
-
-def server_wait(response: ApiResponse, utc_now: float) -> float:
-    """Seconds that the service asks to wait; 0 where it asks for nothing that can be read."""
-    retry_after = response.headers.get("retry-after", "")
-    try:
-        if retry_after.strip().isdigit():
-            return float(retry_after)
-        # A zone that is missing or unknown is UTC, on every machine.
-        text = retry_after or response.headers.rate_limit_reset_at_utc or ""
-        until = date_parser.parse(text, tzinfos=lambda _, offset: offset or 0)
-        return max(0.0, until.timestamp() - utc_now)
-    except (ValueError, ArithmeticError):
-        return 0.0

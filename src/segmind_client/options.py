@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
@@ -12,6 +11,9 @@ from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.errors import InvalidParameter
 
 READ_SECONDS = 30.0
+LONGEST_SECONDS = 1e6
+"""Of any option, some eleven days; sockets and timers of the system do not take much more."""
+MOST_ATTEMPTS = 1000
 
 
 def seconds(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -19,8 +21,8 @@ def seconds(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         allowed = "a number of seconds: a wait without an end would hang with the first lost connection"
         raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
     least = 0 if attribute.name in ("deadline", "interval", "retry_seconds") else 1e-3
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        allowed = f"a number of seconds, {least:g} or more and not without end"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= LONGEST_SECONDS:
+        allowed = f"a number of seconds from {least:g} to {LONGEST_SECONDS:,.0f}"
         raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
 
 
@@ -30,8 +32,14 @@ def seconds_or_none(instance: Any, attribute: attrs.Attribute[Any], value: Any) 
 
 
 def count(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidParameter(type(instance).__name__, attribute.name, value, "a whole number, 1 or more")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ATTEMPTS:
+        allowed = f"a whole number from 1 to {MOST_ATTEMPTS}"
+        raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
+
+
+def yes_or_no(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise InvalidParameter(type(instance).__name__, attribute.name, value, "True or False")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,18 +47,25 @@ class Options:
     """How the calls of a client are made. Raises InvalidParameter for what makes no sense."""
 
     deadline: float = attrs.field(default=POLL_DEADLINE_SECONDS, validator=seconds)
-    """Seconds that `run`, `wait` and `updates` give a job; it may still complete later."""
+    """Seconds that `run`, `wait` and `updates` give an accepted job, which may still complete later. A rate limit that
+    resets later than that is not waited for.
+    """
     interval: float | None = attrs.field(default=None, validator=seconds_or_none)
-    """Seconds between two polls. None polls when the job is likely to have completed."""
+    """Seconds between two polls, at least a tenth. None polls when the job is likely to have completed."""
     attempts: int = attrs.field(default=4, validator=count)
-    """How often one call is sent at most, where it is safe to repeat it."""
+    """How often a request is sent at most, where a retry is safe. A 429 does not count."""
     retry_seconds: float = attrs.field(default=60.0, validator=seconds)
-    """From the first attempt of a call until the last is sent."""
+    """From the first attempt of a request until the last is sent."""
     connect_seconds: float = attrs.field(default=10.0, validator=seconds)
+    """For all addresses of a host together."""
     read_seconds: float = attrs.field(default=READ_SECONDS, validator=seconds)
-    """For each piece of an answer."""
+    """For the head of a response, and for each piece of its body."""
     generate_seconds: float = attrs.field(default=180.0, validator=seconds)
-    """For the answer of a v1 call, which comes when the image is there; not less than `read_seconds`."""
+    """For the response to a v1 call, which comes when the image is there; not less than `read_seconds`."""
+    any_image_host: bool = attrs.field(default=False, validator=yes_or_no)
+    """Whether images are fetched from any host, over http too. Otherwise, with a service on https, only over https and
+    from public addresses.
+    """
 
 
 class OptionChanges(TypedDict, total=False):
@@ -63,13 +78,14 @@ class OptionChanges(TypedDict, total=False):
     connect_seconds: float
     read_seconds: float
     generate_seconds: float
+    any_image_host: bool
 
 
 OPTIONS = tuple(field.name for field in attrs.fields(Options))
 
 
 def check_options(names: Iterable[tuple[str, Any]]) -> None:
-    """Raises InvalidParameter for an option that there is none of."""
+    """Raises InvalidParameter for an unknown option."""
     for name, value in names:
         if name not in OPTIONS:
             raise InvalidParameter("Options", name, value, f"one of {', '.join(OPTIONS)}")

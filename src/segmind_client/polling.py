@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 
 import attrs
@@ -19,9 +20,16 @@ PRICE_OF_A_POLL = 0.05
 SHORTEST = 0.25
 LONGEST = 0.8
 """Seconds between two polls at the age at which jobs usually end."""
-LONGEST_SHARE = 1 / 20
+LATE_SHARE = 1 / 20
 LONGEST_OF_ALL = 2.0
 """Later, a share of the job's age, but no more than so many seconds."""
+SPARING_SHARE = 1 / 4
+"""Of the job's age, without a limit in seconds, where each poll takes a place of a rate limit."""
+SHORTEST_INTERVAL = 0.1
+"""Seconds between two polls at a fixed interval, at least."""
+FIRST_LOOK = 0.05
+LOOK_SHARE = 0.1
+"""Seconds, and later a share of the job's age, after which a job that waits for another's to end looks again."""
 
 ENOUGH = 8
 """So many durations show how a model's durations vary. Fewer, the typical one among them, stand for others too."""
@@ -43,6 +51,8 @@ class PollSchedule:
     """The best ages for a poll, ascending; without any, the pauses are as long as they may be."""
     at_once: bool = True
     """Whether to poll right away and a few times before the first of `times`, in case the job is much faster."""
+    late_share: float = LATE_SHARE
+    """The pause after the last of `times`, as a share of the job's age."""
 
     def pause(self, age: float, polls: int) -> float:
         """Seconds until the next poll of a job of this age that was polled so often."""
@@ -51,19 +61,23 @@ class PollSchedule:
         if self.times and age < self.times[0]:
             longest = max(POLL_INTERVAL_SECONDS, age)
         else:
-            longest = min(max(LONGEST, age * LONGEST_SHARE), LONGEST_OF_ALL)
+            most = LONGEST_OF_ALL if self.late_share == LATE_SHARE else math.inf
+            longest = min(max(LONGEST, age * self.late_share), most)
         best = next((time for time in self.times if time > age), math.inf)
         return min(max(best - age, SHORTEST), longest)
 
 
 @attrs.define
 class Learned:
-    """How long the last jobs of one model took, and the schedule that follows."""
+    """How long the last jobs of one model took, and who waits for jobs of it."""
 
     durations: deque[float] = attrs.field(factory=lambda: deque(maxlen=DURATIONS_KEPT))
     schedule: PollSchedule | None = None
     since: int = 0
     """Durations that the schedule does not know of."""
+    waiting: weakref.WeakSet[PollPlan] = attrs.field(factory=lambda: weakref.WeakSet[PollPlan]())
+    scout: weakref.ref[PollPlan] | None = None
+    """Of a job that is polled early and often while nothing is known, so that all others need not be."""
 
     def take(self, seconds: float) -> None:
         self.durations.append(seconds)
@@ -71,14 +85,51 @@ class Learned:
         if self.since == PLANNED_EVERY or len(self.durations) <= ENOUGH:
             self.schedule = None
 
-    def plan(self, typical: float | None) -> PollSchedule:
-        self.since = 0
+    def is_scout(self, plan: PollPlan) -> bool:
+        if self.scout is None or self.scout() is None:
+            self.scout = weakref.ref(plan)
+        return self.scout() is plan
+
+    def planned(self, typical: float | None) -> PollSchedule:
+        if self.schedule is None:
+            self.since = 0
+            self.schedule = self._plan(typical)
+        return self.schedule
+
+    def _plan(self, typical: float | None) -> PollSchedule:
         if len(self.durations) >= ENOUGH:
             return PollSchedule(best_times(self.durations), at_once=False)
         if typical is None:
             return PollSchedule()
         times = best_times([seconds * multiple for seconds in (typical, *self.durations) for multiple in AROUND])
         return PollSchedule(times, at_once=not self.durations)
+
+
+class PollPlan:
+    """When to poll one job."""
+
+    __slots__ = ("__weakref__", "_interval", "_latencies", "_model")
+
+    def __init__(self, latencies: Latencies, model: Model | None, interval: float | None) -> None:
+        self._latencies = latencies
+        self._model = model
+        self._interval = interval
+
+    def pause(self, age: float, polls: int, *, sparing: bool = False) -> float:
+        """Seconds until the next poll of a job of this age that was polled so often."""
+        if self._interval is not None:
+            return self._interval if polls else 0.0
+        return self._latencies.schedule(self._model, self, sparing=sparing).pause(age, polls)
+
+    def look_again(self, age: float, *, sparing: bool = False) -> float:
+        """Seconds after which `pause` may be shorter, when other jobs have taught something or are done."""
+        if self._interval is not None or not self._latencies.may_learn(self._model, self, sparing=sparing):
+            return math.inf
+        return max(FIRST_LOOK, age * LOOK_SHARE)
+
+    def release(self) -> None:
+        """The job is not waited for any more."""
+        self._latencies.release(self._model, self)
 
 
 class Latencies:
@@ -88,18 +139,51 @@ class Latencies:
         self._models: dict[str, Learned] = {}
         self._lock = Lock()
 
+    def plan(self, model: Model | None, interval: float | None = None) -> PollPlan:
+        """For a job of this model, or of one that is not known; at a fixed interval, where there is one."""
+        plan = PollPlan(self, model, interval)
+        if model is not None and interval is None:
+            with self._lock:
+                self._of(model.slug).waiting.add(plan)
+        return plan
+
     def learn(self, slug: str, seconds: float) -> None:
         with self._lock:
             self._of(slug).take(seconds)
 
-    def schedule(self, model: Model | None) -> PollSchedule:
-        """For a job of this model, or of one that is not known."""
+    def release(self, model: Model | None, plan: PollPlan) -> None:
+        if model is not None:
+            with self._lock:
+                learned = self._of(model.slug)
+                learned.waiting.discard(plan)
+                if learned.scout is not None and learned.scout() is plan:
+                    learned.scout = None
+
+    def may_learn(self, model: Model | None, plan: PollPlan, *, sparing: bool) -> bool:
+        """Whether a job waits for another one to show first how long jobs of the model take, or for a better time."""
         if model is None:
-            return PollSchedule()
+            return False
         with self._lock:
             learned = self._of(model.slug)
-            learned.schedule = learned.schedule or learned.plan(model.typical_latency_seconds)
-            return learned.schedule
+            return not learned.durations and (sparing or not learned.is_scout(plan))
+
+    def schedule(self, model: Model | None, plan: PollPlan | None = None, *, sparing: bool = False) -> PollSchedule:
+        """For a job of this model, or of one that is not known. A sparing one has few polls, at the price of delay."""
+        if model is None:
+            return PollSchedule(late_share=SPARING_SHARE) if sparing else PollSchedule()
+        with self._lock:
+            learned = self._of(model.slug)
+            late_share = SPARING_SHARE if sparing else LATE_SHARE
+            is_one_of_many = plan is not None and len(learned.waiting) > 1
+            if learned.durations and (sparing or (is_one_of_many and len(learned.durations) < ENOUGH)):
+                return PollSchedule((max(learned.durations),), at_once=False, late_share=late_share)
+            typical = model.typical_latency_seconds
+            if typical is not None and not learned.durations:
+                if sparing:
+                    return PollSchedule((typical,), at_once=False, late_share=late_share)
+                if is_one_of_many and plan is not None and not learned.is_scout(plan):
+                    return PollSchedule((typical * AROUND[-1],), at_once=False)
+            return learned.planned(typical)
 
     def _of(self, slug: str) -> Learned:
         learned = self._models.pop(slug, None) or Learned()
@@ -134,8 +218,3 @@ def duration(result: JobResult, pending: float, ended: float) -> float:
     except UnreadableField:
         seconds = (pending + ended) / 2
     return min(max(seconds, pending), ended)
-
-
-def every(interval: float) -> Callable[[float, int], float]:
-    """The pauses of a fixed interval: a first poll at once, then always so many seconds."""
-    return lambda _, polls: interval if polls else 0.0

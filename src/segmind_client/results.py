@@ -32,7 +32,9 @@ from segmind_client.downloads import (
 )
 from segmind_client.drivers import AsyncDriver
 from segmind_client.errors import InvalidParameter, NoClient, NoImage, NotSaved, SegmindError, in_words
-from segmind_client.flows import Caller, Flow
+from segmind_client.flows import Caller
+from segmind_client.masking import masked
+from segmind_client.steps import Flow
 
 T = TypeVar("T")
 
@@ -74,11 +76,14 @@ class Pictured(ABC):
             error.response = error.response or response
             if isinstance(error, NotSaved | InvalidParameter):
                 error.detail += f". {self._way_back()}"
+            error.detail = masked(error.detail)
+            error.args = (error.detail,)
         elif not isinstance(error, GeneratorExit):
             named = f" of the request {request_id}" if request_id else ""
-            note = f"Getting the image{named} was interrupted. {self._way_back()}"
+            note = masked(f"Getting the image{named} was interrupted. {self._way_back()}")
             logger.warning("%s: %s", type(error).__name__, note)
             error.add_note(note)
+            error.__dict__.update(request_id=request_id, response=response)
 
 
 class Savable(Pictured):
@@ -286,7 +291,7 @@ class GenerationFields:
 
     def _way_back(self) -> str:
         if isinstance(self.output, bytes):
-            return "The image is paid for, and is in this response alone: keep the result, or `content`, and save it"
+            return "The image is paid for and in the response alone: `response.content` of this exception has its bytes"
         return f"The result is paid for and kept{stays_at(self.image_url)}"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from segmind_client.masking import masked
+
 if TYPE_CHECKING:
-    from segmind_client.flows import Flow
+    from segmind_client.steps import Flow
 
 T = TypeVar("T")
 
 PROVIDER = "segmind"
+
+logger = logging.getLogger("segmind_client")
 
 
 def traced(flow: Flow[T], name: str, *, model: str | None = None, request_id: str | None = None) -> Flow[T]:
@@ -22,26 +28,49 @@ def traced(flow: Flow[T], name: str, *, model: str | None = None, request_id: st
 
 
 def spanned(trace: Any, flow: Flow[T], name: str, *, model: str | None, request_id: str | None) -> Flow[T]:
-    span = trace.get_tracer("segmind_client").start_span(
-        f"{name} {model}" if model else name,
-        kind=trace.SpanKind.CLIENT,
-        attributes={"gen_ai.operation.name": name, "gen_ai.provider.name": PROVIDER, "gen_ai.output.type": "image"},
-    )
-    if model:
-        span.set_attribute("gen_ai.request.model", model)
+    span = Span(trace, name, model)
     try:
         result = yield from flow
-        request_id = request_id or id_of(result)
     except BaseException as error:
-        request_id = request_id or getattr(error, "request_id", None)
-        span.set_attribute("error.type", type(error).__qualname__)
-        span.set_status(trace.StatusCode.ERROR, str(error))
+        span.end(request_id or getattr(error, "request_id", None), error)
         raise
-    finally:
-        if request_id:
-            span.set_attribute("gen_ai.response.id", request_id)
-        span.end()
+    span.end(request_id or id_of(result))
     return result
+
+
+class Span:
+    """A span of the caller's tracer. Whatever that raises is logged: a call that is paid for does not fail for it."""
+
+    def __init__(self, trace: Any, name: str, model: str | None) -> None:
+        self._trace = trace
+        self._span: Any = None
+        attributes = {"gen_ai.operation.name": name, "gen_ai.provider.name": PROVIDER, "gen_ai.output.type": "image"}
+        if model:
+            attributes["gen_ai.request.model"] = model
+        with harmless():
+            self._span = trace.get_tracer("segmind_client").start_span(
+                f"{name} {model}" if model else name, kind=trace.SpanKind.CLIENT, attributes=attributes
+            )
+
+    def end(self, request_id: str | None, error: BaseException | None = None) -> None:
+        if self._span is None:
+            return
+        with harmless():
+            if request_id:
+                self._span.set_attribute("gen_ai.response.id", request_id)
+            if error is not None:
+                self._span.set_attribute("error.type", type(error).__qualname__)
+                self._span.set_status(self._trace.StatusCode.ERROR, masked(str(error)))
+        with harmless():
+            self._span.end()
+
+
+@contextmanager
+def harmless() -> Generator[None]:
+    try:
+        yield
+    except Exception:
+        logger.exception("OpenTelemetry failed; the call goes on without it")
 
 
 def id_of(result: object) -> str | None:

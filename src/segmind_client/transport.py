@@ -1,434 +1,302 @@
-"""Carries requests to the service over a bounded number of kept connections."""
+"""What carries requests: connections of the client's own, or a custom httpx client or transport."""
 
 from __future__ import annotations
 
-import ssl
-import threading
+import queue
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from functools import lru_cache, partial
-from importlib.util import find_spec
-from ipaddress import ip_address
-from typing import Any, Generic, TypeVar, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from collections.abc import AsyncIterator
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import anyio
 import httpx
 
-from segmind_api.types import ApiRequest, ApiResponse
-from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient
-from segmind_client.network import LATE, limit, reading_until
+from segmind_api.types import ApiResponse
+from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient
+from segmind_client.masking import Secret
+from segmind_client.network import (
+    CLOSED,
+    HEADERS,
+    LATE,
+    AsyncConnection,
+    AsyncPool,
+    CheckAddress,
+    Connection,
+    Pool,
+    Target,
+    Times,
+    closing_pieces,
+    decoded,
+    on_thread,
+    receive_async,
+)
+from segmind_client.steps import RequestBody, Sent, Sink
 
-ConnectionT = TypeVar("ConnectionT")
+ClientT = TypeVar("ClientT", httpx.Client, httpx.AsyncClient)
 
-CONNECTIONS = 100
-"""Of one client, at most; further calls wait in line."""
-IDLE_SECONDS = 4.0
-"""For which a connection is kept without a call. Servers close theirs after 5 s or more, and a POST that meets the
-end of its connection may have been accepted.
-"""
-LARGEST_BODY = 100_000_000
-"""Bytes of an answer's body, decoded."""
-BODY_SECONDS = 300.0
-"""For a body as a whole, looked at whenever a piece has come."""
-SLOWEST_UPLOAD = 10_000
-"""Bytes a second."""
-CLOSE_SECONDS = 1.0
-"""For what there is to be closed after an answer."""
-MOST_LEFT = 10_000
-"""Pieces that had been received of a body that is not read to its end."""
-SINGLE = httpx.Limits(max_connections=1, keepalive_expiry=IDLE_SECONDS)
-CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
-NONE_FREE = "no connection came free"
-HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": f"python-httpx/{httpx.__version__}"}
+IMAGE_HEADERS = {**HEADERS, "accept": "image/*"}
 
 
-url_of = lru_cache(maxsize=128)(httpx.URL)
-"""Parsing an address takes a tenth of a call, and most calls go to few."""
+class Carrier:
+    """What all carriers have in common: requests go to one URL, which alone is given the key."""
 
+    closed = False
 
-class Requests:
-    """Makes requests to one address, which alone is given the key."""
-
-    _closed = False
-
-    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
         self.base_url = httpx.URL(base_url)
-        self._address = base_url
-        self._own_headers = headers
-        self._headers = httpx.Headers({**HEADERS, **headers})
+        self._url = base_url
+        self._key_header = key_header
+        self._key = key
 
-    def build(self, request: ApiRequest, extensions: dict[str, Any]) -> httpx.Request:
-        address = url_of(self._address + request.path)
-        return httpx.Request(request.method, address, headers=self._headers, json=request.body, extensions=extensions)
+    def headers(self) -> dict[str, str]:
+        return {**HEADERS, self._key_header: self._key.reveal()}
 
-
-class Sender(Requests):
-    """What is needed of `httpx.Client`. Its cookies, redirects, hooks and authentication take a fifth of a call."""
-
-    def __init__(self, base_url: str, headers: Mapping[str, str], transport: httpx.BaseTransport | None) -> None:
-        super().__init__(base_url, headers)
-        self._carrier = Given(transport) if transport else Connections(environment_proxy(self.base_url))
-
-    def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
-        if self._closed:
-            raise NoClient(CLOSED)
-        return self._carrier.exchange(partial(self.build, request, extensions), extensions)
-
-    def close(self) -> None:
-        self._closed = True
-        self._carrier.close()
-
-
-class AsyncSender(Requests):
-    """`Sender` with `await`."""
-
-    def __init__(self, base_url: str, headers: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> None:
-        super().__init__(base_url, headers)
-        self._carrier = AsyncGiven(transport) if transport else AsyncConnections(environment_proxy(self.base_url))
-
-    async def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
-        if self._closed:
-            raise NoClient(CLOSED)
-        return await self._carrier.exchange(partial(self.build, request, extensions), extensions)
-
-    async def aclose(self) -> None:
-        self._closed = True
-        await self._carrier.aclose()
-
-
-class Borrowed(Requests):
-    """The caller's own httpx client, with whatever transport, proxy, hooks and TLS it has. It is not closed here."""
-
-    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.Client | httpx.AsyncClient) -> None:
-        super().__init__(base_url, headers)
-        self._lender = client
-
-    def build(self, request: ApiRequest, extensions: dict[str, Any]) -> httpx.Request:
-        if self._lender.is_closed:
-            raise NoClient(CLOSED)
-        address = url_of(self._address + request.path)
-        return self._lender.build_request(
-            request.method, address, headers=self._own_headers, json=request.body, extensions=extensions
-        )
-
-
-class BorrowedClient(Borrowed):
-    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.Client) -> None:
-        super().__init__(base_url, headers, client)
-        self._send = client.send
-
-    def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
-        built = self.build(request, extensions)
-        try:
-            response = self._send(built, follow_redirects=False, stream=True)
-        except (httpx.HTTPError, UnicodeError) as error:
-            response = answer_in(error, built)
-        return whole(response)
-
-    def close(self) -> None: ...
-
-
-class BorrowedAsyncClient(Borrowed):
-    def __init__(self, base_url: str, headers: Mapping[str, str], client: httpx.AsyncClient) -> None:
-        super().__init__(base_url, headers, client)
-        self._send = client.send
-
-    async def send(self, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
-        built = self.build(request, extensions)
-        try:
-            response = await self._send(built, follow_redirects=False, stream=True)
-        except (httpx.HTTPError, UnicodeError) as error:
-            response = answer_in(error, built)
-        return await async_whole(response)
-
-    async def aclose(self) -> None: ...
-
-
-def answer_in(error: httpx.HTTPError | UnicodeError, request: httpx.Request) -> httpx.Response:
-    """The answer that a hook refused. Raises an error of the request itself again, and ConnectionLost for any other:
-    what a hook sends, and whether before or after the request, is not known.
-    """
-    if isinstance(error, httpx.HTTPStatusError) and error.response.request is request:
-        return error.response if error.response.is_stream_consumed else head_of(error.response)
-    with suppress(RuntimeError):
-        if isinstance(error, httpx.HTTPError) and error.request is request:
-            raise error
-    raise ConnectionLost(f"a hook or the like of the httpx client failed, {type(error).__name__}: {error}") from error
-
-
-def head_of(response: httpx.Response) -> httpx.Response:
-    """An answer that httpx has closed, whose body nobody has read."""
-    headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
-    return httpx.Response(response.status_code, headers=headers, content=b"")
-
-
-class Given:
-    """A transport that the caller gave, with connections of its own."""
-
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self._transport = transport
-        self.close = transport.close
-
-    def exchange(self, build: Callable[[], httpx.Request], _: dict[str, Any]) -> ApiResponse:
-        return whole(self._transport.handle_request(build()))
-
-
-class AsyncGiven:
-    """`Given` with `await`."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-        self.aclose = transport.aclose
-
-    async def exchange(self, build: Callable[[], httpx.Request], _: dict[str, Any]) -> ApiResponse:
-        return await async_whole(await self._transport.handle_async_request(build()))
-
-
-class Idle(Generic[ConnectionT]):
-    """The connections that no call uses, safe to share between threads."""
-
-    def __init__(self, connect: Callable[[], ConnectionT]) -> None:
-        self._connect = connect
-        self._connections: deque[tuple[float, ConnectionT]] = deque()
-        self.closed = False
-
-    def take(self) -> ConnectionT:
-        """The one that was used last, or a new one."""
+    def check_open(self) -> None:
+        """Raises NoClient."""
         if self.closed:
             raise NoClient(CLOSED)
+
+    def __reduce__(self) -> NoReturn:
+        raise NoClient("what sends requests has a key and connections, so it is not pickled")
+
+
+class Sender(Carrier):
+    """Sends over connections of its own, without httpx's client and pool, which take most of the CPU of a call."""
+
+    def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
+        super().__init__(base_url, key_header, key)
+        self._pool = Pool(self.base_url, raw(self.headers()))
+
+    def exchange(self, sent: Sent, times: Times) -> ApiResponse:
+        """The response, with its body decoded. Raises ConnectionLost, NoClient, and what httpcore raises."""
+        self.check_open()
+        return self._pool.exchange(sent, times)
+
+    def fetch(self, sent: Sent, times: Times, into: Sink, check_address: CheckAddress | None) -> ApiResponse:
+        """The head of the response to a request without the key. Its body goes into the sink."""
+        self.check_open()
+        target, request = image_request(sent, times, check_address)
+        connection = Connection(target)
         try:
-            return self._connections.pop()[1]
-        except IndexError:
-            return self._connect()
-
-    def keep(self, connection: ConnectionT) -> None:
-        self._connections.append((time.monotonic(), connection))
-
-    def outdated(self) -> ConnectionT | None:
-        """One that is to be closed."""
-        while True:
-            try:
-                since, connection = self._connections.popleft()
-            except IndexError:
-                return None
-            if self.closed or since < time.monotonic() - IDLE_SECONDS:
-                return connection
-            self._connections.appendleft((since, connection))
-            # It may have been closed in between, by a thread that did not see this connection.
-            if not self.closed:
-                return None
-
-
-class Connections:
-    """A pool for each connection, since what httpx's own pool does is quadratic in its connections."""
-
-    def __init__(self, proxy: httpx.Proxy | None) -> None:
-        self._proxy = proxy
-        self._idle = Idle(self._connect)
-        # Not a plain lock: a signal handler that makes a call would wait for its own thread in line, and for ever.
-        self._line = threading.RLock()
-        self._free = threading.Semaphore(CONNECTIONS)
-
-    def _connect(self) -> httpx.HTTPTransport:
-        connection = httpx.HTTPTransport(verify=tls_context(), limits=SINGLE, proxy=self._proxy)
-        limit(connection)
-        return connection
-
-    def exchange(self, build: Callable[[], httpx.Request], extensions: dict[str, Any]) -> ApiResponse:
-        """Carries a request, which is built when its turn has come: many may be in line."""
-        until = time.monotonic() + whole_seconds(extensions)
-        # Unless there is a deadline, only the first in line is timed: how long the others wait says nothing about the
-        # service.
-        if not self._line.acquire(timeout=min(whole_seconds(extensions), threading.TIMEOUT_MAX)):
-            raise httpx.PoolTimeout(NONE_FREE)
-        try:
-            free = self._free.acquire(timeout=max(0.0, min(pool_seconds(extensions), until - time.monotonic())))
+            return connection.exchange(request, sent, time.monotonic() + times.total, into)
         finally:
-            self._line.release()
-        if not free:
-            raise httpx.PoolTimeout(NONE_FREE)
-        try:
-            self._close_outdated()
-            request = build()
-            with reading_until(min(until, time.monotonic() + exchange_seconds(request))):
-                return self._exchange_over(self._idle.take(), request)
-        finally:
-            self._free.release()
-
-    def _exchange_over(self, connection: httpx.HTTPTransport, request: httpx.Request) -> ApiResponse:
-        try:
-            response = whole(connection.handle_request(request))
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, UnicodeError):
-                # What Python raises for a host that cannot be one.
-                raise httpx.ConnectError(f"the host cannot be looked up: {error}") from error
-            raise
-        self._idle.keep(connection)
-        if self._idle.closed:
-            self._close_outdated()
-        return response
-
-    def _close_outdated(self) -> None:
-        while connection := self._idle.outdated():
             connection.close()
 
     def close(self) -> None:
-        self._idle.closed = True
-        self._close_outdated()
+        self.closed = True
+        self._pool.close()
 
 
-class AsyncConnections:
-    """`Connections` with `await`."""
+class AsyncSender(Carrier):
+    """`Sender` with `await`."""
 
-    def __init__(self, proxy: httpx.Proxy | None) -> None:
-        self._idle = Idle(lambda: httpx.AsyncHTTPTransport(verify=tls_context(), limits=SINGLE, proxy=proxy))
-        self._line = anyio.Lock(fast_acquire=True)
-        self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
+    def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
+        super().__init__(base_url, key_header, key)
+        self._pool = AsyncPool(self.base_url, raw(self.headers()))
 
-    async def exchange(self, build: Callable[[], httpx.Request], extensions: dict[str, Any]) -> ApiResponse:
-        late: httpx.TimeoutException = httpx.PoolTimeout(NONE_FREE)
-        with anyio.move_on_after(whole_seconds(extensions)) as scope:
-            until = scope.deadline
-            async with self._line:
-                scope.deadline = min(until, anyio.current_time() + pool_seconds(extensions))
-                await self._free.acquire()
-            late = httpx.ReadTimeout(LATE)
-            try:
-                request = build()
-                scope.deadline = min(until, anyio.current_time() + exchange_seconds(request))
-                await self._close_outdated()
-                return await self._exchange_over(self._idle.take(), request)
-            finally:
-                self._free.release()
-        raise late
+    async def exchange(self, sent: Sent, times: Times) -> ApiResponse:
+        self.check_open()
+        return await self._pool.exchange(sent, times)
 
-    async def _exchange_over(self, connection: httpx.AsyncHTTPTransport, request: httpx.Request) -> ApiResponse:
+    async def fetch(self, sent: Sent, times: Times, into: Sink, check_address: CheckAddress | None) -> ApiResponse:
+        self.check_open()
+        target, request = image_request(sent, times, check_address)
+        connection = AsyncConnection(target)
         try:
-            response = await async_whole(await connection.handle_async_request(request))
+            with anyio.move_on_after(times.total):
+                return await connection.exchange(request, sent, into)
+            raise httpx.ReadTimeout(LATE)
+        finally:
+            await connection.close()
+
+    async def close(self) -> None:
+        self.closed = True
+        await self._pool.close()
+
+
+class Custom(Carrier, Generic[ClientT]):
+    """Builds requests for a custom httpx client, with its headers and cookies, or for a custom transport."""
+
+    _client: ClientT | None
+
+    def _build(self, sent: Sent, times: Times) -> httpx.Request:
+        self.check_open()
+        headers = self.headers()
+        if self._client is not None:
+            # What else the client says of itself stays as it is.
+            headers = {name: value for name, value in headers.items() if name in ("accept-encoding", self._key_header)}
+        stream: RequestBody | None = None
+        if sent.request.body is not None:
+            stream = RequestBody(sent)
+            headers |= {"content-type": "application/json", "content-length": str(len(stream.content))}
+        url, method, extensions = self._url + sent.request.path, sent.request.method, times.extensions()
+        if self._client is None:
+            # httpx adds it only to requests whose body it makes itself.
+            headers["host"] = self.base_url.netloc.decode("ascii")
+            return httpx.Request(method, url, headers=headers, stream=stream, extensions=extensions)
+        built = self._client.build_request(method, url, headers=headers, extensions=extensions)
+        return httpx.Request(method, built.url, headers=built.headers, stream=stream, extensions=extensions)
+
+    def _build_fetch(self, sent: Sent, times: Times) -> httpx.Request:
+        # Apart from the client, whose cookies and headers are none of the image host's business.
+        self.check_open()
+        headers = dict(IMAGE_HEADERS)
+        if self._client is not None:
+            headers["user-agent"] = self._client.headers["user-agent"]
+        return httpx.Request("GET", sent.request.path, headers=headers, extensions=times.extensions())
+
+    def check_open(self) -> None:
+        if self.closed or (self._client is not None and self._client.is_closed):
+            raise NoClient(CLOSED)
+
+
+class CustomSender(Custom[httpx.Client]):
+    """Sends with a custom httpx client, which stays open, or over a custom transport.
+
+    Each request runs on a thread of its own, since nothing else can end it in time.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key_header: str,
+        key: Secret,
+        *,
+        client: httpx.Client | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, key_header, key)
+        self._client = client
+        self._transport = transport
+
+    def exchange(self, sent: Sent, times: Times) -> ApiResponse:
+        return self._carry_out(self._build(sent, times), sent, times, None)
+
+    def fetch(self, sent: Sent, times: Times, into: Sink, _: CheckAddress | None) -> ApiResponse:
+        return self._carry_out(self._build_fetch(sent, times), sent, times, into)
+
+    def _carry_out(self, request: httpx.Request, sent: Sent, times: Times, into: Sink | None) -> ApiResponse:
+        try:
+            return on_thread(lambda: self._receive(request, sent, into), times.total)
+        except queue.Empty:
+            sent.give_up()
+            raise httpx.ReadTimeout(LATE) from None
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await connection.aclose()
+            sent.give_up()
             raise
-        self._idle.keep(connection)
-        if self._idle.closed:
-            await self._close_outdated()
-        return response
 
-    async def _close_outdated(self) -> None:
-        while connection := self._idle.outdated():
-            await connection.aclose()
+    def _receive(self, request: httpx.Request, sent: Sent, into: Sink | None) -> ApiResponse:
+        try:
+            response = self._send(request, key_is_sent=into is None)
+        except httpx.HTTPStatusError as error:
+            response = response_in(error, request)
+        try:
+            was_read = response.is_stream_consumed
+            head = sent.start_response(response.status_code, dict(response.headers))
+            pieces = (response.content,) if was_read else response.iter_raw()
+            if into is None:
+                for piece in pieces:
+                    sent.receive(piece)
+            elif into.begin(head):
+                for piece in pieces:
+                    into.write(piece)
+                into.end()
+        finally:
+            response.close()
+        return head if into is not None else decoded(sent, already=was_read)
 
-    async def aclose(self) -> None:
-        self._idle.closed = True
-        await self._close_outdated()
+    def _send(self, request: httpx.Request, *, key_is_sent: bool) -> httpx.Response:
+        if self._client is not None:
+            without_auth: Any = {} if key_is_sent else {"auth": None}
+            return self._client.send(request, stream=True, follow_redirects=False, **without_auth)
+        return cast(httpx.BaseTransport, self._transport).handle_request(request)
+
+    def close(self) -> None:
+        self.closed = True
+        if self._transport is not None:
+            self._transport.close()
 
 
-class Body(httpx.SyncByteStream):
-    """The body of one answer, piece by piece. Raises ConnectionLost for one that does not end."""
+class CustomAsyncSender(Custom[httpx.AsyncClient]):
+    """`CustomSender` with `await`, and without threads."""
 
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._until = time.monotonic() + BODY_SECONDS
+    def __init__(
+        self,
+        base_url: str,
+        key_header: str,
+        key: Secret,
+        *,
+        client: httpx.AsyncClient | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, key_header, key)
+        self._client = client
+        self._transport = transport
 
-    def add(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > LARGEST_BODY:
-            raise ConnectionLost(f"it is larger than {LARGEST_BODY} bytes")
-        if time.monotonic() > self._until:
-            raise ConnectionLost(f"it had not ended {BODY_SECONDS:g} s after it had begun")
+    async def exchange(self, sent: Sent, times: Times) -> ApiResponse:
+        return await self._carry_out(self._build(sent, times), sent, times, None)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._pieces)
+    async def fetch(self, sent: Sent, times: Times, into: Sink, _: CheckAddress | None) -> ApiResponse:
+        return await self._carry_out(self._build_fetch(sent, times), sent, times, into)
+
+    async def _carry_out(self, request: httpx.Request, sent: Sent, times: Times, into: Sink | None) -> ApiResponse:
+        try:
+            with anyio.move_on_after(times.total):
+                return await self._receive(request, sent, into)
+        finally:
+            sent.give_up()
+        raise httpx.ReadTimeout(LATE)
+
+    async def _receive(self, request: httpx.Request, sent: Sent, into: Sink | None) -> ApiResponse:
+        try:
+            response = await self._send(request, key_is_sent=into is None)
+        except httpx.HTTPStatusError as error:
+            response = response_in(error, request)
+        was_read = response.is_stream_consumed
+        head = sent.start_response(response.status_code, dict(response.headers))
+        if was_read:
+            await receive_async(one_piece(response.content), sent, head, into)
+        else:
+            pieces = aiter(cast(httpx.AsyncByteStream, response.stream))
+            async with closing_pieces(pieces, response.aclose):
+                await receive_async(pieces, sent, head, into)
+        return head if into is not None else decoded(sent, already=was_read)
+
+    async def _send(self, request: httpx.Request, *, key_is_sent: bool) -> httpx.Response:
+        if self._client is not None:
+            without_auth: Any = {} if key_is_sent else {"auth": None}
+            return await self._client.send(request, stream=True, follow_redirects=False, **without_auth)
+        return await cast(httpx.AsyncBaseTransport, self._transport).handle_async_request(request)
+
+    async def close(self) -> None:
+        self.closed = True
+        if self._transport is not None:
+            await self._transport.aclose()
 
 
-def whole(response: httpx.Response) -> ApiResponse:
-    """The answer with its body, decoded. Raises ConnectionLost, and what httpx raises."""
-    body = Body()
+async def one_piece(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+
+
+def image_request(sent: Sent, times: Times, check_address: CheckAddress | None) -> tuple[Target, Any]:
+    """Raises DownloadFailed for a URL that cannot be requested."""
     try:
-        for piece in response.iter_bytes():
-            body.add(piece)
-    except BaseException:
-        response.close()
-        raise
-    return ApiResponse(response.status_code, response.headers, b"".join(body))
+        url = httpx.URL(sent.request.path)
+        target = Target(url, check_address)
+        return target, target.request(sent, url.raw_path, raw(IMAGE_HEADERS), times)
+    except (httpx.InvalidURL, UnicodeError, KeyError) as error:
+        raise DownloadFailed(f"the URL of the image cannot be requested: {error}") from error
 
 
-async def async_whole(response: httpx.Response) -> ApiResponse:
-    """`whole` with `await`."""
-    if response.is_stream_consumed:
-        return ApiResponse(response.status_code, response.headers, response.content)
-    body = Body()
-    async with pieces_of(response) as pieces:
-        async for piece in pieces:
-            body.add(piece)
-    return whole(httpx.Response(response.status_code, headers=response.headers, stream=body))
-
-
-@asynccontextmanager
-async def pieces_of(response: httpx.Response) -> AsyncGenerator[AsyncIterator[bytes]]:
-    """The pieces of a body as they come. Leaves nothing open, however much of it is read."""
-    whole = response.is_stream_consumed
-    pieces = response.aiter_bytes() if whole else aiter(cast(httpx.AsyncByteStream, response.stream))
-    try:
-        yield pieces
-    finally:
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_SECONDS):
-            await response.aclose()
-            # Ends the generators within generators of httpx, which would be left to the garbage collector.
-            with suppress(Exception):
-                for _ in range(MOST_LEFT):
-                    await anext(pieces)
-
-
-def pool_seconds(extensions: dict[str, Any]) -> float:
-    return float(extensions["timeout"]["pool"])
-
-
-def whole_seconds(extensions: dict[str, Any]) -> float:
-    """For a place in line and the answer together."""
-    return float(extensions["whole_seconds"])
-
-
-def exchange_seconds(request: httpx.Request) -> float:
-    """From a connection that is free to the end of the answer, however little goes and comes at a time."""
-    timeout = request.extensions["timeout"]
-    upload = int(request.headers.get("content-length", 0)) / SLOWEST_UPLOAD
-    return float(timeout["connect"] + timeout["write"] + timeout["read"]) + upload + BODY_SECONDS
-
-
-@lru_cache(maxsize=1)
-def tls_context() -> ssl.SSLContext:
-    """The one of all clients, made with the first connection: that takes longer than many calls."""
-    return httpx.create_ssl_context()
-
-
-def environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
-    """The proxy that the environment names for an address."""
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    # What goes to this machine is not encrypted, and is for nobody else.
-    if not proxy or proxy_bypass(url.netloc.decode()) or is_loopback(str(url)):
-        return None
-    try:
-        made = httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
-    except (ValueError, httpx.InvalidURL):
-        # Without its address, which may hold a password.
-        raise InvalidParameter("Client", "proxy", urlsplit(proxy).scheme, "an http, https or socks5 address") from None
-    if made.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise InvalidParameter("Client", "proxy", made.url.scheme, "http or https, or to find httpx[socks] installed")
-    return made
-
-
-def is_loopback(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def response_in(error: httpx.HTTPStatusError, request: httpx.Request) -> httpx.Response:
+    """The response carried by a hook's HTTPStatusError. Raises ConnectionLost where it is that of another request."""
+    if error.response.request is not request:
+        raise ConnectionLost(f"a hook of the httpx client failed, {type(error).__name__}: {error}") from error
+    if error.response.is_stream_consumed:
+        return error.response
+    # httpx has closed it, and nobody has read its body.
+    headers = {name: value for name, value in error.response.headers.items() if name != "content-encoding"}
+    return httpx.Response(error.response.status_code, headers=headers, content=b"", request=request)

@@ -14,21 +14,21 @@ from typing import Any, NoReturn, cast
 import attrs
 import httpx
 
-from segmind_api import catalog
 from segmind_api.calls import typed_function, typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS, Model
-from segmind_api.client import API_KEY_VARIABLE, BASE_URL
+from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
 from segmind_api.models import JobResult, JobStatus
 from segmind_api.types import ApiResponse, RequestBody, ResponseObject
 from segmind_client import ABSENT, absent
-from segmind_client.clients import BASE_URL_VARIABLE, OPERATION, Client, JobHandle
-from segmind_client.drivers import Images, SyncDriver
-from segmind_client.errors import InferenceFailed, InvalidParameter, MayHaveBeenAccepted
-from segmind_client.flows import Caller, Submission
+from segmind_client.clients import BASE_URL_VARIABLE, OPERATION, Client, JobHandle, model_of
+from segmind_client.drivers import SyncDriver
+from segmind_client.errors import InferenceFailed, MayHaveBeenAccepted
+from segmind_client.flows import Call, Caller, Submission
+from segmind_client.masking import Secret
 from segmind_client.options import OptionChanges
 from segmind_client.results import Result
 from segmind_client.telemetry import traced
-from segmind_client.transport import BorrowedClient, Sender
+from segmind_client.transport import Sender
 
 DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
@@ -123,7 +123,10 @@ class SegmindClient(Client):
 
     def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None) -> None:
         options: OptionChanges = {} if timeout is None else {"read_seconds": timeout, "generate_seconds": timeout}
-        super().__init__(api_key or None, base_url=base_url, **options)
+        key = [api_key or None]
+        # Tracebacks that show local variables do not show the key.
+        api_key = None
+        super().__init__(key.pop(), base_url=base_url, **options)
         self.timeout = timeout
         close_when_unused(self._driver)
 
@@ -145,30 +148,38 @@ class SegmindClient(Client):
         """Queues a job, waits until it has completed, and returns its result (v2). Every keyword goes into the body,
         with whatever value: what the service refuses is an error with its status, and is not charged.
         """
-        flow = traced(self._caller.run(unchecked(slug), params), OPERATION, model=slug)
-        return ResultDict(self._driver.carry_out(flow), self._caller)
+        call = Call()
+        try:
+            flow = traced(self._caller.run(call, unchecked(slug), params), OPERATION, model=slug)
+            return ResultDict(self._driver.carry_out(flow), self._caller)
+        except BaseException as error:
+            call.fail(error)
 
     @typed_method
     def run_sync(self, slug: str, **params: Any) -> httpx.Response:
         """One blocking call (v1). Every keyword goes into the body, as with `run`."""
-        began = time.monotonic()
-        flow = traced(self._caller.generate(unchecked(slug), params), OPERATION, model=slug)
+        call, began = Call(), time.monotonic()
         try:
+            flow = traced(self._caller.generate(call, unchecked(slug), params), OPERATION, model=slug)
             response, _ = self._driver.carry_out(flow)
-        except MayHaveBeenAccepted as error:
+            return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
+        except BaseException as error:
             # A success is returned whatever its body is: what the contract does not have, the caller may understand.
-            if error.response is None or error.response.status >= 400:
-                raise
-            response = error.response
-        return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
+            if isinstance(error, MayHaveBeenAccepted) and error.response and error.response.status < 400:
+                return as_httpx(error.response, f"{self.base_url}/{slug}", time.monotonic() - began)
+            call.fail(error)
 
     @typed_method
     def submit_async(self, slug: str, **params: Any) -> AsyncJob:
         """Queues a job (v2). Every keyword goes into the body, as with `run`."""
-        model = unchecked(slug)
-        submitted = self._driver.carry_out(traced(self._caller.submit(model, params), "submit", model=slug))
-        submission = Submission(model, self._caller.clocks.monotonic())
-        return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission), self._caller)
+        call = Call()
+        try:
+            model = unchecked(slug)
+            submitted = self._driver.carry_out(traced(self._caller.submit(call, model, params), "submit", model=slug))
+            submission = Submission(model, self._caller.clock.monotonic())
+            return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission), self._caller)
+        except BaseException as error:
+            call.fail(error)
 
 
 @typed_function
@@ -197,9 +208,7 @@ def unchecked(slug: str) -> Model:
 
     Raises InvalidParameter for a slug that cannot be called.
     """
-    if not isinstance(slug, str):  # pyright: ignore[reportUnnecessaryIsInstance]  callers may not check their types
-        raise InvalidParameter("run", "slug", slug, "the slug of a model")
-    return attrs.evolve(catalog.model(slug), request=RequestBody)
+    return attrs.evolve(model_of(slug), request=RequestBody)
 
 
 def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
@@ -221,22 +230,20 @@ def default_client() -> SegmindClient:
 @lru_cache(maxsize=DEFAULT_CLIENTS)
 def client_of(_process: int, api_key: str | None, base_url: str | None) -> SegmindClient:
     # One that falls out of the cache is closed as soon as no thread and no job uses it.
-    return SegmindClient(api_key, base_url)
+    key = [api_key]
+    # Tracebacks that show local variables do not show the key.
+    api_key = None
+    return SegmindClient(key.pop(), base_url)
 
 
 @lru_cache(maxsize=1)
 def image_driver(_process: int) -> SyncDriver:
     """What all results get their images with: that takes no key."""
-    driver = SyncDriver(Sender(BASE_URL, {}, None), Images())
+    driver = SyncDriver(Sender(BASE_URL, API_KEY_HEADER, Secret("")))
     close_when_unused(driver)
     return driver
 
 
 def close_when_unused(driver: SyncDriver) -> None:
     """Closes the connections of a driver when nothing refers to it any more, at the latest when Python exits."""
-    weakref.finalize(driver, close, driver.http, driver.images)
-
-
-def close(http: Sender | BorrowedClient, images: Images) -> None:
-    http.close()
-    images.close()
+    weakref.finalize(driver, driver.http.close)

@@ -10,8 +10,7 @@ from unittest import mock
 import attrs
 
 from segmind_client import clients
-from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.flows import Caller, Clocks
+from segmind_client.flows import Caller
 
 UTC_START = 1_800_000_000.0
 
@@ -21,25 +20,30 @@ class PauseClock:
     """What one client has paused for, in seconds."""
 
     pauses: list[float] = attrs.field(factory=list[float])
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-
-    async def sleep_async(self, seconds: float) -> None:
-        self.sleep(seconds)
+    _now: float = 0.0
 
     def now(self) -> float:
-        return sum(self.pauses)
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep_until(self, moment: float) -> None:
+        self.pauses.append(max(0.0, moment - self._now))
+        self._now = max(self._now, moment)
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
 
 
 @contextmanager
 def pause_clock() -> Generator[PauseClock]:
-    """Clients that are made meanwhile go by this clock, and every pause is as long as it may be."""
+    """Clients that are made meanwhile go by this clock, and every backoff is as long as it may be."""
     clock = PauseClock()
-    clocks = Clocks(monotonic=clock.now, utc=lambda: UTC_START + clock.now(), chance=lambda: 1.0)
+    caller = partial(Caller, utc=lambda: UTC_START + clock.now(), chance=lambda: 1.0)
     with (
-        mock.patch.object(clients, "Caller", partial(Caller, clocks=clocks)),
-        mock.patch.object(clients, "SyncDriver", partial(SyncDriver, sleep=clock.sleep)),
-        mock.patch.object(clients, "AsyncDriver", partial(AsyncDriver, sleep=clock.sleep_async)),
+        mock.patch.object(clients, "Caller", caller),
+        mock.patch.object(clients, "SystemClock", lambda: clock),
+        mock.patch.object(clients, "EventLoopClock", lambda: clock),
     ):
         yield clock

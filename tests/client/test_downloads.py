@@ -13,28 +13,28 @@ import mimetypes
 import pathlib
 import pickle
 import re
+import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
 
 import anyio
-import attrs
+import httpcore
 import httpx
 import pytest
 from anyio import to_thread
 
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, Generation, Result, clients, downloads
+from segmind_client import AsyncClient, AsyncResult, Client, Generation, Result, downloads
 from segmind_client.downloads import FileSink, Image, MemorySink, fetch
-from segmind_client.drivers import AsyncDriver, Images, SyncDriver
+from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import (
     ConnectionLost,
     DownloadFailed,
@@ -44,10 +44,13 @@ from segmind_client.errors import (
     NotSaved,
     SegmindError,
 )
-from segmind_client.flows import Caller, Clocks, Flow, Send
+from segmind_client.flows import Caller
+from segmind_client.masking import Secret
 from segmind_client.options import Options
-from segmind_client.transport import Sender
+from segmind_client.steps import Flow, Send
+from segmind_client.transport import AsyncSender, CustomSender, Sender
 from segmind_mock.images import draw
+from tests.client.clock import PauseClock, pause_clock
 from tests.client.servers import running
 
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
@@ -106,13 +109,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pause(_: float) -> None: ...
-
-    async def async_pause(_: float) -> None: ...
-
-    monkeypatch.setattr(clients, "SyncDriver", partial(SyncDriver, sleep=pause))
-    monkeypatch.setattr(clients, "AsyncDriver", partial(AsyncDriver, sleep=async_pause))
+def clock() -> Iterator[PauseClock]:
+    """No client waits before it retries."""
+    with pause_clock() as clock:
+        yield clock
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
     "a redirect to itself": (redirect("/a.png"), "more than 5 redirects"),
     "a redirect to a file": (redirect("file:///etc/hostname"), NO_URL),
     "a redirect to a port that cannot be": (redirect("http://127.0.0.1:99999/"), NO_URL),
-    "a redirect to an invalid URL": (redirect("http://[::1/"), "Invalid URL in location header"),
+    "a redirect to an invalid URL": (redirect("http://[::1/"), "redirects to an unreadable URL"),
     "a redirect to data": (redirect("data:image/png;base64,iVBORw0KGgo="), NO_URL),
     "a redirect to an e-mail address": (redirect("mailto:somebody@example.com"), NO_URL),
 }
@@ -425,7 +425,8 @@ class TestRedirects:
             return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
 
         sink = MemorySink()
-        driver = SyncDriver(Sender("https://x.example", {}, None), Images(httpx.MockTransport(serve)))
+        sender = CustomSender("https://x.example", "x-api-key", Secret(SECRET), transport=httpx.MockTransport(serve))
+        driver = SyncDriver(sender)
         flow = fetch(Caller(), Image(url=way[0]), sink)
         if allowed:
             driver.carry_out(flow)
@@ -433,7 +434,6 @@ class TestRedirects:
         else:
             with pytest.raises(DownloadFailed, match="not encrypted"):
                 driver.carry_out(flow)
-        driver.images.close()
 
 
 class TestKey:
@@ -455,6 +455,17 @@ class TestKey:
         assert "/a.png responded" in str(raised.value)
         assert SECRET not in str(raised.value)
         assert "abc" not in str(raised.value)
+
+    def test_shows_in_no_error_if_the_service_repeats_it_in_a_url(
+        self, server: Server, save: Save, folder: Path
+    ) -> None:
+        server.says(answer(b"", status=404), path=f"/{SECRET}.png")
+        with pytest.raises(DownloadFailed) as raised:
+            save(folder / "cabin.png")
+        server.says(answer(), path=f"/{SECRET}.png")
+        with pytest.raises(NotSaved) as not_saved:
+            save(folder / "missing" / "cabin.png")
+        assert SECRET not in f"{raised.value}{raised.value.args}{not_saved.value}{not_saved.value.args}"
 
 
 BAD_TARGETS: dict[str, tuple[str, str]] = {
@@ -785,6 +796,7 @@ class TestInterruption:
             interrupted += 1
             # The first two lines are those before the call has begun to do anything.
             assert line < 2 or REQUEST_ID in "".join(getattr(error, "__notes__", []))
+            assert line < 2 or vars(error)["request_id"] == REQUEST_ID
         assert 30 < interrupted < MOST_LINES - 1
 
     def test_at_the_rename_leaves_nothing_where_there_are_no_links(
@@ -823,11 +835,12 @@ class TestInterruption:
 
 
 def test_no_attempt_begins_after_the_deadline() -> None:
-    clock = itertools.count(0, downloads.DOWNLOAD_SECONDS)
-    sink = MemorySink(monotonic=lambda: 0)
-    caller = Caller(Options(retry_seconds=1e9), clocks=Clocks(monotonic=lambda: next(clock), chance=lambda: 1.0))
+    clock = PauseClock()
+    sink = MemorySink(monotonic=clock.monotonic)
+    caller = Caller(Options(retry_seconds=1e5), clock=clock, chance=lambda: 1.0)
     flow = fetch(caller, Image(url="https://images.example/a.png"), sink)
     assert isinstance(next(flow), Send)
+    clock.sleep_until(downloads.DOWNLOAD_SECONDS)
     with pytest.raises(DownloadFailed, match="responded with 503"):
         flow.send(ApiResponse(503, {}, b""))
 
@@ -897,6 +910,7 @@ def test_an_ip_address_that_is_not_public_is_refused(ip: str) -> None:
 @pytest.mark.parametrize("ip", PUBLIC)
 def test_a_public_ip_address_is_not_refused(ip: str) -> None:
     assert not downloads.refused_address(ip)
+    downloads.check_address(ip)
 
 
 LOCAL_URLS = [
@@ -964,16 +978,10 @@ class Hosts:
             return httpx.Response(302, headers=[(b"location", self.url.encode())])
         return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
 
-    def content(self, *, options: Options | None = None) -> bytes:
-        with Client(SECRET, base_url=self.base_url, transport=httpx.MockTransport(self.serve)) as client:
-            if options:
-                client.__dict__["_caller"] = attrs.evolve(client.__dict__["_caller"], options=options)
+    def content(self, *, any_image_host: bool = False) -> bytes:
+        transport = httpx.MockTransport(self.serve)
+        with Client(SECRET, base_url=self.base_url, transport=transport, any_image_host=any_image_host) as client:
             return client.job(REQUEST_ID).result().content
-
-
-@attrs.frozen(kw_only=True)
-class AnyHost(Options):
-    any_image_host: bool = True
 
 
 class TestAServiceOnHttps:
@@ -1009,7 +1017,48 @@ class TestAServiceOnHttps:
     def test_has_images_fetched_from_anywhere_if_an_option_allows_it(self, url: str) -> None:
         with pytest.raises(DownloadFailed, match="any_image_host=True"):
             Hosts(url).content()
-        assert Hosts(url).content(options=AnyHost()) == PICTURE
+        assert Hosts(url).content(any_image_host=True) == PICTURE
+
+
+class TestAPublicNameOfAPrivateAddress:
+    @pytest.fixture
+    def result(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> JobResult:
+        """The image is on a public host, which resolves to this machine."""
+
+        def resolve(*_: object, **__: object) -> Any:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.http.server_port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        return JobResult({"request_id": REQUEST_ID, "output": "https://images.example/a.png"})
+
+    def test_is_refused_where_the_service_is_on_https(self, result: JobResult, server: Server) -> None:
+        driver = SyncDriver(Sender("https://service.example", "x-api-key", Secret(SECRET)))
+        with pytest.raises(DownloadFailed, match=r"private network \(127") as raised:
+            _ = Result(result, Caller(is_https=True), driver).content
+        assert raised.value.request_id == REQUEST_ID
+        assert server.heads == []
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_is_refused_with_await_as_well(
+        self, result: JobResult, server: Server, backend: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Declared without its methods where anyio is missing.
+        sockets: Any = httpcore.AnyIOBackend
+        connect = sockets.connect_tcp
+
+        async def connect_here(backend: Any, *_: object, **__: object) -> Any:
+            return await connect(backend, "127.0.0.1", server.http.server_port)
+
+        async def use() -> None:
+            driver = AsyncDriver(AsyncSender("https://service.example", "x-api-key", Secret(SECRET)))
+            with pytest.raises(DownloadFailed, match=r"private network \(127"):
+                await AsyncResult(result, Caller(is_https=True), driver).content
+            await driver.close()
+
+        monkeypatch.undo()
+        monkeypatch.setattr(sockets, "connect_tcp", connect_here)
+        anyio.run(use, backend=backend)
+        assert server.heads == []
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,11 @@ import pytest
 
 import segmind_client
 from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.types import ApiRequest, ApiResponse
+from segmind_api.types import ApiResponse
 from segmind_client import errors, vendor
 from segmind_client.clients import BASE_URL_VARIABLE
+from segmind_client.network import Times
+from segmind_client.steps import Sent
 from segmind_client.transport import Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 
@@ -266,18 +268,18 @@ class TestResultsAsDicts:
 class TestRunSync:
     @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/mp4", ""])
     def test_returns_whatever_a_success_came_with(self, media_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        def send(*_: object) -> ApiResponse:
+        def exchange(*_: object) -> ApiResponse:
             return ApiResponse(201, {"content-type": media_type}, b"paid for")
 
-        monkeypatch.setattr(Sender, "send", send)
+        monkeypatch.setattr(Sender, "exchange", exchange)
         response = OURS.run_sync("any", prompt="x")
         assert (response.status_code, response.content) == (201, b"paid for")
 
     def test_returns_a_body_that_was_compressed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def send(*_: object) -> ApiResponse:
+        def exchange(*_: object) -> ApiResponse:
             return ApiResponse(200, {"content-type": "application/json", "content-encoding": "gzip"}, b'{"output": ""}')
 
-        monkeypatch.setattr(Sender, "send", send)
+        monkeypatch.setattr(Sender, "exchange", exchange)
         assert OURS.run_sync("any", prompt="x").json() == {"output": ""}
 
     def test_does_not_show_the_key_in_its_request(self) -> None:
@@ -299,11 +301,11 @@ def test_what_is_not_a_slug_is_an_error_of_the_client(call: str, slug: Any) -> N
 def test_a_timeout_is_that_of_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     timeouts: list[float] = []
 
-    def send(_: Sender, _request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
-        timeouts.append(extensions["timeout"]["read"])
+    def exchange(_: Sender, _sent: Sent, times: Times) -> ApiResponse:
+        timeouts.append(times.read)
         return ApiResponse(400, {}, b"")
 
-    monkeypatch.setattr(Sender, "send", send)
+    monkeypatch.setattr(Sender, "exchange", exchange)
     with OURS.SegmindClient(timeout=5) as client:
         for call in (client.run, client.run_sync, client.submit_async):
             with pytest.raises(errors.BadRequest):
@@ -353,19 +355,19 @@ class TestClientsOfTheModulesFunctions:
 
     def test_are_not_closed_while_a_thread_uses_them(self, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
         begun, evicted = threading.Event(), threading.Event()
-        send = Sender.send
+        exchange = Sender.exchange
         outcome: list[Any] = []
 
-        def wait_then_send(sender: Sender, request: ApiRequest, extensions: dict[str, Any]) -> ApiResponse:
+        def wait_then_exchange(sender: Sender, sent: Sent, times: Times) -> ApiResponse:
             if threading.current_thread() is thread:
                 begun.set()
                 assert evicted.wait(60)
-            return send(sender, request, extensions)
+            return exchange(sender, sent, times)
 
         def run_in_thread() -> None:
             outcome.append(OURS.run(SLUG, prompt="x"))
 
-        monkeypatch.setattr(Sender, "send", wait_then_send)
+        monkeypatch.setattr(Sender, "exchange", wait_then_exchange)
         thread = threading.Thread(target=run_in_thread)
         use_key(double, monkeypatch, 0)
         thread.start()

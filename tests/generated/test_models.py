@@ -83,6 +83,11 @@ def test_a_missing_prompt_is_refused() -> None:
         Imagen4Request.from_parameters({"aspect_ratio": "1:1"})
 
 
+def test_a_message_about_a_missing_parameter_names_no_placeholder() -> None:
+    with pytest.raises(InvalidParameter, match="got nothing$"):
+        Imagen4Request.from_parameters({})
+
+
 def test_a_parameter_that_the_contract_does_not_know_is_sent_too() -> None:
     body = Imagen4Request.from_parameters({"prompt": "a fox", "timeout": 3})
     assert body.to_dict() == {"prompt": "a fox", "timeout": 3}

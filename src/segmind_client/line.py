@@ -1,0 +1,255 @@
+"""The line in which the requests of one client wait for a free connection and for the rate limit."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from enum import IntEnum
+
+import anyio
+
+from segmind_api.types import ApiResponse
+from segmind_client.clock import Clock
+from segmind_client.errors import NotSent, RateLimited
+
+CONNECTIONS = 100
+"""Requests of one client that are sent at the same time, at most."""
+HEARTBEAT_SECONDS = 1.0
+"""After which a waiting thread looks again. A signal handler that raises may have swallowed the call that wakes it."""
+CAUTIOUS_SECONDS = 60.0
+"""After a rate limit has reset, for which requests are sent only about as fast as in the window before."""
+CAUTIOUS_SHARE = 10
+"""Of the requests that passed in the window before, one in so many is sent at the same time."""
+MOST_NAMED = 20
+"""Jobs that one log record names."""
+
+logger = logging.getLogger("segmind_client")
+
+
+class Rank(IntEnum):
+    """What is sent first when not everything can be sent: what was paid for."""
+
+    RESULT = 0
+    POLL = 1
+    SUBMIT = 2
+
+
+class Turn:
+    """One request's place in the line. Times are monotonic."""
+
+    __slots__ = (
+        *("__weakref__", "admitted", "expires", "gone", "patience", "rank", "request_id", "since", "slow"),
+        *("until", "wake"),
+    )
+
+    def __init__(
+        self,
+        rank: Rank,
+        *,
+        since: float,
+        until: float = math.inf,
+        expires: float = math.inf,
+        patience: float = math.inf,
+        slow: bool = False,
+        request_id: str | None = None,
+    ) -> None:
+        self.rank = rank
+        self.since = since
+        """When the request first wanted to be sent."""
+        self.until = until
+        """It is of no use later."""
+        self.expires = expires
+        """When what it is for is lost; of two turns of one rank, the one that expires first is admitted first."""
+        self.patience = patience
+        """Seconds without a response other than 429 to any request of the client, after which it gives up."""
+        self.slow = slow
+        """Whether its response comes only when an image is there."""
+        self.request_id = request_id
+        self.admitted = False
+        self.gone = False
+        self.wake: Callable[[], object] | None = None
+
+
+class Line:
+    """Admits requests by rank, then by what expires soonest, while connections are free and no rate limit holds.
+
+    What one 429 says holds for every request in the line. Safe to share between threads, or between the tasks of one
+    event loop.
+    """
+
+    def __init__(self, connections: int = CONNECTIONS) -> None:
+        # Reentrant, since a signal handler may send a request while its own thread is in here. A turn that is in use
+        # is held by a weak reference: its place is free again when an interrupt has lost it.
+        self._mutex = threading.RLock()
+        self._connections = connections
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[int, float, int, Turn]] = []
+        self._sending: tuple[dict[int, weakref.ref[Turn]], dict[int, weakref.ref[Turn]]] = ({}, {})
+        self._timekeeper: Turn | None = None
+        self._opens = -math.inf
+        self._refusal: ApiResponse | None = None
+        self._message = ""
+        self._passed = 0
+        self._passed_at = -math.inf
+        self._budget = connections
+        self._swept_at = -math.inf
+
+    def is_limited(self, now: float) -> bool:
+        """Whether the rate limit holds, or was met a short while ago."""
+        return now < self._opens + CAUTIOUS_SECONDS
+
+    def is_scarce(self, now: float) -> bool:
+        """Whether each request that is sent keeps another one waiting, or soon may."""
+        return self._first() is not None or self.is_limited(now)
+
+    def passed(self, now: float) -> None:
+        """Takes note of a response other than 429."""
+        with self._mutex:
+            self._passed_at = now
+            self._passed += now >= self._opens
+
+    def limit(self, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
+        """Takes note of a 429 that asks to wait so many seconds, in the words of the service."""
+        with self._mutex:
+            opens, is_news = now + seconds, now >= self._opens
+            self._refusal, self._message = response, message
+            if is_news:
+                # What is being sent was accepted, until another 429 says otherwise.
+                self._budget, self._passed = self._passed + sum(map(len, self._sending)) + 1, 0
+            self._budget = max(1, self._budget - 1)
+            if opens > self._opens + HEARTBEAT_SECONDS:
+                self._opens = opens
+                self._give_up_late_turns(what, seconds)
+            self._opens = max(self._opens, opens)
+            self._wake_first()
+
+    def _give_up_late_turns(self, what: str, seconds: float) -> None:
+        waiting = [turn for *_, turn in self._waiting if not turn.gone]
+        late = [turn for turn in waiting if self._is_late(turn)]
+        jobs = [turn.request_id for turn in late if turn.request_id]
+        more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
+        beyond = f"; too late for the jobs {', '.join(jobs[:MOST_NAMED])}{more}" if jobs else ""
+        logger.warning(
+            "The rate limit is used up (429 for %s): %d requests wait %.1f s until it resets%s",
+            *(what, len(waiting) - len(late) + 1, seconds, beyond),
+        )
+        for turn in late:
+            if turn.wake is not None:
+                turn.wake()
+
+    def check(self, turn: Turn, now: float) -> None:
+        """Raises RateLimited for a turn that cannot wait until the limit resets, NotSent for one whose time is over."""
+        if now < self._opens and self._is_late(turn) and self._refusal is not None:
+            raise RateLimited(
+                f"429 from the service: {self._message} (the rate limit resets in {self._opens - now:.1f} s, "
+                f"which is too late for this request: give a longer deadline, or send fewer requests a minute)",
+                response=self._refusal,
+                request_id=turn.request_id,
+            )
+        if now >= turn.until:
+            raise NotSent("no connection came free before the deadline")
+
+    def _is_late(self, turn: Turn) -> bool:
+        return self._opens > min(turn.until, max(turn.since, self._passed_at) + turn.patience)
+
+    def take(self, turn: Turn, clock: Clock) -> None:
+        """Blocks until the turn is admitted. To be followed by `leave` in any case. Raises RateLimited and NotSent."""
+        woken = threading.Lock()
+        turn.wake = lambda: woken.release() if woken.locked() else None
+        self._push(turn)
+        while True:
+            now = clock.monotonic()
+            self._admit(now)
+            if turn.admitted:
+                return
+            self.check(turn, now)
+            if now < self._opens:
+                clock.sleep_until(min(self._opens, turn.until))
+            else:
+                woken.acquire(blocking=False)
+                if not turn.admitted:
+                    woken.acquire(timeout=max(0.0, min(HEARTBEAT_SECONDS, turn.until - now)))
+
+    async def take_async(self, turn: Turn, clock: Clock) -> None:
+        """`take` with `await`."""
+        self._push(turn)
+        while True:
+            now = clock.monotonic()
+            self._admit(now)
+            if turn.admitted:
+                return
+            self.check(turn, now)
+            if now < self._opens and self._timekeeper is None:
+                # One turn waits for the reset on behalf of all: thousands of timers would take longer than requests.
+                self._timekeeper = turn
+                try:
+                    await clock.sleep_until_async(min(self._opens, turn.until))
+                finally:
+                    self._timekeeper = None
+            else:
+                woken = anyio.Event()
+                turn.wake = woken.set
+                if turn.until == math.inf:
+                    await woken.wait()
+                else:
+                    with anyio.move_on_after(turn.until - now):
+                        await woken.wait()
+
+    def leave(self, turn: Turn, clock: Clock) -> None:
+        """Frees the place of a turn, admitted or not."""
+        with self._mutex:
+            turn.gone = True
+            self._sending[turn.slow].pop(id(turn), None)
+            if self._waiting:
+                now = clock.monotonic()
+                self._admit(now)
+                if now < self._opens and self._timekeeper is None:
+                    self._wake_first()
+
+    def _push(self, turn: Turn) -> None:
+        with self._mutex:
+            heapq.heappush(self._waiting, (turn.rank, turn.expires, next(self._numbers), turn))
+
+    def _admit(self, now: float) -> None:
+        with self._mutex:
+            if now < self._opens:
+                return
+            while (turn := self._first()) is not None and self._has_place(turn, now):
+                heapq.heappop(self._waiting)
+                self._sending[turn.slow][id(turn)] = weakref.ref(turn)
+                turn.admitted = True
+                if turn.wake is not None:
+                    turn.wake()
+
+    def _first(self) -> Turn | None:
+        with self._mutex:
+            while self._waiting:
+                turn = self._waiting[0][-1]
+                if not turn.gone:
+                    return turn
+                heapq.heappop(self._waiting)
+            return None
+
+    def _has_place(self, turn: Turn, now: float) -> bool:
+        same, other = self._sending[turn.slow], self._sending[not turn.slow]
+        allowed = self._connections
+        if self.is_limited(now):
+            # What is slow must be sent at the same time, or a window would end before it was used up.
+            allowed = min(allowed, self._budget if turn.slow else max(1, self._budget // CAUTIOUS_SHARE))
+        full = len(same) >= allowed or len(same) + len(other) >= self._connections
+        if full and now > self._swept_at + HEARTBEAT_SECONDS:
+            self._swept_at = now
+            for sending in self._sending:
+                for number in [number for number, reference in sending.items() if reference() is None]:
+                    sending.pop(number, None)
+        return len(same) < allowed and len(same) + len(other) < self._connections
+
+    def _wake_first(self) -> None:
+        first = self._first()
+        if first is not None and first.wake is not None:
+            first.wake()

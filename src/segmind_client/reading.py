@@ -1,0 +1,250 @@
+"""What a response says: a result, an error, the job that it names, how long to wait."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from dateutil import parser as date_parser
+
+from segmind_api.api.jobs import get_job_status
+from segmind_api.client import BASE_URL
+from segmind_api.models import ErrorResponse, FailedJob, SubmittedJob
+from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
+from segmind_client.errors import (
+    ConnectionLost,
+    ForeignAddress,
+    InferenceFailed,
+    InvalidParameter,
+    MayHaveBeenAccepted,
+    NotSent,
+    SegmindError,
+    StatusError,
+    UnreadableAnswer,
+    cut,
+)
+from segmind_client.network import decompressed
+from segmind_client.steps import Sent
+
+ResultT = TypeVar("ResultT")
+
+RETRIED = {"POST": frozenset({500, 502, 503}), "GET": frozenset({408, *range(500, 600)})}
+"""Statuses after which a request is retried, besides 429: a POST only where the service says that it failed."""
+LONGEST_TIME = 50
+"""Characters of a time that the service names, in a message."""
+EPOCH_SECONDS = 1e9
+"""A number of seconds from here on is a time since the epoch, from a thousand times as many on in milliseconds."""
+
+DOUBT = (
+    "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
+    "balance fell"
+)
+REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]{1,1000})"')
+
+
+def is_transient(error: SegmindError) -> bool:
+    """Whether the same GET may succeed later."""
+    if error.status is None:
+        return isinstance(error, NotSent | ConnectionLost)
+    return error.status in RETRIED["GET"] or isinstance(error, UnreadableAnswer)
+
+
+def is_retried(request: ApiRequest, response: ApiResponse) -> bool:
+    """Whether a request is sent again after this response; a POST only if the service itself says that it failed."""
+    if response.status not in RETRIED[request.method]:
+        return False
+    return request.method == "GET" or (error_message(response) is not None and job_in(response) is None)
+
+
+def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
+    """The result of a GET, or the error that its response stands for."""
+    if request_id is not None and other_job(answer.response, request_id):
+        raise UnreadableAnswer(
+            "the service's response is about another job than the one asked for",
+            response=answer.response,
+            request_id=request_id,
+        )
+    if answer.result is not None:
+        return answer.result
+    if isinstance(answer.error, FailedJob):
+        raise job_failed(answer.error, answer.response, request_id)
+    if answer.status < 400:
+        raise UnreadableAnswer(
+            f"the service's response cannot be read: {answer.problem}", response=answer.response, request_id=request_id
+        )
+    raise status_error(answer, request_id=request_id)
+
+
+def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
+    """The result of a POST, or the error that its response stands for."""
+    if answer.result is not None:
+        return answer.result
+    # What a proxy says tells nothing about the service behind it, and a service that was cut off may go on.
+    message = error_message(answer.response)
+    says_failed = answer.status in RETRIED["POST"] and message is not None
+    named = job_in(answer.response)
+    has_job = named is not None and answer.status in (429, *RETRIED["POST"])
+    if has_job or (not says_failed and not 400 <= answer.status < 500):
+        problem = answer.problem or f"the response was {answer.status}, not from the service itself"
+        if message is not None:
+            problem = f"the response was {answer.status}: {cut(message)}"
+        raise may_have_been_accepted(request, problem, answer.response)
+    raise status_error(answer, of_submit=named)
+
+
+def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
+    detail = body.get("error")
+    return InferenceFailed(
+        detail if isinstance(detail, str) else "", response=response, request_id=request_id, status_body=body
+    )
+
+
+def may_have_been_accepted(
+    request: ApiRequest, what_happened: str, response: ApiResponse | None = None, request_id: str | None = None
+) -> MayHaveBeenAccepted:
+    request_id = request_id or (job_in(response) if response else None)
+    return MayHaveBeenAccepted(
+        f"{request.method} {request.path} was sent, but {what_happened}. {DOUBT}{naming(request_id)}",
+        response=response,
+        request_id=request_id,
+    )
+
+
+def status_error(
+    answer: Answer[Any, ErrorResponse | FailedJob | str] | Answer[Any, ErrorResponse | str],
+    *,
+    request_id: str | None = None,
+    of_submit: str | None = None,
+) -> StatusError:
+    """The error class of a status, with the service's message where it sent one, documented or not.
+
+    `request_id` is that of the job asked for, `of_submit` one that a refusal of a submit names.
+    """
+    response = answer.response
+    detail = cut(error_message(response) or answer.problem or "no message")
+    kind = StatusError.by_status.get(response.status, StatusError)
+    advice = kind.advice_on_job if request_id else kind.advice
+    until = response.headers.get("retry-after") or response.headers.rate_limit_reset_at_utc
+    if until:
+        advice += f"; the service says until when: {until[:LONGEST_TIME]}"
+    return kind(
+        f"{response.status} from the service: {detail} ({advice})",
+        response=response,
+        request_id=request_id or of_submit,
+    )
+
+
+def job_in(response: ApiResponse) -> str | None:
+    """The id of the job that a response names, whatever its status and its Content-Type."""
+    return named_in(json_body(SubmittedJob.from_raw)(response) or {})
+
+
+def job_in_part(sent: Sent) -> str | None:
+    """The id of the job that a response names, as far as it was received."""
+    encoding = sent.headers.get("content-encoding", "").strip().lower()
+    content = bytes(sent.received)
+    if encoding not in ("", "identity"):
+        content, _ = decompressed(encoding, content)
+    found = REQUEST_ID.search(content)
+    return named_in({"request_id": found[1].decode("latin-1")}) if found else None
+
+
+def named_in(fields: Mapping[str, Any]) -> str | None:
+    """The id of a job; None for one that cannot be asked for."""
+    request_id: Any = fields.get("request_id")
+    try:
+        get_job_status.build(request_id)
+    except InvalidParameter:
+        return None
+    return str(request_id)
+
+
+def other_job(response: ApiResponse, request_id: str) -> bool:
+    """Whether a response names a job, and another one."""
+    named = job_in(response)
+    return named is not None and named.lower() != request_id.lower()
+
+
+def answers(response: ApiResponse, request_id: str) -> bool:
+    """Whether a response can be taken as the one to a question about this job: it names the job, or is retried."""
+    if response.status == 429 or response.status in RETRIED["GET"]:
+        return True
+    named = job_in(response)
+    return named is not None and named.lower() == request_id.lower()
+
+
+def naming(request_id: str | None) -> str:
+    return f". It names the job {cut(request_id)}, which job(request_id) picks up" if request_id else ""
+
+
+def error_message(response: ApiResponse) -> str | None:
+    """The service's own message; None where it sent none in its documented form."""
+    error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
+    message = error.get("error")
+    if not isinstance(message, str):
+        return None
+    return f"{message}: {error.error_description}" if error.error_description else message
+
+
+def check_origin(job: SubmittedJob, trusted: tuple[str, ...]) -> None:
+    """Raises ForeignAddress for a job that is said to be elsewhere than at the service or where the call went."""
+    for name in ("status_url", "response_url", "poll_url"):
+        url = job.get(name)
+        if not isinstance(url, str) or not trusted or url.startswith(trusted):
+            continue
+        origin = origin_of(url)
+        if origin not in ("", *map(origin_of, trusted)):
+            raise ForeignAddress(
+                f"the job was accepted, but its {name} is at {origin}; nothing was sent there. Pick the job up with "
+                f"its request id",
+                request_id=job.request_id,
+                response=job.response,
+            )
+
+
+def trusted_prefixes(base_url: str) -> tuple[str, ...]:
+    """How the URLs begin of a service that is called at this URL."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}/", f"{BASE_URL}/"
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL; nothing for a relative one."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return f"a URL that cannot be read, {reprlib.repr(url)}"
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme or parts.netloc else ""
+
+
+def server_wait(response: ApiResponse, utc_now: float) -> float:
+    """Seconds that the service asks to wait, by its own clock where it tells the time; 0 where it asks for nothing."""
+    with suppress(ValueError, ArithmeticError):
+        utc_now = seconds_since_epoch(response.headers.get("date", ""))
+    for text in (response.headers.get("retry-after", ""), response.headers.rate_limit_reset_at_utc or ""):
+        with suppress(ValueError, ArithmeticError):
+            return max(0.0, wait_until(text.strip(), utc_now))
+    return 0.0
+
+
+def wait_until(text: str, utc_now: float) -> float:
+    """Seconds until what a header names: a number of seconds, a time since the epoch, or a date. Raises ValueError."""
+    try:
+        number = float(text)
+    except ValueError:
+        return seconds_since_epoch(text) - utc_now
+    if not 0 <= number < EPOCH_SECONDS * 1e6:
+        raise ValueError(text)
+    if number < EPOCH_SECONDS:
+        return number
+    return (number if number < EPOCH_SECONDS * 1e3 else number / 1e3) - utc_now
+
+
+def seconds_since_epoch(text: str) -> float:
+    # A zone that is missing or unknown is UTC, on every machine.
+    return date_parser.parse(text, tzinfos=lambda _, offset: offset or 0).timestamp()
