@@ -20,14 +20,15 @@ import attrs
 from segmind_api.catalog import MODELS
 from segmind_api.headers import ResponseHeaders
 from segmind_api.types import ApiResponse
-from segmind_client.flows import Caller, Clocks, Pause, Send
+from segmind_client.flows import Call, Caller
 from segmind_client.polling import ENOUGH
+from segmind_client.steps import Pause, Send
 
 SEED = 1
 ROUND_TRIP = 0.15
 """Seconds; a request arrives half way."""
 VENDORS_INTERVAL = 1.0
-"""Seconds from an answer to the next poll; the first comes right after the submission."""
+"""Seconds from a response to the next poll; the first comes right after the submission."""
 JOBS = 2500
 """Of each case, one after the other by one client."""
 FRESH = 100
@@ -95,12 +96,21 @@ class World:
         self._now = 0.0
         self._tells_times = tells_times
         self._model = attrs.evolve(next(iter(MODELS.values())), typical_latency_seconds=typical)
-        self._caller = Caller(clocks=Clocks(monotonic=lambda: self._now))
+        self._caller = Caller(clock=self)
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep_until(self, moment: float) -> None:
+        self._now = max(self._now, moment)
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
 
     def run(self, seconds: float, *, interval: float | None) -> tuple[int, float]:
         """A job that takes so long: its polls, and the seconds until its end was known."""
         options = {"deadline": 3600, "interval": interval}
-        flow = self._caller.with_options(options).run(self._model, {"prompt": "x"})
+        flow = self._caller.with_options(options).run(Call(), self._model, {"prompt": "x"})
         polls, accepted, known = 0, self._now + ROUND_TRIP / 2, 0.0
         body: dict[str, Any] = {}
         step: Send | Pause = next(flow)

@@ -56,12 +56,21 @@ class InvalidParameter(SegmindError, ValueError):
 
     def __init__(self, model: str, field: str, value: object, allowed: str) -> None:
         # What stands for a value that was not given has no meaning to whoever gave none.
-        got = "nothing" if type(value).__name__ == "Unset" else reprlib.repr(value)
+        got = "nothing" if type(value).__name__ == "Unset" else shown(value)
         super().__init__(f"{model}.{field}: expected {allowed}, got {got}")
         self.model = model
         self.field = field
         self.value = value
         self.allowed = allowed
+
+
+def shown(value: object) -> str:
+    """A value, cut to what a person reads."""
+    try:
+        return reprlib.repr(value)
+    except Exception:
+        # A number with thousands of digits, for one.
+        return f"a value of type {type(value).__name__} that cannot be shown"
 
 
 class UnreadableField(SegmindError, ValueError):
@@ -71,7 +80,7 @@ class UnreadableField(SegmindError, ValueError):
     """
 
     def __init__(self, model: str, field: str, value: object) -> None:
-        super().__init__(f"{model}.{field}: the service sent {reprlib.repr(value)}, which is not what the contract has")
+        super().__init__(f"{model}.{field}: the service sent {shown(value)}, which is not what the contract has")
         self.model = model
         self.field = field
         self.value = value

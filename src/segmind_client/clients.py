@@ -30,6 +30,7 @@ from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSende
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """Those of a token in RFC 9110."""
+ALLOW_HTTP_VARIABLE = "SEGMIND_ALLOW_HTTP"
 OPERATION = "generate_content"
 """What the conventions of OpenTelemetry call the making of an image."""
 
@@ -63,7 +64,8 @@ class Client(Configured):
     """A client of the service, to be closed or used as a context manager.
 
     The key is `api_key` or the environment's SEGMIND_API_KEY; the URL is `base_url`, the environment's
-    SEGMIND_BASE_URL or the service's own. It has to be https, except on this machine or with `allow_http`.
+    SEGMIND_BASE_URL or the service's own. It has to be https, except on this machine or with `allow_http`, which the
+    environment's SEGMIND_ALLOW_HTTP sets otherwise: 1, true or yes, or else 0, false, no or nothing.
     `http_client` is a custom `httpx.Client`, with its proxies, hooks and TLS, which stays open; `transport` is a custom
     transport. `clock` replaces the machine's clock, in tests. Further arguments are `Options`. A client may be shared
     between threads, not between processes. Raises MissingKey and InvalidParameter. Every method raises SegmindError.
@@ -74,7 +76,7 @@ class Client(Configured):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        allow_http: bool = False,
+        allow_http: bool | None = None,
         http_client: httpx.Client | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Clock | None = None,
@@ -209,7 +211,7 @@ class JobHandle:
         """The result of a job that has completed. Raises NotFound before that."""
         call = Call(self.request_id)
         try:
-            completed = self._driver.carry_out(self._caller.present_result(self.request_id))
+            completed = self._driver.carry_out(self._caller.present_result(self.request_id, self._submission))
             return Result(completed, self._caller, self._driver)
         except BaseException as error:
             call.fail(error)
@@ -249,7 +251,7 @@ class AsyncClient(Configured):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        allow_http: bool = False,
+        allow_http: bool | None = None,
         http_client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
@@ -385,7 +387,7 @@ class AsyncJobHandle:
         """The result of a job that has completed. Raises NotFound before that."""
         call = Call(self.request_id)
         try:
-            completed = await self._driver.carry_out(self._caller.present_result(self.request_id))
+            completed = await self._driver.carry_out(self._caller.present_result(self.request_id, self._submission))
             return AsyncResult(completed, self._caller, self._driver)
         except BaseException as error:
             call.fail(error)
@@ -447,8 +449,20 @@ def read_key(api_key: object) -> tuple[Secret | None, str]:
     return Secret(value), ""
 
 
-def read_base_url(base_url: object, *, allow_http: bool) -> str:
+def environment_allows_http() -> bool:
+    """What SEGMIND_ALLOW_HTTP says; False where it is not set. Raises InvalidParameter."""
+    value = os.environ.get(ALLOW_HTTP_VARIABLE, "")
+    if value.lower() in ("1", "true", "yes"):
+        return True
+    if value.lower() in ("0", "false", "no", ""):
+        return False
+    raise InvalidParameter("Client", ALLOW_HTTP_VARIABLE, value, "one of 1, true, yes, 0, false, no in the environment")
+
+
+def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
     """The URL that the paths of the contract come after. One that ends in a version loses it."""
+    if allow_http is None:
+        allow_http = environment_allows_http()
     given = os.environ.get(BASE_URL_VARIABLE, BASE_URL) if base_url is None else base_url
     allowed = "a URL such as https://host or http://127.0.0.1:port"
     if given == "" and base_url is None:
@@ -457,21 +471,25 @@ def read_base_url(base_url: object, *, allow_http: bool) -> str:
         raise InvalidParameter("Client", "base_url", given, allowed)
     try:
         parsed = httpx.URL(given.strip())
-    except httpx.InvalidURL as error:
+        port = parsed.port
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidParameter("Client", "base_url", given, f"{allowed} ({error})") from error
     if parsed.userinfo:
         # Its password is not to be shown.
         raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{parsed.host}", f"{allowed}, without a user")
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise InvalidParameter("Client", "base_url", given, allowed)
-    if parsed.query or parsed.fragment:
+    if port is not None and not 0 < port < 65536:
+        raise InvalidParameter("Client", "base_url", given, f"{allowed}, with a port from 1 to 65535")
+    if "?" in given or "#" in given:
         raise InvalidParameter("Client", "base_url", given, f"{allowed}, without a query or a fragment")
     if parsed.scheme == "http" and not allow_http and not is_loopback(str(parsed)):
         raise InvalidParameter(
             "Client",
             "base_url",
             given,
-            "https, since anybody on the way could read the key; allow_http=True allows it",
+            "https, since anybody on the way could read the key; "
+            f"allow_http=True, or {ALLOW_HTTP_VARIABLE}=1 in the environment, allows it",
         )
     path = parsed.path.rstrip("/")
     return str(parsed.copy_with(path=path.removesuffix("/v1").removesuffix("/v2"))).rstrip("/")

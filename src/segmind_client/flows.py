@@ -30,6 +30,7 @@ from segmind_client.errors import (
     RateLimited,
     SegmindError,
     cut,
+    in_words,
 )
 from segmind_client.line import Line, Rank, Turn
 from segmind_client.masking import masked
@@ -391,14 +392,20 @@ class Caller:
         response = yield from self.exchange(request, Rank.RESULT, until=until, expires=expires, request_id=request_id)
         return expect(get_job_result.read(response), request_id)
 
-    def present_result(self, request_id: str) -> Flow[JobResult]:
-        """The result of a job that has completed. Raises NotFound, and says so where the job is still running."""
+    def present_result(self, request_id: str, submission: Submission | None) -> Flow[JobResult]:
+        """The result of a job that has completed. Raises NotFound, which says whether it is running or expired."""
         try:
             return (yield from self.result(request_id))
         except NotFound as error:
             try:
                 status = yield from self.status(request_id)
             except NotFound:
+                age = self.clock.monotonic() - submission.at if submission else 0.0
+                if age >= JOB_RETENTION_SECONDS:
+                    error.detail = (
+                        f"the job has expired: it was submitted {age / 60:.0f} minutes ago, and the service keeps a "
+                        f"job for {in_words(JOB_RETENTION_SECONDS)}"
+                    )
                 raise error from None
             error.detail = f"there is no result yet: the job is {status.get('status')}; wait() waits for it"
             raise

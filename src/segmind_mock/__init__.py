@@ -3,7 +3,7 @@
 In process:
 
     double = Double()
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(double.app), base_url="http://double")
+    client = httpx.Client(transport=double.transport(), base_url="http://double")
 
 On a port:
 
@@ -16,18 +16,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segmind_mock.access import AdminAccess
     from segmind_mock.clock import Clock, MovableClock, SystemClock
     from segmind_mock.double import Double
     from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job
     from segmind_mock.server import serve
     from segmind_mock.service import Settings
     from segmind_mock.stores import JournalRow, MemoryStore, SqliteStore
+    from segmind_mock.transport import DoubleTransport
 
 __all__ = [
     "DEFAULT_KEY",
     "Account",
+    "AdminAccess",
     "Clock",
     "Double",
+    "DoubleTransport",
     "FaultRule",
     "Job",
     "JournalRow",
@@ -39,7 +43,7 @@ __all__ = [
     "serve",
 ]
 
-MODULES = ("records", "clock", "stores", "service", "double", "server")
+MODULES = ("records", "clock", "stores", "service", "double", "server", "access", "transport")
 
 
 def __getattr__(name: str) -> Any:

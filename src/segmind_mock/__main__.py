@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import secrets
 import sys
 import tempfile
 from dataclasses import fields
@@ -11,6 +13,7 @@ from pathlib import Path
 from segmind_mock.records import DEFAULT_KEY
 
 DEFAULT_PORT = 4010
+TOKEN_VARIABLE = "SEGMIND_MOCK_ADMIN_TOKEN"  # noqa: S105  a name, no token
 
 
 def main() -> int:
@@ -22,7 +25,11 @@ def main() -> int:
         print(f"{error.name} is missing; install it with: pip install 'segmind-openapi[{extra}]'", file=sys.stderr)
     except KeyboardInterrupt:
         return 0
-    except (OSError, OverflowError, ValueError) as error:
+    except OSError as error:
+        # Without the number, where the message is one of ours.
+        message = error.strerror if error.strerror and error.filename is None else error
+        print(f"segmind-mock: {message}", file=sys.stderr)
+    except (OverflowError, ValueError) as error:
         print(f"segmind-mock: {error}", file=sys.stderr)
     return 1
 
@@ -31,44 +38,51 @@ def serve_double(options: argparse.Namespace) -> int:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    from segmind_mock.server import listen, server_config
+    from segmind_mock.access import is_loopback
+    from segmind_mock.server import listen, server_config, url_of
     from segmind_mock.service import Settings
     from segmind_mock.worker import WorkerSettings
 
     if options.workers < 1:
         raise ValueError("expected 1 worker or more")
-    with tempfile.TemporaryDirectory(prefix="segmind-mock-") as folder:
+    given_token = options.admin_token or os.environ.get(TOKEN_VARIABLE) or None
+    with (
+        tempfile.TemporaryDirectory(prefix="segmind-mock-") as folder,
+        listen(options.host, options.port) as listener,
+    ):
         store = options.store or (f"sqlite:{Path(folder) / 'state.db'}" if options.workers > 1 else "memory")
         if store == "memory" and options.workers > 1:
             raise ValueError(
                 "several workers cannot share memory: leave --store away for SQLite, or name sqlite:FILE or redis://HOST"
             )
+        beyond_loopback = options.admin_everywhere or not is_loopback(listener.getsockname()[0])
+        token = given_token or (secrets.token_urlsafe(16) if beyond_loopback else None)
         settings = WorkerSettings(
             store=store,
             key=options.key,
             credits=options.credits,
             requests_per_minute=options.requests_per_minute,
-            admin_everywhere=options.admin_everywhere,
+            admin_access={"token": token, "everywhere": options.admin_everywhere, "host": options.host.lower()},
             settings={field.name: getattr(options, field.name) for field in fields(Settings) if field.name in options},
         )
         double = settings.double()
         key = double.account(options.key).key
         double.store.close()
-        with listen(options.host, options.port) as listener:
-            address = f"http://{options.host}:{listener.getsockname()[1]}"
-            print(
-                f"The double listens on {address}\n"
-                f"    export SEGMIND_BASE_URL={address}\n"
-                f"    export SEGMIND_API_KEY={key}\n"
-                f"State is in {store}. Stop it with Ctrl-C.",
-                flush=True,
-            )
-            settings.export()
-            config = server_config("segmind_mock.worker:app", factory=True, workers=options.workers)
-            if options.workers > 1:
-                Multiprocess(config, sockets=[listener]).run()
-            else:
-                uvicorn.Server(config).run(sockets=[listener])
+        url = url_of(options.host, listener)
+        lines = [
+            f"The double listens on {url}",
+            f"    export SEGMIND_BASE_URL={url}",
+            f"    export SEGMIND_API_KEY={key}",
+        ]
+        if token is not None and given_token is None:
+            lines.append(f"    export {TOKEN_VARIABLE}={token}")
+        print(*lines, f"State is in {without_password(store)}. Stop it with Ctrl-C.", sep="\n", flush=True)
+        settings.export()
+        config = server_config("segmind_mock.worker:app", factory=True, workers=options.workers)
+        if options.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
@@ -76,22 +90,26 @@ def serve_proxy(options: argparse.Namespace) -> int:
     import uvicorn
 
     from segmind_mock.proxy import proxy_app
-    from segmind_mock.server import listen, server_config
+    from segmind_mock.server import listen, server_config, url_of
 
-    if not options.upstream.startswith(("http://", "https://")):
-        raise ValueError(f"--upstream: expected an address such as https://host, got {options.upstream!r}")
     app = proxy_app(options.upstream, lambda line: print(line, flush=True))
     with listen(options.host, options.port) as listener:
-        address = f"http://{options.host}:{listener.getsockname()[1]}"
-        print(f"Calls to {address} go to {options.upstream}; misfits are reported here.", flush=True)
+        url = url_of(options.host, listener)
+        print(f"Calls to {url} go to {without_password(options.upstream)}; misfits are reported here.", flush=True)
         uvicorn.Server(server_config(app)).run(sockets=[listener])
     return 0
+
+
+def without_password(url: str) -> str:
+    """A URL without what it may hold of a secret: its user, its password, its query."""
+    before, separator, after = url.partition("://")
+    return f"{before}{separator}{after.partition('?')[0].rpartition('@')[2]}" if separator else url
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="segmind-mock", description="A stateful double of Segmind's image API.")
     parser.set_defaults(command=serve_double)
-    add_address(parser, "127.0.0.1", DEFAULT_PORT)
+    add_listener(parser, "127.0.0.1", DEFAULT_PORT)
     parser.add_argument("--key", default=DEFAULT_KEY, help="key of the ready account (default: %(default)s)")
     parser.add_argument("--credits", type=float, default=100.0, help="US dollars on it (default: %(default)g)")
     parser.add_argument("--requests-per-minute", type=int, help="calls it may make in a minute (default: no limit)")
@@ -111,19 +129,24 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--store", help="memory, sqlite:FILE or redis://HOST (default: memory; with several workers SQLite)"
     )
     parser.add_argument(
-        "--admin-everywhere", action="store_true", help="let other machines use the admin interface too"
+        "--admin-everywhere", action="store_true", help="let other machines use the admin interface too, with a token"
+    )
+    parser.add_argument(
+        "--admin-token",
+        help=f"what callers of the admin interface send as Authorization: Bearer (default: ${TOKEN_VARIABLE}, or one "
+        "that is generated when other machines can reach the double)",
     )
     commands = parser.add_subparsers()
     proxy = commands.add_parser("proxy", help="pass calls to the service and report what does not fit the contract")
     proxy.set_defaults(command=serve_proxy)
-    proxy.add_argument("--upstream", required=True, help="address of the service")
+    proxy.add_argument("--upstream", required=True, help="URL of the service")
     # Without defaults of its own, which would override what stands before the command.
-    add_address(proxy, argparse.SUPPRESS, argparse.SUPPRESS)
+    add_listener(proxy, argparse.SUPPRESS, argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
-def add_address(parser: argparse.ArgumentParser, host: str, port: int | str) -> None:
-    parser.add_argument("--host", default=host, help="address to listen on (default: 127.0.0.1)")
+def add_listener(parser: argparse.ArgumentParser, host: str, port: int | str) -> None:
+    parser.add_argument("--host", default=host, help="host name or IP address to listen on (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=int, default=port, help=f"port to listen on, 0 for a free one (default: {DEFAULT_PORT})"
     )

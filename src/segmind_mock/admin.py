@@ -1,4 +1,4 @@
-"""The double's own paths: the images it serves to everybody, and an admin interface for the machine it runs on."""
+"""The double's own paths: images and its health for everybody, and the admin interface."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from segmind_mock.contract import media_type_of
 from segmind_mock.images import LARGEST_SIDE, draw
 from segmind_mock.records import Account, FaultRule, Job
 from segmind_mock.service import RESERVED_PREFIX
-from segmind_mock.stores import R
+from segmind_mock.stores import R, mask
 
 if TYPE_CHECKING:
     from segmind_mock.double import Double
@@ -33,13 +34,16 @@ def admin_app(double: Double) -> Starlette:
 
     def route(path: str, handler: Callable[[dict[str, Any]], Any], method: str) -> Route:
         async def endpoint(request: Request) -> Response:
-            if double.admin_hosts is not None and (
-                request.client is None or request.client.host not in double.admin_hosts
-            ):
-                return answer({"error": "the admin interface answers on loopback only"}, 403)
+            refusal = double.admin_access.refusal(request.scope, request.headers)
+            if refusal is not None:
+                status, message = refusal
+                return answer({"error": message}, status)
             try:
-                arguments = {**request.query_params, **await read_object(request), **request.path_params}
+                body = await read_object(request, double.settings.largest_body)
+                arguments = {**request.query_params, **body, **request.path_params}
                 return answer(handler(arguments))
+            except HTTPException as error:
+                return answer({"error": error.detail}, error.status_code)
             except (KeyError, TypeError, ValueError) as error:
                 return answer({"error": str(error.args[0]) if error.args else type(error).__name__}, 400)
 
@@ -48,6 +52,7 @@ def admin_app(double: Double) -> Starlette:
     return Starlette(
         routes=[
             Route(f"{RESERVED_PREFIX}/images/{{name}}", image_endpoint(double)),
+            Route(f"{RESERVED_PREFIX}/health", health_endpoint(double)),
             route("/reset", admin.reset, "POST"),
             route("/accounts", admin.list_accounts, "GET"),
             route("/accounts", admin.open_account, "POST"),
@@ -78,16 +83,16 @@ class Admin:
         return {}
 
     def list_accounts(self, _: dict[str, Any]) -> Any:
-        return [asdict(account) for account in self._records(Account)]
+        return [show(account) for account in self._records(Account)]
 
     def open_account(self, arguments: dict[str, Any]) -> Any:
-        return asdict(self._double.open_account(**arguments))
+        return show(self._double.open_account(**arguments))
 
     def list_faults(self, _: dict[str, Any]) -> Any:
-        return [asdict(rule) for rule in self._records(FaultRule)]
+        return [show(rule) for rule in self._records(FaultRule)]
 
     def add_fault(self, arguments: dict[str, Any]) -> Any:
-        return asdict(self._double.add_fault(**arguments))
+        return show(self._double.add_fault(**arguments))
 
     def clear_faults(self, _: dict[str, Any]) -> Any:
         self._double.clear_faults()
@@ -126,7 +131,7 @@ class Admin:
         return self._double.store.transact(lambda tx: tx.oldest(kind, MOST_LISTED))
 
     def _show(self, job: Job) -> dict[str, Any]:
-        return {**asdict(job), "state": job.state(self._double.clock.now())}
+        return {**show(job), "state": job.state(self._double.clock.now())}
 
 
 def with_numbers(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -138,14 +143,36 @@ def with_numbers(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    body = await request.body()
+def show(record: Account | FaultRule | Job) -> dict[str, Any]:
+    """A record with its key masked: whoever may list accounts need not be able to spend their credits."""
+    return {**asdict(record), "key": mask(record.key)}
+
+
+async def read_object(request: Request, largest: int) -> dict[str, Any]:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > largest:
+            raise HTTPException(413, f"the body is larger than {largest} bytes")
     if not body:
         return {}
+    if media_type_of(request.headers) != "application/json":
+        # A web page may send a body of some other types anywhere without asking first.
+        raise HTTPException(415, "a body needs the header Content-Type: application/json")
     value: Any = orjson.loads(body)
     if not isinstance(value, dict):
         raise TypeError("expected a JSON object")
     return cast(dict[str, Any], value)
+
+
+def health_endpoint(double: Double) -> Callable[[Request], Awaitable[Response]]:
+    """Answers every caller, if the store answers: the time comes from it."""
+
+    async def report_health(_: Request) -> Response:
+        double.clock.now()
+        return answer({"status": "ok"})
+
+    return report_health
 
 
 def image_endpoint(double: Double) -> Callable[[Request], Awaitable[Response]]:

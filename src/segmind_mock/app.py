@@ -231,5 +231,6 @@ def address_of(scope: Scope, headers: Mapping[str, str]) -> str:
     host = headers.get("host")
     if host is None:
         server = scope.get("server") or ("127.0.0.1", None)
-        host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
+        name = f"[{server[0]}]" if ":" in server[0] else server[0]
+        host = name if server[1] is None else f"{name}:{server[1]}"
     return f"{scope['scheme']}://{host}"

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from segmind_mock.access import AdminAccess
 from segmind_mock.app import MockApp
 from segmind_mock.clock import Clock, SystemClock
 from segmind_mock.contract import Contract
@@ -17,16 +18,18 @@ from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job
 from segmind_mock.service import MOST_RULES, Service, Settings, end, settle
 from segmind_mock.stores import JournalRow, MemoryStore, Store, Transaction, mask
 
+if TYPE_CHECKING:
+    from segmind_mock.transport import DoubleTransport
+
 FAULT_EXPECTED = "fault: expected an object with texts, such as {'code': '502'}"
-LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
 class Double:
     """A double of the service, with one ready account, by default with 100 dollars and the key DEFAULT_KEY.
 
     `app` is the ASGI application. `settings` say how it behaves, `clock` where its time comes from, `store`
-    where it remembers, `account` is the ready one, `seed` decides what is drawn: seeds of images, jitter. The
-    admin interface answers callers at `admin_hosts`, None for everybody.
+    where it remembers, `account` is the ready one, `seed` decides what is drawn: seeds of images, jitter;
+    `admin_access` says who may use the admin interface, by default callers on this machine.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Double:
         contract: Contract | None = None,
         seed: int | None = None,
         account: Account | None = None,
-        admin_hosts: frozenset[str] | None = LOOPBACK,
+        admin_access: AdminAccess | None = None,
     ) -> None:
         self.contract = contract or Contract.load()
         self.settings = settings or Settings()
@@ -47,12 +50,19 @@ class Double:
             import_module("PIL")
         self.store: Store = store or MemoryStore()
         self.clock: Clock = clock or SystemClock(self.store)
-        self.admin_hosts = admin_hosts
+        self.admin_access = admin_access or AdminAccess()
         self.service = Service(self.contract, self.settings, seed)
         self.app = MockApp(self)
         self._first_account = account or Account(DEFAULT_KEY)
         self._check(self._first_account)
         self._open_first_account()
+
+    def transport(self) -> DoubleTransport:
+        """Calls this double in process: for httpx clients and those of `segmind_client`, sync and async."""
+        # Here, since it imports httpx, which takes longer than to start a double.
+        from segmind_mock.transport import DoubleTransport
+
+        return DoubleTransport(self.app)
 
     def reset(self) -> None:
         """Forgets everything but the settings, moves of the machine's time too, and opens the ready account anew."""

@@ -23,27 +23,36 @@ class Stage:
 @pytest.fixture
 def segmind_double() -> Double:
     """A double in process, new for each test: jobs complete at once, time stands still until it is moved."""
-    from segmind_mock.clock import MovableClock
-    from segmind_mock.double import Double
-
-    return Double(clock=MovableClock())
+    segmind_mock = package_with_extra()
+    double: Double = segmind_mock.Double(clock=segmind_mock.MovableClock())
+    return double
 
 
 @pytest.fixture(scope="session")
 def segmind_double_stage() -> Iterator[tuple[Stage, str]]:
-    """The one server of a test session, and its address."""
-    from segmind_mock.double import Double
-    from segmind_mock.server import serve
-
+    """The one server of a test session, and its URL."""
+    segmind_mock = package_with_extra()
     stage = Stage()
-    stage.double = Double()
-    with serve(stage) as address:
-        yield stage, address
+    stage.double = segmind_mock.Double()
+    with segmind_mock.serve(stage) as url:
+        yield stage, url
 
 
 @pytest.fixture
 def segmind_double_url(segmind_double: Double, segmind_double_stage: tuple[Stage, str]) -> str:
-    """The address of `segmind_double` on a real port, for other threads, processes and languages."""
-    stage, address = segmind_double_stage
+    """The URL of `segmind_double` on a real port, for other processes and languages."""
+    stage, url = segmind_double_stage
     stage.double = segmind_double
-    return address
+    return url
+
+
+def package_with_extra() -> Any:
+    """`segmind_mock`, or a failure that says what to install."""
+    import segmind_mock
+
+    try:
+        # The names are looked up when they are first used.
+        _ = segmind_mock.serve, segmind_mock.Double
+    except ModuleNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    return segmind_mock

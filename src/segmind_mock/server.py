@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import socket
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -16,27 +20,144 @@ from segmind_mock.app import ABORT
 
 STARTUP_SECONDS = 10.0
 SHUTDOWN_SECONDS = 1
-"""For calls that are on their way when the server stops."""
+"""For calls that are in flight when the server stops."""
+LONGEST_HEAD = 65_536
+"""Bytes of a request's URL and headers, or of the trailers of a chunked body."""
+HEAD_SECONDS = 20.0
+"""From the start of a connection, or the first byte of a later request on it, to the end of the request's headers."""
+LINGER_SECONDS = 1.0
+"""For a caller to read the refusal of a head that it is still sending."""
+HEAD_TOO_LARGE = b"the URL and headers are too large."
+REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(HEAD_TOO_LARGE), HEAD_TOO_LARGE)
+)
 
 
-class DroppingProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a way to close a connection without an answer."""
+class HeadTooLargeError(Exception):
+    """A head is longer than LONGEST_HEAD."""
+
+
+class Parser(httptools.HttpRequestParser):
+    """Hands the rest of the data back where a request offers to upgrade the connection: llhttp reads no body then."""
+
+    def __init__(self, protocol: DoubleProtocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+        # As uvicorn sets it: a request may follow one that asks to close the connection.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def offers_upgrade(self) -> bool:
+        # A CONNECT has no body either, but is refused as it is.
+        return self.should_upgrade() and self.get_method() != b"CONNECT"
+
+    def feed_data(self, data: Any) -> None:
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self.offers_upgrade():
+                raise
+            self._protocol.read_without_upgrade(data[upgrade.args[0] :])
+
+
+class DoubleProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a way to drop a connection, limits for heads, and no upgrades."""
+
+    parser: Parser
+    _unread = 0
+    """Bytes since the end of the last head, piece of a body or request."""
+    _refused = False
+    _is_answering = False
+    _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.app_state = {**self.app_state, ABORT: transport.abort}
+        self.parser = Parser(self)
+        self._limit_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unread += len(data)
+        super().data_received(data)
+        if self._unread > LONGEST_HEAD and not self._refused:
+            self._refuse()
+        if self._head_timer is None and not self._is_answering:
+            self._limit_head()
+
+    def on_headers_complete(self) -> None:
+        separators = 4 * len(self.headers)
+        if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) + separators > LONGEST_HEAD:
+            self._refuse()
+            raise HeadTooLargeError
+        self._unread = 0
+        if not self.parser.offers_upgrade():
+            self._end_head()
+            self._is_answering = True
+            super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        self._is_answering = bool(self.pipeline)
+        super().on_response_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unread = 0
+        if not self.parser.offers_upgrade():
+            super().on_message_complete()
+
+    def read_without_upgrade(self, rest: bytes) -> None:
+        """Reads the same request as if it had no Upgrade header, which RFC 9110 lets a server ignore."""
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = Parser(self)
+        self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
+    def send_400_response(self, msg: str) -> None:
+        # uvicorn calls this for any error while it reads, ours included.
+        if not self._refused:
+            super().send_400_response(msg)
+
+    def _refuse(self) -> None:
+        """Sends 431 and discards what still comes, since a connection closed with data unread loses the response."""
+        self._refused = True
+        self._end_head()
+        if self._is_answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write(REFUSAL)
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _limit_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 def server_config(app: Any, **options: Any) -> uvicorn.Config:
     """uvicorn as the double needs it."""
     return uvicorn.Config(
         app,
-        http=DroppingProtocol,
+        http=DoubleProtocol,
         ws="none",
         log_level="critical",
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # The application sends a Date header by its own clock.
+        date_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         **options,
     )
@@ -44,9 +165,9 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
 
 @contextmanager
 def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]:
-    """Serves an ASGI application in a thread while the block runs, and gives its address.
+    """Serves an ASGI application in a thread while the block runs, and gives its URL.
 
-    Port 0 takes a free one. Raises OSError for a port that is taken, RuntimeError if the server does not start.
+    Port 0 takes a free one. Raises OSError for a port that is in use, RuntimeError if the server does not start.
     """
     with listen(host, port) as listener:
         server = uvicorn.Server(server_config(app))
@@ -54,25 +175,42 @@ def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]
         thread.start()
         try:
             wait_for_start(server, thread)
-            yield f"http://{host}:{listener.getsockname()[1]}"
+            yield url_of(host, listener)
         finally:
             server.should_exit = True
             thread.join()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError for a port that is taken."""
-    # With the protocol named, asyncio switches off the delay of small packets, which costs 40 ms an answer.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    """A listening socket, IPv4 where a name stands for both. Raises OSError that says what to do."""
+    try:
+        # With the protocol named, asyncio switches off the delay of small packets, which costs 40 ms a response.
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except OSError as error:
+        raise OSError(error.errno, f"{host!r} is no name or IP address of this machine: choose another host") from error
+    family, kind, protocol, _, address = min(found, key=lambda it: it[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind((address[0], port, *address[2:]))
         listener.listen(1024)
-    except OSError:
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} is in use: stop what listens there, or choose another with --port"
+        else:
+            message = f"cannot listen on {host}, port {port}: {error.strerror}"
+        raise OSError(error.errno, message) from error
+    except OverflowError:
         listener.close()
         raise
     listener.set_inheritable(True)
     return listener
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """The URL that a host name or an IP address is reached by."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def wait_for_start(server: uvicorn.Server, thread: threading.Thread) -> None:

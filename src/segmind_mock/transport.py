@@ -2,22 +2,155 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import atexit
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
+import anyio
 import httpx
 
-from segmind_mock.app import ConnectionDroppedError
+from segmind_mock.app import ABORT
+
+T = TypeVar("T")
+
+CALLER = ("127.0.0.1", 0)
 
 
-class DoubleTransport(httpx.ASGITransport):
-    """`httpx.AsyncClient(transport=DoubleTransport(double.app), base_url="http://double")`."""
+class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """For `httpx.Client`, `httpx.AsyncClient` and the clients of `segmind_client`; `Double.transport` makes one.
+
+    `app` is called with the request as if it came from this machine. Any thread may call, also one that runs an event
+    loop. What `app` raises is raised to the caller.
+    """
 
     def __init__(self, app: Any) -> None:
-        super().__init__(app, client=("127.0.0.1", 0))
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises httpx.RemoteProtocolError where a fault drops the connection, while the body is read if it is cut."""
+        request.read()
+        if not in_event_loop():
+            return run(self._call(request))
+        # A thread runs one event loop at a time.
+        with ThreadPoolExecutor(1) as other_thread:
+            return other_thread.submit(run, self._call(request)).result()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.RemoteProtocolError where a fault drops the connection or cuts the body short."""
-        try:
-            return await super().handle_async_request(request)
-        except ConnectionDroppedError as error:
-            raise httpx.RemoteProtocolError(str(error), request=request) from error
+        """Raises httpx.RemoteProtocolError where a fault drops the connection, while the body is read if it is cut."""
+        await request.aread()
+        return await self._call(request)
+
+    async def _call(self, request: httpx.Request) -> httpx.Response:
+        unread = [{"type": "http.request", "body": request.content, "more_body": False}]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            if not unread:
+                # The caller never hangs up: it is cancelled.
+                await anyio.sleep_forever()
+            return unread.pop()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self._app(scope_of(request), receive, send)
+        if not sent:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
+        start, *bodies = sent
+        is_head = request.method == "HEAD"
+        is_cut = not is_head and (not bodies or bodies[-1].get("more_body", False))
+        body = Body(
+            b"" if is_head else b"".join(part.get("body", b"") for part in bodies),
+            expected=int(dict(start["headers"]).get(b"content-length", 0)) if is_cut else 0,
+            request=request,
+        )
+        return httpx.Response(start["status"], headers=start["headers"], stream=body, request=request)
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The body of a response. Raises httpx.RemoteProtocolError at its end if it is shorter than `expected` bytes."""
+
+    def __init__(self, content: bytes, expected: int, request: httpx.Request) -> None:
+        self._content = content
+        self._expected = expected
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+        received = len(self._content)
+        if received < self._expected:
+            raise httpx.RemoteProtocolError(
+                "peer closed connection without sending complete message body "
+                f"(received {received} bytes, expected {self._expected})",
+                request=self._request,
+            )
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self:
+            yield part
+
+
+def scope_of(request: httpx.Request) -> dict[str, Any]:
+    """The ASGI scope of a request from this machine, whose connection can be dropped."""
+    url = request.url
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "scheme": url.scheme,
+        "path": url.path,
+        "raw_path": url.raw_path.partition(b"?")[0],
+        "query_string": url.query,
+        "root_path": "",
+        "server": (url.host, url.port),
+        "client": CALLER,
+        "state": {ABORT: lambda: None},
+    }
+
+
+def in_event_loop() -> bool:
+    """Whether this thread runs an event loop, of asyncio or trio."""
+    try:
+        anyio.get_cancelled_exc_class()
+    except RuntimeError:
+        return False
+    return True
+
+
+IDLE_LOOPS: deque[asyncio.AbstractEventLoop] = deque()
+"""Event loops for further calls, since to make one takes longer than most calls; as many as calls at the same time."""
+
+
+def run(call: Coroutine[Any, Any, T]) -> T:
+    """The result of a call, in an event loop that no other call uses meanwhile."""
+    try:
+        loop = IDLE_LOOPS.pop()
+    except IndexError:
+        loop = asyncio.new_event_loop()
+    task = loop.create_task(call)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        # Ctrl-C leaves the call unfinished: the caller hangs up. What the call itself raises has ended it already.
+        task.cancel()
+        loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        raise
+    finally:
+        IDLE_LOOPS.append(loop)
+
+
+@atexit.register
+def close_loops() -> None:
+    while IDLE_LOOPS:
+        IDLE_LOOPS.pop().close()
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process would wait for its events in the selector of its parent.
+    os.register_at_fork(after_in_child=IDLE_LOOPS.clear)

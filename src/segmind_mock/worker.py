@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segmind_mock.double import LOOPBACK, Double
+from segmind_mock.access import AdminAccess
+from segmind_mock.double import Double
 from segmind_mock.records import Account
 from segmind_mock.service import Settings
 from segmind_mock.stores import MemoryStore, SqliteStore, Store
@@ -24,7 +25,8 @@ class WorkerSettings:
     key: str
     credits: float
     requests_per_minute: int | None
-    admin_everywhere: bool
+    admin_access: dict[str, Any]
+    """That of the double, by name."""
     settings: dict[str, Any]
     """Those of the double, by name."""
 
@@ -37,7 +39,7 @@ class WorkerSettings:
             Settings(**self.settings),
             store=open_store(self.store),
             account=Account(self.key, credits=self.credits, requests_per_minute=self.requests_per_minute),
-            admin_hosts=None if self.admin_everywhere else LOOPBACK,
+            admin_access=AdminAccess(**self.admin_access),
         )
 
 

@@ -11,6 +11,7 @@ import attrs
 
 from segmind_client import clients
 from segmind_client.flows import Caller
+from segmind_mock import MovableClock
 
 UTC_START = 1_800_000_000.0
 
@@ -36,6 +37,22 @@ class PauseClock:
         self.sleep_until(moment)
 
 
+@attrs.frozen
+class DoubleClock:
+    """A double's clock as that of its client, which moves it by waiting."""
+
+    double: MovableClock
+
+    def monotonic(self) -> float:
+        return self.double.now()
+
+    def sleep_until(self, moment: float) -> None:
+        self.double.advance(max(0.0, moment - self.double.now()))
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
+
+
 @contextmanager
 def pause_clock() -> Generator[PauseClock]:
     """Clients that are made meanwhile go by this clock, and every backoff is as long as it may be."""
@@ -43,7 +60,7 @@ def pause_clock() -> Generator[PauseClock]:
     caller = partial(Caller, utc=lambda: UTC_START + clock.now(), chance=lambda: 1.0)
     with (
         mock.patch.object(clients, "Caller", caller),
-        mock.patch.object(clients, "SystemClock", lambda: clock),
-        mock.patch.object(clients, "EventLoopClock", lambda: clock),
+        mock.patch.object(clients, "SystemClock", return_value=clock),
+        mock.patch.object(clients, "EventLoopClock", return_value=clock),
     ):
         yield clock

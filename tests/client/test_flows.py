@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import attrs
 import pytest
 
-from segmind_api.catalog import MODELS, Model
-from segmind_api.headers import ResponseHeaders
+from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
+from segmind_client.drivers import times_of
 from segmind_client.errors import (
     BadGateway,
     BadRequest,
@@ -29,86 +27,41 @@ from segmind_client.errors import (
     Unauthorized,
     UnreadableAnswer,
 )
-from segmind_client.flows import Caller, Clocks, Flow, Pause, T
-from segmind_client.options import Options
-
-START = 1_000.0
-UTC_START = 1_800_000_000.0
-REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-MODEL = next(iter(MODELS.values()))
-
-Outcome = ApiResponse | SegmindError
-
-
-@attrs.define
-class World:
-    """Plays the service, the network and the clock for one flow."""
-
-    outcomes: list[Outcome]
-    now: float = START
-    sent: list[str] = attrs.field(factory=list[str])
-    pauses: list[float] = attrs.field(factory=list[float])
-
-    def caller(self, **options: Any) -> Caller:
-        clocks = Clocks(monotonic=lambda: self.now, utc=lambda: UTC_START + self.now - START, chance=lambda: 1.0)
-        return Caller(Options(**options), clocks=clocks)
-
-    def play(self, flow: Flow[T]) -> T:
-        """Carries the flow out; a flow that sends more than there are outcomes fails the test."""
-        try:
-            step = next(flow)
-            while True:
-                if isinstance(step, Pause):
-                    self.pauses.append(step.seconds)
-                    self.now += step.seconds
-                    step = next(flow)
-                    continue
-                self.sent.append(f"{step.request.method} {step.request.path}")
-                outcome = self.outcomes.pop(0)
-                step = flow.throw(outcome) if isinstance(outcome, SegmindError) else flow.send(outcome)
-        except StopIteration as stop:
-            assert self.outcomes == []
-            return cast(T, stop.value)
-
-
-def answer(status: int, body: Any = None, **headers: str) -> ApiResponse:
-    named = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return ApiResponse(status, ResponseHeaders(named), content)
-
-
-def refused(status: int, **headers: str) -> ApiResponse:
-    return answer(status, {"error": "no"}, **headers)
-
-
-SUBMITTED = answer(200, {"request_id": REQUEST_ID, "status": "QUEUED", "status_url": "https://elsewhere.example"})
-RESULT = answer(200, {"request_id": REQUEST_ID, "status": "COMPLETED", "output": "https://images.example/a.png"})
-FAILED = answer(422, {"request_id": REQUEST_ID, "status": "FAILED", "error": "blocked", "metrics": {}})
-HTML = answer(200, b"<html>", content_type="text/html")
-NOT_SENT = NotSent("refused")
-LOST = ConnectionLost("read timeout")
-
-
-def state(name: str) -> ApiResponse:
-    return answer(200, {"request_id": REQUEST_ID, "status": name, "metrics": {}})
-
+from segmind_client.flows import Call
+from segmind_client.steps import Flow, Pause
+from tests.client.world import (
+    FAILED,
+    HTML,
+    KEY,
+    LOST,
+    MODEL,
+    NOT_SENT,
+    OTHER_REQUEST_ID,
+    REQUEST_ID,
+    RESULT,
+    START,
+    SUBMITTED,
+    Outcome,
+    World,
+    refused,
+    response,
+    state,
+)
 
 POST_TABLE = [
-    ("never arrived", NOT_SENT, True, NotSent),
-    ("429", refused(429), True, RateLimited),
+    ("never sent", NOT_SENT, True, NotSent),
     ("500", refused(500), True, ServerError),
     ("502", refused(502), True, BadGateway),
     ("503", refused(503), True, StatusError),
     ("504", refused(504), False, MayHaveBeenAccepted),
     ("520", refused(520), False, MayHaveBeenAccepted),
-    ("a proxy's 502", answer(502, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
-    ("a proxy's 503", answer(503, b"busy", content_type="text/plain"), False, MayHaveBeenAccepted),
-    ("a proxy's 429", answer(429, b"<html>", content_type="text/html"), True, RateLimited),
-    ("answer lost", LOST, False, MayHaveBeenAccepted),
+    ("a proxy's 502", response(502, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
+    ("a proxy's 503", response(503, b"busy", content_type="text/plain"), False, MayHaveBeenAccepted),
+    ("response lost", LOST, False, MayHaveBeenAccepted),
     ("2xx that is no JSON", HTML, False, MayHaveBeenAccepted),
-    ("2xx that is no object", answer(200, []), False, MayHaveBeenAccepted),
-    ("2xx without an id", answer(200, {"status": "QUEUED"}), False, MayHaveBeenAccepted),
-    ("2xx with an empty id", answer(200, {"request_id": ""}), False, MayHaveBeenAccepted),
+    ("2xx that is no object", response(200, []), False, MayHaveBeenAccepted),
+    ("2xx without an id", response(200, {"status": "QUEUED"}), False, MayHaveBeenAccepted),
+    ("2xx with an empty id", response(200, {"request_id": ""}), False, MayHaveBeenAccepted),
     ("302", refused(302), False, MayHaveBeenAccepted),
     ("400", refused(400), False, BadRequest),
     ("401", refused(401), False, Unauthorized),
@@ -118,33 +71,32 @@ POST_TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "repeated", "error"), [pytest.param(*row[1:], id=row[0]) for row in POST_TABLE])
-def test_a_submit_is_repeated_only_where_it_cannot_have_been_accepted(
-    outcome: Outcome, repeated: bool, error: type[SegmindError]
+@pytest.mark.parametrize(("outcome", "retried", "error"), [pytest.param(*row[1:], id=row[0]) for row in POST_TABLE])
+def test_a_submit_is_retried_only_where_it_cannot_have_been_accepted(
+    outcome: Outcome, retried: bool, error: type[SegmindError]
 ) -> None:
-    if repeated:
+    if retried:
         world = World([outcome, SUBMITTED])
-        assert world.play(world.caller().submit(MODEL, {"prompt": "x"})).request_id == REQUEST_ID
+        assert world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID
         assert world.sent == [f"POST {MODEL.submit_path}"] * 2
-    world = World([outcome] * (3 if repeated else 1))
+    world = World([outcome] * (3 if retried else 1))
     with pytest.raises(error) as raised:
-        world.play(world.caller(attempts=3).submit(MODEL, {"prompt": "x"}))
+        world.play(world.caller(attempts=3).submit(Call(), MODEL, {"prompt": "x"}))
     assert type(raised.value) is error
     assert world.outcomes == []
 
 
 GET_TABLE = [
-    ("never arrived", NOT_SENT, NotSent),
-    ("answer lost", LOST, ConnectionLost),
+    ("never sent", NOT_SENT, NotSent),
+    ("response lost", LOST, ConnectionLost),
     ("408", refused(408), StatusError),
-    ("429", refused(429), RateLimited),
     ("500", refused(500), ServerError),
     ("599", refused(599), StatusError),
 ]
 
 
 @pytest.mark.parametrize(("outcome", "error"), [pytest.param(*row[1:], id=row[0]) for row in GET_TABLE])
-def test_a_get_is_repeated_on_whatever_may_pass(outcome: Outcome, error: type[SegmindError]) -> None:
+def test_a_get_is_retried_after_a_transient_error(outcome: Outcome, error: type[SegmindError]) -> None:
     world = World([outcome, outcome, state("QUEUED")])
     assert world.play(world.caller().status(REQUEST_ID)).status == "QUEUED"
     world = World([outcome] * 4)
@@ -162,65 +114,79 @@ def test_a_get_that_is_refused_for_good_is_sent_once(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 406, 500])
-def test_only_of_a_submit_is_it_said_that_nothing_was_charged(status: int) -> None:
+def test_only_the_error_of_a_submit_says_that_nothing_was_charged(status: int) -> None:
     world = World([refused(status)])
     with pytest.raises(StatusError, match="nothing was charged"):
-        world.play(world.caller(attempts=1).submit(MODEL, {"prompt": "x"}))
+        world.play(world.caller(attempts=1).submit(Call(), MODEL, {"prompt": "x"}))
     world = World([refused(status)])
     with pytest.raises(StatusError) as raised:
         world.play(world.caller(attempts=1).result(REQUEST_ID))
     assert "charged" not in str(raised.value)
 
 
-def test_a_rate_limit_names_its_end() -> None:
-    world = World([refused(429, x_rate_limit_reset_at_utc="2027-01-15 10:00:05")])
-    with pytest.raises(RateLimited, match="until when: 2027-01-15 10:00:05"):
-        world.play(world.caller(attempts=1).submit(MODEL, {"prompt": "x"}))
-
-
 NAMED = {
-    "201": answer(201, {"request_id": REQUEST_ID}),
-    "504": answer(504, {"request_id": REQUEST_ID, "error": "slow"}),
-    "200 as text": answer(200, {"request_id": REQUEST_ID}, content_type="text/plain"),
+    "201": response(201, {"request_id": REQUEST_ID}),
+    "504": response(504, {"request_id": REQUEST_ID, "error": "slow"}),
+    "200 as text": response(200, {"request_id": REQUEST_ID}, content_type="text/plain"),
+    "429": response(429, {"request_id": REQUEST_ID, "error": "too many"}),
+    "500": response(500, {"request_id": REQUEST_ID, "error": "broken"}),
+    "502": response(502, {"request_id": REQUEST_ID, "error": "broken"}),
+    "503": response(503, {"request_id": REQUEST_ID, "error": "busy"}),
 }
 
 
 @pytest.mark.parametrize("came", NAMED.values(), ids=NAMED.keys())
-def test_an_unreadable_answer_that_names_the_job_all_the_same_is_an_error_that_names_it(came: ApiResponse) -> None:
+def test_a_submit_whose_response_names_a_job_is_never_retried_and_the_error_names_the_job(came: ApiResponse) -> None:
     world = World([came])
     with pytest.raises(
         MayHaveBeenAccepted, match=rf"It names the job {REQUEST_ID}, which job\(request_id\) picks up"
     ) as raised:
-        world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+        world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert raised.value.request_id == REQUEST_ID
+    assert raised.value.response is came
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_v1_call_whose_response_names_a_job_is_never_retried(status: int) -> None:
+    world = World([response(status, {"request_id": REQUEST_ID, "error": "no"})])
+    with pytest.raises(MayHaveBeenAccepted, match=REQUEST_ID):
+        world.play(world.caller().generate(Call(), MODEL, {"prompt": "x"}))
+
+
+@pytest.mark.parametrize("read", ["status", "result"])
+def test_a_response_about_another_job_is_refused(read: str) -> None:
+    world = World([response(200, {"request_id": OTHER_REQUEST_ID, "status": "COMPLETED"})])
+    with pytest.raises(UnreadableAnswer, match="about another job") as raised:
+        world.play(getattr(world.caller(), read)(REQUEST_ID))
     assert raised.value.request_id == REQUEST_ID
 
 
 def test_a_key_that_the_service_repeats_is_in_no_message() -> None:
-    world = World([answer(401, {"error": "SG_0123456789abcdef is not a key"})])
+    world = World([response(401, {"error": f"{KEY} is not a key"})])
     with pytest.raises(Unauthorized, match="… is not a key") as raised:
-        world.play(world.caller().submit(MODEL, {"prompt": "x"}))
-    assert "SG_0123456789abcdef" not in str(raised.value)
+        world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert KEY not in str(raised.value)
 
 
 def test_an_accepted_job_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     world = World([SUBMITTED])
-    world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
     assert REQUEST_ID in caplog.text
 
 
 @pytest.mark.parametrize(("wait", "level"), [("2", "INFO"), ("30", "WARNING")])
-def test_a_long_pause_is_a_warning(caplog: pytest.LogCaptureFixture, wait: str, level: str) -> None:
+def test_a_long_pause_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture, wait: str, level: str) -> None:
     caplog.set_level("INFO")
-    world = World([refused(429, retry_after=wait), SUBMITTED])
-    world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    world = World([refused(503, retry_after=wait), SUBMITTED])
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
     assert caplog.records[0].levelname == level
 
 
 def test_backoff_doubles_up_to_its_bound() -> None:
     world = World([refused(500)] * 6)
     with pytest.raises(ServerError):
-        world.play(world.caller(attempts=6, retry_seconds=1e9).credits())
+        world.play(world.caller(attempts=6, retry_seconds=1e6).credits())
     assert world.pauses == [1, 2, 4, 8, 8]
 
 
@@ -231,15 +197,95 @@ def test_attempts_end_when_the_next_would_come_after_the_total_time() -> None:
     assert world.pauses == [1, 2]
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_rate_limit_is_waited_for_whatever_the_attempts_and_their_total_time(attempts: int) -> None:
+    world = World([*[refused(429, retry_after="60")] * 5, SUBMITTED])
+    caller = world.caller(attempts=attempts, retry_seconds=1)
+    assert world.play(caller.submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID
+    assert world.pauses == [60] * 5
+
+
+def test_a_proxys_429_is_waited_for_like_the_services() -> None:
+    world = World([response(429, b"<html>", content_type="text/html", retry_after="7"), SUBMITTED])
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert world.pauses == [7]
+
+
+def test_rate_limits_without_a_reset_time_are_backed_off_from() -> None:
+    world = World([*[refused(429)] * 6, SUBMITTED])
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert world.pauses == [1, 2, 4, 8, 8, 8]
+
+
+@pytest.mark.parametrize("read", ["status", "result"])
+def test_a_rate_limit_beyond_the_deadline_is_raised_at_once_with_the_time_of_its_reset_and_the_job(read: str) -> None:
+    limit = refused(429, x_rate_limit_reset_at_utc="2027-01-15 10:00:05")
+    world = World([limit])
+    with pytest.raises(RateLimited, match=r"the rate limit resets in 7205\.0 s, which is too late") as raised:
+        world.play(getattr(world.caller(), read)(REQUEST_ID))
+    assert (raised.value.request_id, raised.value.response, world.pauses) == (REQUEST_ID, limit, [])
+
+
+@pytest.mark.parametrize("method", ["submit", "generate"])
+def test_a_rate_limit_that_resets_after_the_deadline_of_a_post_is_not_waited_for(method: str) -> None:
+    world = World([refused(429, retry_after="3600")])
+    with pytest.raises(RateLimited, match=r"resets in 3600\.0 s"):
+        world.play(getattr(world.caller(), method)(Call(), MODEL, {"prompt": "x"}))
+    assert world.pauses == []
+
+
+def test_a_rate_limit_that_never_ends_is_raised_when_the_deadline_is_reached() -> None:
+    world = World([refused(429, retry_after="60")] * 10)
+    with pytest.raises(RateLimited):
+        world.play(world.caller(deadline=570).submit(Call(), MODEL, {"prompt": "x"}))
+    assert world.pauses == [60] * 9
+
+
+SERVICE_IS_AHEAD = "Fri, 15 Jan 2027 09:00:00 GMT"
+"""A Date header of a service whose clock is an hour ahead of this machine's."""
 WAITS: dict[str, tuple[dict[str, str], float]] = {
     "Retry-After in seconds": ({"retry_after": "7"}, 7),
+    "Retry-After in fractions of a second": ({"retry_after": "1.5"}, 1.5),
     "Retry-After as a date": ({"retry_after": "Fri, 15 Jan 2027 08:00:09 GMT"}, 9),
+    "Retry-After before the reset": ({"retry_after": "7", "x_rate_limit_reset_at_utc": "60"}, 7),
+    "the reset, after a Retry-After that cannot be read": (
+        {"retry_after": "soon", "x_rate_limit_reset_at_utc": "60"},
+        60,
+    ),
+    "reset in seconds": ({"x_rate_limit_reset_at_utc": "60"}, 60),
+    "reset in fractions of a second": ({"x_rate_limit_reset_at_utc": " 1.5 "}, 1.5),
+    "reset as an HTTP date": ({"x_rate_limit_reset_at_utc": "Fri, 15 Jan 2027 08:00:05 GMT"}, 5),
     "reset as ISO with Z": ({"x_rate_limit_reset_at_utc": "2027-01-15T08:00:05Z"}, 5),
+    "reset as ISO with fractions of a second": ({"x_rate_limit_reset_at_utc": "2027-01-15T08:00:05.250Z"}, 5.25),
     "reset without a zone is UTC": ({"x_rate_limit_reset_at_utc": "2027-01-15 08:00:05"}, 5),
     "reset in a zone that nobody knows": ({"x_rate_limit_reset_at_utc": "2027-01-15 08:00:05 XYZ"}, 5),
     "reset in another zone": ({"x_rate_limit_reset_at_utc": "2027-01-15 10:00:05+02:00"}, 5),
+    "reset in seconds since the epoch": ({"x_rate_limit_reset_at_utc": "1800000005"}, 5),
+    "reset in seconds since the epoch, with a fraction": ({"x_rate_limit_reset_at_utc": "1800000005.5"}, 5.5),
+    "reset in milliseconds since the epoch": ({"x_rate_limit_reset_at_utc": "1800000005500"}, 5.5),
+    "a date by the service's clock": ({"date": SERVICE_IS_AHEAD, "retry_after": "Fri, 15 Jan 2027 09:00:09 GMT"}, 9),
+    "an ISO date by the service's clock": (
+        {"date": SERVICE_IS_AHEAD, "x_rate_limit_reset_at_utc": "2027-01-15 09:00:05"},
+        5,
+    ),
+    "seconds since the epoch by the service's clock": (
+        {"date": SERVICE_IS_AHEAD, "x_rate_limit_reset_at_utc": "1800003605"},
+        5,
+    ),
+    "seconds, which no clock changes": ({"date": SERVICE_IS_AHEAD, "x_rate_limit_reset_at_utc": "60"}, 60),
+    "a Date that cannot be read": ({"date": "today", "x_rate_limit_reset_at_utc": "2027-01-15 08:00:05"}, 5),
     "reset in the past": ({"x_rate_limit_reset_at_utc": "2020-01-01T00:00:00Z"}, 1),
+    "reset in the past by the service's clock": (
+        {"date": SERVICE_IS_AHEAD, "x_rate_limit_reset_at_utc": "2027-01-15 08:59:59"},
+        1,
+    ),
+    "no seconds": ({"retry_after": "0"}, 1),
+    "negative seconds": ({"x_rate_limit_reset_at_utc": "-60"}, 1),
+    "no number": ({"x_rate_limit_reset_at_utc": "nan"}, 1),
+    "infinity": ({"retry_after": "inf"}, 1),
+    "more digits than a number has": ({"retry_after": "9" * 400}, 1),
     "nonsense": ({"x_rate_limit_reset_at_utc": "soon"}, 1),
+    "an empty text": ({"x_rate_limit_reset_at_utc": ""}, 1),
     "a zone beyond numbers": ({"retry_after": "99:99999999999999999999999999999"}, 1),
     "an absurd year": ({"x_rate_limit_reset_at_utc": "99999-01-01"}, 1),
     "nothing": ({}, 1),
@@ -249,20 +295,20 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
 @pytest.mark.parametrize(("headers", "seconds"), WAITS.values(), ids=WAITS.keys())
 def test_a_wait_that_the_service_asks_for_is_honoured(headers: dict[str, str], seconds: float) -> None:
     world = World([refused(429, **headers), SUBMITTED])
-    world.play(world.caller().submit(MODEL, {"prompt": "x"}))
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
     assert world.pauses == [pytest.approx(seconds)]
 
 
-def test_a_wait_beyond_the_callers_time_is_not_begun() -> None:
-    world = World([refused(429, retry_after="3600")])
-    with pytest.raises(RateLimited):
-        world.play(world.caller().submit(MODEL, {"prompt": "x"}))
-    assert world.pauses == []
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_wait_that_the_service_asks_for_after_an_error_is_honoured(status: int) -> None:
+    world = World([refused(status, retry_after="7"), SUBMITTED])
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert world.pauses == [7]
 
 
 def test_a_run_submits_polls_and_fetches_by_the_request_id_alone() -> None:
     world = World([SUBMITTED, state("QUEUED"), state("PROCESSING"), state("COMPLETED"), RESULT])
-    result = world.play(world.caller(interval=1).run(MODEL, {"prompt": "x"}))
+    result = world.play(world.caller(interval=1).run(Call(), MODEL, {"prompt": "x"}))
     assert result["output"] == "https://images.example/a.png"
     polls = f"GET /v2/requests/{REQUEST_ID}/status"
     assert world.sent == [f"POST {MODEL.submit_path}", polls, polls, polls, f"GET /v2/requests/{REQUEST_ID}"]
@@ -271,37 +317,51 @@ def test_a_run_submits_polls_and_fetches_by_the_request_id_alone() -> None:
 
 def wait_through(outcomes: Sequence[Outcome], **options: Any) -> World:
     world = World(list(outcomes))
-    world.play(world.caller(**{"attempts": 1, "interval": 1, **options}).wait(REQUEST_ID))
+    world.play(world.caller(**{"attempts": 1, "interval": 1, **options}).wait(Call(), REQUEST_ID))
     return world
 
 
 TROUBLE = {
     "a bad gateway": [refused(502)],
-    "a lost answer": [LOST],
+    "a lost response": [LOST],
     "a refused connection": [NOT_SENT],
     "a page instead of JSON": [HTML],
     "several in a row": [refused(500), LOST, HTML, NOT_SENT],
-    "a result that is lost": [state("COMPLETED"), LOST],
     "a state that nobody knows": [state("PAUSED")],
-    "a status that is no text": [answer(200, {"status": 7})],
+    "a status that is no text": [response(200, {"status": 7})],
 }
 
 
 @pytest.mark.parametrize("outcomes", TROUBLE.values(), ids=TROUBLE.keys())
-def test_trouble_while_polling_does_not_end_the_job(outcomes: list[Outcome]) -> None:
+def test_a_transient_error_of_a_poll_does_not_end_the_wait(outcomes: list[Outcome]) -> None:
     wait_through([*outcomes, state("COMPLETED"), RESULT])
 
 
+@pytest.mark.parametrize("outcome", [LOST, NOT_SENT, HTML, refused(502)], ids=["lost", "not sent", "a page", "502"])
+def test_a_result_that_does_not_come_is_fetched_again_without_another_poll(outcome: Outcome) -> None:
+    world = wait_through([state("COMPLETED"), outcome, outcome, RESULT])
+    assert world.sent == [f"GET /v2/requests/{REQUEST_ID}/status", *[f"GET /v2/requests/{REQUEST_ID}"] * 3]
+    assert world.pauses == [1, 2]
+
+
+def test_a_result_that_does_not_come_before_the_deadline_is_said_to_be_there() -> None:
+    with pytest.raises(InferenceTimeout, match="the job has completed, but its result was not fetched within 2 s"):
+        wait_through([state("COMPLETED"), LOST, LOST, LOST], deadline=2)
+
+
 @pytest.mark.parametrize("attempts", [1, 4])
-def test_a_wait_that_the_service_asks_a_poll_for_is_honoured(attempts: int) -> None:
+def test_a_rate_limit_of_a_poll_is_waited_for(attempts: int) -> None:
     polls = [refused(429, retry_after="120"), state("QUEUED"), state("COMPLETED"), RESULT]
     world = wait_through(polls, attempts=attempts, retry_seconds=60)
     assert world.pauses == [120, 1]
 
 
-def test_a_wait_that_the_service_asks_a_poll_for_ends_at_the_deadline() -> None:
-    world = wait_through([refused(429, retry_after="120"), state("COMPLETED"), RESULT], deadline=50)
-    assert world.pauses == [50]
+def test_a_rate_limit_of_a_poll_that_resets_after_the_deadline_ends_the_wait_at_once() -> None:
+    world = World([refused(429, retry_after="120")])
+    with pytest.raises(InferenceTimeout, match=r"the rate limit resets in 120\.0 s") as raised:
+        world.play(world.caller(deadline=50).wait(Call(), REQUEST_ID))
+    assert isinstance(raised.value.__cause__, RateLimited)
+    assert (raised.value.request_id, raised.value.elapsed_s, world.pauses) == (REQUEST_ID, 0, [])
 
 
 def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
@@ -314,9 +374,9 @@ def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
     assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 422)
 
 
-def test_a_job_that_failed_in_another_form_has_failed_all_the_same() -> None:
+def test_a_failed_job_that_is_reported_with_another_status_has_failed_all_the_same() -> None:
     with pytest.raises(InferenceFailed, match="blocked"):
-        wait_through([answer(200, {"status": "FAILED", "error": "blocked"})])
+        wait_through([response(200, {"status": "FAILED", "error": "blocked"})])
 
 
 @pytest.mark.parametrize(("deadline", "interval"), [(-1, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])
@@ -331,12 +391,12 @@ def test_a_poll_that_is_refused_for_good_names_the_job(status: int) -> None:
         wait_through([refused(status)])
 
 
-def test_a_deadline_ends_the_wait_with_the_id_of_the_job_and_the_last_trouble() -> None:
+def test_a_deadline_ends_the_wait_with_the_id_of_the_job_and_the_last_error() -> None:
     with pytest.raises(InferenceTimeout) as raised:
         wait_through([state("QUEUED"), state("QUEUED"), refused(502)], deadline=1.5)
     assert (raised.value.request_id, raised.value.elapsed_s) == (REQUEST_ID, 1.5)
     assert isinstance(raised.value.__cause__, BadGateway)
-    assert "the last poll: 502 from the service: no" in raised.value.detail
+    assert "the job did not end within 1.5 s (the last response: 502 from the service: no" in raised.value.detail
     assert "pick it up" in raised.value.detail
 
 
@@ -344,7 +404,7 @@ def test_a_deadline_of_nothing_still_polls_once() -> None:
     wait_through([state("COMPLETED"), RESULT], deadline=0)
 
 
-def test_an_unreadable_result_is_an_error_with_the_answer_in_it() -> None:
+def test_an_unreadable_result_is_an_error_with_the_response_in_it() -> None:
     world = World([HTML])
     with pytest.raises(UnreadableAnswer) as raised:
         world.play(world.caller().result(REQUEST_ID))
@@ -356,16 +416,16 @@ def test_a_bad_parameter_is_refused_before_anything_is_sent(slug: str) -> None:
     world = World([])
     for parameters in ({}, {"prompt": ""}, {"prompt": "x", "aspect_ratio": "2:1"}):
         with pytest.raises(InvalidParameter):
-            world.play(world.caller().submit(MODELS[slug], parameters))
+            world.play(world.caller().submit(Call(), MODELS[slug], parameters))
     assert world.sent == []
 
 
-def test_a_blocking_call_waits_longer_for_its_answer_than_a_poll() -> None:
+def test_a_v1_call_waits_longer_for_its_response_than_a_poll() -> None:
     def read_seconds(flow: Flow[Any]) -> float:
         step = next(flow)
         assert not isinstance(step, Pause)
-        return step.read_seconds
+        return times_of(step, START).read
 
     caller = World([]).caller()
-    model: Model = MODEL
-    assert read_seconds(caller.generate(model, {"prompt": "x"})) > read_seconds(caller.status(REQUEST_ID)) > 0
+    generated = caller.generate(Call(), MODEL, {"prompt": "x"})
+    assert read_seconds(generated) > read_seconds(caller.status(REQUEST_ID)) > 0

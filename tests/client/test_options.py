@@ -1,4 +1,4 @@
-"""How calls are made: options, updates of a job, interruptions, and where a client can be used."""
+"""Options, base URLs, updates of a job, interruptions, and where a client can be used."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ import logging
 import os
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, closing
-from typing import Any, NoReturn
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import anyio
 import attrs
 import httpx
 import pytest
+from anyio import to_thread
 
 from segmind_api.catalog import MODELS
 from segmind_api.models import SubmittedJob
 from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, errors
-from segmind_client.clients import AsyncJobHandle, JobHandle
-from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.flows import Caller, Clocks, Send, Submission
+from segmind_client.clients import BASE_URL_VARIABLE, AsyncJobHandle, JobHandle
+from segmind_client.drivers import times_of
+from segmind_client.flows import Call
 from segmind_client.options import OptionChanges, Options
-from segmind_client.transport import AsyncSender, Connections, Sender
+from segmind_client.steps import Send
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
-from tests.client.test_flows import LOST, REQUEST_ID, SUBMITTED, World, refused, state
+from tests.client.clock import DoubleClock, PauseClock
+from tests.client.world import LOST, REQUEST_ID, START, SUBMITTED, World, refused, response, state
 
 SLUG = next(iter(MODELS))
 MODEL = MODELS[SLUG]
-KEY = {"x-api-key": DEFAULT_KEY}
-TIMEOUT = dict.fromkeys(("connect", "read", "write", "pool"), 1.0)
+BASE_URL = "https://x.example"
 
 
 class TestOptions:
@@ -44,23 +46,58 @@ class TestOptions:
         ("changes", "message"),
         [
             ({"read_seconds": None}, "would hang"),
-            ({"deadline": float("inf")}, "not without end"),
-            ({"deadline": -1}, "0 or more"),
-            ({"connect_seconds": 0}, "0.001 or more"),
+            ({"deadline": float("inf")}, "a number of seconds from 0 to 1,000,000"),
+            ({"deadline": -1}, "from 0 to"),
+            ({"deadline": 10**400}, "from 0 to"),
+            ({"connect_seconds": 0}, "from 0.001 to"),
+            ({"read_seconds": 1e10}, "from 0.001 to"),
+            ({"generate_seconds": 1e10}, "from 0.001 to"),
             ({"retry_seconds": "60"}, "a number of seconds"),
             ({"interval": float("nan")}, "a number of seconds"),
-            ({"attempts": 0}, "1 or more"),
+            ({"interval": True}, "a number of seconds"),
+            ({"attempts": 0}, "from 1 to 1000"),
+            ({"attempts": 1024}, "from 1 to 1000"),
+            ({"attempts": 10**400}, "from 1 to 1000"),
+            ({"attempts": 4.0}, "a whole number"),
             ({"attempts": True}, "a whole number"),
+            ({"any_image_host": 1}, "True or False"),
             ({"timeout": 3}, "one of deadline, interval"),
         ],
     )
     def test_one_that_makes_no_sense_is_refused_before_anything_is_sent(
         self, changes: dict[str, Any], message: str
     ) -> None:
-        with pytest.raises(errors.InvalidParameter, match=message):
-            Client(DEFAULT_KEY, **changes)
-        with Client(DEFAULT_KEY) as client, pytest.raises(errors.InvalidParameter, match=message):
-            client.with_options(**changes)
+        for kind in (Client, AsyncClient):
+            with pytest.raises(errors.InvalidParameter, match=message):
+                kind(DEFAULT_KEY, **changes)
+            with pytest.raises(errors.InvalidParameter, match=message):
+                kind(DEFAULT_KEY).with_options(**changes)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {name: 1e6 for name in OptionChanges.__annotations__ if name not in ("attempts", "any_image_host")},
+            {"attempts": 1000, "retry_seconds": 0, "deadline": 0, "interval": 0},
+            {"connect_seconds": 0.001, "read_seconds": 0.001, "generate_seconds": 0.001},
+        ],
+        ids=["longest", "most", "shortest"],
+    )
+    def test_the_outermost_that_are_taken_work_over_own_connections(
+        self, options: Any, address: str, double: Double
+    ) -> None:
+        def call() -> None:
+            with Client(DEFAULT_KEY, base_url=address, **options) as client:
+                client.generate_model(SLUG, {"prompt": "x"})
+
+        async def call_async() -> None:
+            async with AsyncClient(DEFAULT_KEY, base_url=address, **options) as client:
+                await client.generate_model(SLUG, {"prompt": "x"})
+
+        for run in (call, partial(anyio.run, call_async)):
+            # A thousandth of a second may be too short for a response, never for a bare error.
+            with suppress(errors.SegmindError):
+                run()
+        assert len(double.requests()) <= 2
 
     def test_a_parameter_of_a_model_may_have_the_name_of_an_option(self, address: str, double: Double) -> None:
         with Client(DEFAULT_KEY, base_url=address) as client:
@@ -70,11 +107,11 @@ class TestOptions:
     def test_a_client_with_other_options_shares_the_connections_and_leaves_the_first_as_it_was(self) -> None:
         seen: list[float] = []
 
-        def answer(request: httpx.Request) -> httpx.Response:
+        def respond(request: httpx.Request) -> httpx.Response:
             seen.append(request.extensions["timeout"]["read"])
             return httpx.Response(200, json={"credits": 1, "free-credits": 0})
 
-        with Client(DEFAULT_KEY, base_url="https://x.example", transport=httpx.MockTransport(answer)) as client:
+        with Client(DEFAULT_KEY, base_url=BASE_URL, transport=httpx.MockTransport(respond)) as client:
             client.with_options(read_seconds=7).credits()
             client.credits()
         with pytest.raises(errors.NoClient, match="closed"):
@@ -82,62 +119,141 @@ class TestOptions:
         assert seen == [7, 30]
 
     def test_a_v1_call_waits_for_its_image_and_no_call_for_longer_than_its_deadline(self) -> None:
-        caller = Caller(Options(generate_seconds=99, read_seconds=40), clocks=Clocks(monotonic=lambda: 1000.0))
+        caller = World([]).caller(generate_seconds=99, read_seconds=40)
 
-        def read_seconds(step: object) -> float:
-            assert isinstance(step, Send)
-            return step.read_seconds
+        def step(flow: Any) -> Send:
+            send = next(flow)
+            assert isinstance(send, Send)
+            return send
 
-        assert read_seconds(next(caller.generate(MODEL, {"prompt": "x"}))) == 99
-        assert read_seconds(next(caller.submit(MODEL, {"prompt": "x"}))) == 40
-        assert read_seconds(next(caller.status(REQUEST_ID, until=1005))) == 5
-        assert read_seconds(next(caller.status(REQUEST_ID, until=1000))) == 1
+        assert times_of(step(caller.generate(Call(), MODEL, {"prompt": "x"})), START).read == 99
+        assert times_of(step(caller.submit(Call(), MODEL, {"prompt": "x"})), START).read == 40
+        assert times_of(step(caller.status(REQUEST_ID, until=START + 5)), START).total == 5
+        assert times_of(step(caller.status(REQUEST_ID, until=START)), START).total == 0.5
+
+    def test_an_interval_is_a_tenth_of_a_second_at_least(self) -> None:
+        world = World([state("QUEUED"), state("QUEUED"), refused(401)])
+        with pytest.raises(errors.Unauthorized):
+            world.play(world.caller(interval=0).wait(Call(), REQUEST_ID))
+        assert world.pauses == [0.1, 0.1]
 
 
-class TestAddress:
+class TestBaseUrl:
+    @staticmethod
+    def called(base_url: str) -> str:
+        """The URL that is called for the credits."""
+        urls: list[str] = []
+
+        def respond(request: httpx.Request) -> httpx.Response:
+            urls.append(str(request.url))
+            return httpx.Response(200, json={"credits": 1, "free-credits": 0})
+
+        with Client(DEFAULT_KEY, base_url=base_url, transport=httpx.MockTransport(respond)) as client:
+            client.credits()
+        (url,) = urls
+        return url
+
     @pytest.mark.parametrize(
-        "address", ["http://127.0.0.1:4010", "http://localhost", "http://[::1]:80", "https://a.example"]
+        "url",
+        ["http://127.0.0.1:4010", "http://localhost", "http://[::1]:80", "https://a.example", " https://a.example\n"],
     )
-    def test_https_and_this_machine_are_allowed(self, address: str) -> None:
-        Client(DEFAULT_KEY, base_url=address).close()
+    def test_https_and_this_machine_are_allowed(self, url: str) -> None:
+        Client(DEFAULT_KEY, base_url=url).close()
 
-    @pytest.mark.parametrize("address", ["http://a.example", "http://10.0.0.1", "http://localhost.example"])
-    def test_the_key_is_not_sent_in_the_clear_unless_that_is_allowed(self, address: str) -> None:
+    @pytest.mark.parametrize("url", ["http://a.example", "http://10.0.0.1", "http://localhost.example"])
+    def test_the_key_is_not_sent_in_the_clear_unless_that_is_allowed(self, url: str) -> None:
         with pytest.raises(errors.InvalidParameter, match="allow_http=True"):
-            Client(DEFAULT_KEY, base_url=address)
+            Client(DEFAULT_KEY, base_url=url)
         with pytest.raises(errors.InvalidParameter, match="allow_http=True"):
-            AsyncClient(DEFAULT_KEY, base_url=address)
-        Client(DEFAULT_KEY, base_url=address, allow_http=True).close()
+            AsyncClient(DEFAULT_KEY, base_url=url)
+        Client(DEFAULT_KEY, base_url=url, allow_http=True).close()
+
+    @pytest.mark.parametrize(
+        ("base_url", "called"),
+        [
+            ("https://v1", "https://v1/v1/get-user-credits"),
+            ("https://v2/", "https://v2/v1/get-user-credits"),
+            ("https://v2/v1", "https://v2/v1/get-user-credits"),
+            ("https://a.example/v1", "https://a.example/v1/get-user-credits"),
+            ("https://a.example/v2/", "https://a.example/v1/get-user-credits"),
+            ("https://a.example/below/v1", "https://a.example/below/v1/get-user-credits"),
+            ("https://a.example/v1beta", "https://a.example/v1beta/v1/get-user-credits"),
+            ("https://a.example:8443/", "https://a.example:8443/v1/get-user-credits"),
+        ],
+    )
+    def test_a_version_is_taken_off_its_path_and_nothing_off_its_host(self, base_url: str, called: str) -> None:
+        assert self.called(base_url) == called
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    @pytest.mark.parametrize(
+        "base_url",
+        [
+            *("", "host", "ftp://host", "http://host:port", "http://", "https://xn--", "https://[::1"),
+            *("https://host:99999", "https://host:0", "https://ho\x00st"),
+        ],
+    )
+    def test_one_that_leads_nowhere_is_refused_at_once(self, kind: type[Client | AsyncClient], base_url: str) -> None:
+        with pytest.raises(errors.InvalidParameter, match="base_url"):
+            kind(DEFAULT_KEY, base_url=base_url)
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    @pytest.mark.parametrize("base_url", [5, True, b"https://host", ["https://host"], {}, httpx.URL("https://host")])
+    def test_one_of_another_type_is_refused(self, kind: type[Client | AsyncClient], base_url: Any) -> None:
+        with pytest.raises(errors.InvalidParameter, match="base_url: expected a URL such as"):
+            kind(DEFAULT_KEY, base_url=base_url)
+
+    @pytest.mark.parametrize("end", ["?key=value", "#part", "/v1?a=b", "?", "#", "/v1?", "/?#"])
+    def test_one_with_a_query_or_a_fragment_is_refused(self, end: str) -> None:
+        with pytest.raises(errors.InvalidParameter, match="without a query or a fragment"):
+            Client(DEFAULT_KEY, base_url=f"https://host{end}")
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    def test_one_with_a_password_is_refused_without_showing_it(self, kind: type[Client | AsyncClient]) -> None:
+        with pytest.raises(errors.InvalidParameter, match="without a user") as raised:
+            kind(DEFAULT_KEY, base_url="https://user:secret@host")
+        assert "secret" not in str(raised.value)
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    def test_an_empty_variable_of_the_environment_is_not_the_paid_service(
+        self, kind: type[Client | AsyncClient], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(BASE_URL_VARIABLE, "")
+        with pytest.raises(errors.InvalidParameter, match=r"SEGMIND_BASE_URL: .* unset it to use the service"):
+            kind(DEFAULT_KEY)
+
+    def test_without_one_the_service_itself_is_called(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv(BASE_URL_VARIABLE, raising=False)
+        assert repr(Client(DEFAULT_KEY)) == "Client(base_url='https://api.segmind.com')"
+
+
+class TestUrlsOfAJob:
+    @staticmethod
+    def submit(**urls: str) -> str:
+        body = {**json_of(SUBMITTED), **urls}
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+        with Client(DEFAULT_KEY, base_url=BASE_URL, transport=transport) as client:
+            return client.submit_model(SLUG, {"prompt": "x"}).request_id
 
     @pytest.mark.parametrize("name", ["status_url", "response_url", "poll_url"])
     def test_a_job_that_is_said_to_be_elsewhere_is_named_and_nothing_is_sent_there(self, name: str) -> None:
-        answer = {**json_of(SUBMITTED), name: "https://elsewhere.example/x"}
-        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
-        client = Client(DEFAULT_KEY, base_url="https://x.example", transport=transport)
-        with client, pytest.raises(errors.ForeignAddress, match=r"elsewhere\.example") as raised:
-            client.submit_model(SLUG, {"prompt": "x"})
-        assert raised.value.request_id == answer["request_id"]
+        with pytest.raises(errors.ForeignAddress, match=r"elsewhere\.example") as raised:
+            self.submit(**{name: "https://elsewhere.example/x"})
+        assert raised.value.request_id == REQUEST_ID
 
     @pytest.mark.parametrize(
-        "address", ["https://x.example:port/status", "http://[x", "https://a\N{ACCOUNT OF}b/x", "mailto:x"]
+        "url", ["https://x.example:port/status", "http://[x", "https://a\N{ACCOUNT OF}b/x", "mailto:x"]
     )
-    def test_an_address_that_is_none_is_elsewhere(self, address: str) -> None:
-        answer = {**json_of(SUBMITTED), "status_url": address}
-        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
-        client = Client(DEFAULT_KEY, base_url="https://x.example", transport=transport)
-        with client, pytest.raises(errors.ForeignAddress):
-            client.submit_model(SLUG, {"prompt": "x"})
+    def test_a_url_that_cannot_be_read_is_elsewhere(self, url: str) -> None:
+        with pytest.raises(errors.ForeignAddress):
+            self.submit(status_url=url)
 
     @pytest.mark.parametrize("origin", ["https://x.example", "https://x.example:443", "https://api.segmind.com", ""])
     def test_a_job_is_where_the_call_went_or_at_the_service_behind_it(self, origin: str) -> None:
-        answer = {**json_of(SUBMITTED), "status_url": f"{origin}/v2/requests/x/status"}
-        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
-        with Client(DEFAULT_KEY, base_url="https://x.example", transport=transport) as client:
-            assert client.submit_model(SLUG, {"prompt": "x"}).request_id == answer["request_id"]
+        assert self.submit(status_url=f"{origin}/v2/requests/x/status") == REQUEST_ID
 
 
-def json_of(answer: Any) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(answer.content)
+def json_of(response: ApiResponse) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(response.content)
     return decoded
 
 
@@ -146,11 +262,8 @@ class TestUpdates:
 
     @pytest.fixture
     def handle(self, address: str, clock: MovableClock) -> Iterator[JobHandle]:
-        with closing(Sender(address, KEY, None)) as sender:
-            driver = SyncDriver(sender, sleep=clock.advance)
-            caller = Caller(clocks=Clocks(monotonic=clock.now))
-            submitted = driver.carry_out(caller.submit(MODEL, {"prompt": "x"}))
-            yield JobHandle(caller, driver, submitted, Submission(MODEL, clock.now()))
+        with Client(DEFAULT_KEY, base_url=address, clock=DoubleClock(clock)) as client:
+            yield client.submit_model(SLUG, {"prompt": "x"})
 
     def test_each_state_comes_once_with_the_time_it_was_seen(self, handle: JobHandle) -> None:
         updates = list(handle.updates(interval=0.1))
@@ -172,7 +285,8 @@ class TestUpdates:
             list(handle.updates(deadline=2, interval=0.5))
 
     def test_a_poll_that_fails_is_no_update(self, handle: JobHandle, double: Double) -> None:
-        double.fail_next("getJobStatus", status=404, times=1)
+        # Over the kept connection, then over another one, since neither response names the job.
+        double.fail_next("getJobStatus", status=404, times=2)
         with pytest.raises(errors.NotFound, match=handle.request_id):
             list(handle.updates())
         double.fail_next("getJobStatus", status=502, times=9)
@@ -180,15 +294,11 @@ class TestUpdates:
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
     def test_they_are_the_same_with_await(self, double: Double, clock: MovableClock, backend: str) -> None:
-        async def sleep(seconds: float) -> None:
-            clock.advance(seconds)
-
         async def statuses() -> list[str]:
-            async with aclosing(AsyncSender("http://127.0.0.1", KEY, DoubleTransport(double.app))) as sender:
-                driver = AsyncDriver(sender, sleep=sleep)
-                caller = Caller(clocks=Clocks(monotonic=clock.now))
-                submitted = await driver.carry_out(caller.submit(MODEL, {"prompt": "x"}))
-                job = AsyncJobHandle(caller, driver, submitted, Submission(MODEL, clock.now()))
+            transport = DoubleTransport(double.app)
+            url = "http://127.0.0.1"
+            async with AsyncClient(DEFAULT_KEY, base_url=url, transport=transport, clock=DoubleClock(clock)) as client:
+                job = await client.submit_model(SLUG, {"prompt": "x"})
                 return [update.status async for update in job.updates(interval=0.1)]
 
         assert anyio.run(statuses, backend=backend) == ["QUEUED", "PROCESSING", "COMPLETED"]
@@ -218,73 +328,47 @@ class TestUpdates:
 
 class TestInterruption:
     @staticmethod
-    def interrupted(outcomes: list[Any], play: Callable[[SyncDriver, Caller], object]) -> KeyboardInterrupt:
-        """What comes out when Ctrl-C is pressed after these answers."""
-        world = World(outcomes)
+    def interrupted(responses: list[ApiResponse], call: Callable[[Client], object]) -> KeyboardInterrupt:
+        """What comes out when Ctrl-C is pressed after these responses."""
+        left = iter(responses)
 
-        def answer(_: httpx.Request) -> httpx.Response:
-            if not world.outcomes:
+        def respond(_: httpx.Request) -> httpx.Response:
+            response = next(left, None)
+            if response is None:
                 raise KeyboardInterrupt
-            came = world.outcomes.pop(0)
-            assert isinstance(came, ApiResponse)
-            return httpx.Response(came.status, headers=dict(came.headers), content=came.content)
+            return httpx.Response(response.status, headers=dict(response.headers), content=response.content)
 
-        sender = Sender("https://x.example", KEY, httpx.MockTransport(answer))
-        with pytest.raises(KeyboardInterrupt) as raised:
-            play(SyncDriver(sender, sleep=lambda _: None), world.caller())
+        transport = httpx.MockTransport(respond)
+        client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=transport, clock=PauseClock())
+        with client, pytest.raises(KeyboardInterrupt) as raised:
+            call(client)
         return raised.value
 
-    def test_while_waiting_names_the_job(self, caplog: pytest.LogCaptureFixture) -> None:
-        error = self.interrupted(
-            [SUBMITTED, state("QUEUED")], lambda driver, caller: driver.carry_out(caller.run(MODEL, {"prompt": "x"}))
-        )
+    def test_of_a_wait_names_the_job(self, caplog: pytest.LogCaptureFixture) -> None:
+        submitted = response(200, {"request_id": REQUEST_ID})
+        error = self.interrupted([submitted, state("QUEUED")], lambda client: client.run_model(SLUG, {"prompt": "x"}))
         assert REQUEST_ID in error.__notes__[0]
+        assert getattr(error, "request_id", None) == REQUEST_ID
         assert REQUEST_ID in caplog.text
 
-    def test_while_a_submit_is_on_its_way_says_that_it_may_have_been_accepted(self) -> None:
-        error = self.interrupted([], lambda driver, caller: driver.carry_out(caller.submit(MODEL, {"prompt": "x"})))
+    @pytest.mark.parametrize("method", ["submit_model", "run_model", "generate_model"])
+    def test_of_a_post_on_its_way_says_that_it_may_have_been_accepted(self, method: str) -> None:
+        error = self.interrupted([], lambda client: getattr(client, method)(SLUG, {"prompt": "x"}))
         assert "may have been accepted" in error.__notes__[0]
 
     def test_between_two_updates_names_the_job(self) -> None:
-        def watch(driver: SyncDriver, caller: Caller) -> None:
-            list(JobHandle(caller, driver, SubmittedJob({"request_id": REQUEST_ID})).updates())
-
-        error = self.interrupted([state("QUEUED")], watch)
+        error = self.interrupted([state("QUEUED")], lambda client: list(client.job(REQUEST_ID).updates()))
         assert REQUEST_ID in error.__notes__[0]
 
-    def test_after_a_submit_was_answered_names_the_job(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def interrupt(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("segmind_client.flows.check_origin", interrupt)
-        error = self.interrupted(
-            [SUBMITTED], lambda driver, caller: driver.carry_out(caller.submit(MODEL, {"prompt": "x"}))
-        )
-        assert REQUEST_ID in error.__notes__[0]
-
-    def test_between_two_steps_names_the_job(self) -> None:
-        class Interrupted(SyncDriver):
-            def outcome(self, step: object) -> NoReturn:  # noqa: ARG002  the driver's own name
-                raise KeyboardInterrupt
-
-        driver = Interrupted(Sender("https://x.example", KEY, None))
-        with pytest.raises(KeyboardInterrupt) as raised:
-            driver.carry_out(Caller().wait(REQUEST_ID))
-        assert REQUEST_ID in raised.value.__notes__[0]
-
-    def test_of_a_get_loses_nothing(self) -> None:
-        error = self.interrupted([], lambda driver, caller: driver.carry_out(caller.credits()))
+    def test_of_a_question_about_the_account_says_nothing(self) -> None:
+        error = self.interrupted([], lambda client: client.credits())
         assert not hasattr(error, "__notes__")
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
     def test_cancelling_a_task_names_the_job(self, caplog: pytest.LogCaptureFixture, backend: str) -> None:
         async def wait() -> None:
-            def answer(_: httpx.Request) -> httpx.Response:
-                return httpx.Response(200, json=json_of(state("QUEUED")))
-
-            async with AsyncClient(
-                DEFAULT_KEY, base_url="https://x.example", transport=httpx.MockTransport(answer)
-            ) as client:
+            transport = httpx.MockTransport(lambda _: httpx.Response(200, json=json_of(state("QUEUED"))))
+            async with AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=transport) as client:
                 with anyio.move_on_after(0) as scope:
                     await client.job(REQUEST_ID).wait()
                 assert scope.cancelled_caught
@@ -295,8 +379,8 @@ class TestInterruption:
 
 class TestWhereAClientCanBeUsed:
     @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    def test_it_shows_its_address_and_not_its_key(self, kind: type[Client | AsyncClient]) -> None:
-        assert repr(kind(DEFAULT_KEY, base_url="https://x.example")) == f"{kind.__name__}(base_url='https://x.example')"
+    def test_it_shows_its_url_and_not_its_key(self, kind: type[Client | AsyncClient]) -> None:
+        assert repr(kind(DEFAULT_KEY, base_url=BASE_URL)) == f"{kind.__name__}(base_url='https://x.example')"
 
     @pytest.mark.parametrize("kind", [Client, AsyncClient])
     def test_it_and_its_jobs_are_not_pickled(self, kind: type[Client | AsyncClient]) -> None:
@@ -305,10 +389,12 @@ class TestWhereAClientCanBeUsed:
             with pytest.raises(errors.NoClient, match=r"job\(request_id\)"):
                 pickle.dumps(thing)
 
-    def test_it_is_not_used_in_another_process(self) -> None:
-        sender = Sender("https://x.example", KEY, None)
+    def test_it_is_not_used_in_another_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = Client(DEFAULT_KEY, base_url=BASE_URL)
+        process = os.getpid() + 1
+        monkeypatch.setattr(os, "getpid", lambda: process)
         with pytest.raises(errors.NoClient, match="another process"):
-            SyncDriver(sender, process=os.getpid() + 1).carry_out(Caller().credits())
+            client.credits()
 
     @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
     def test_an_async_one_is_not_used_in_another_event_loop(self, double: Double, first: str, second: str) -> None:
@@ -321,6 +407,29 @@ class TestWhereAClientCanBeUsed:
 
         anyio.run(submit, backend=second)
         assert [call.method for call in double.requests()] == ["GET"]
+
+    @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
+    @pytest.mark.parametrize("over", ["own connections", "transport"])
+    def test_an_async_one_is_closed_in_its_own_event_loop_only(
+        self, address: str, double: Double, first: str, second: str, over: str
+    ) -> None:
+        options: Any = {} if over == "own connections" else {"transport": DoubleTransport(double.app)}
+        client = AsyncClient(DEFAULT_KEY, base_url=address, **options)
+
+        async def close_elsewhere() -> None:
+            with pytest.raises(errors.NoClient, match="used in another event loop"):
+                await client.close()
+
+        async def use() -> None:
+            await client.credits()
+            await to_thread.run_sync(partial(anyio.run, close_elsewhere, backend=second))
+            await client.close()
+
+        anyio.run(use, backend=first)
+
+    def test_an_async_one_that_was_never_used_is_closed_in_any_event_loop(self) -> None:
+        client = AsyncClient(DEFAULT_KEY)
+        anyio.run(client.close, backend="trio")
 
     def test_it_is_not_used_after_it_was_closed(self) -> None:
         client = Client(DEFAULT_KEY)
@@ -337,15 +446,19 @@ class TestWhereAClientCanBeUsed:
 
         anyio.run(use)
 
-    def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self) -> None:
-        connections = Connections(None)
-        connections.close()
-        extensions: dict[str, Any] = {"timeout": TIMEOUT, "whole_seconds": 1}
-        request = httpx.Request("GET", "https://x.example", extensions=extensions)
-        with pytest.raises(errors.NoClient, match="closed"):
-            connections.exchange(lambda: request, extensions)
+    def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self, address: str, double: Double) -> None:
+        class Closing(PauseClock):
+            def sleep_until(self, moment: float) -> None:
+                client.close()
+                super().sleep_until(moment)
 
-    def test_a_client_of_ones_own_is_called_and_left_open(self, address: str, double: Double) -> None:
+        client = Client(DEFAULT_KEY, base_url=address, clock=Closing())
+        double.fail_next(status=429)
+        with pytest.raises(errors.NoClient, match="closed"):
+            client.submit_model(SLUG, {"prompt": "x"})
+        assert [row.status for row in double.requests()] == [429]
+
+    def test_a_custom_httpx_client_is_called_and_left_open(self, address: str, double: Double) -> None:
         calls: list[str] = []
 
         def note(request: httpx.Request) -> None:
@@ -362,7 +475,7 @@ class TestWhereAClientCanBeUsed:
         with pytest.raises(errors.NoClient, match="closed"):
             client.credits()
 
-    def test_an_async_client_of_ones_own_is_called_and_left_open(self, double: Double) -> None:
+    def test_a_custom_async_httpx_client_is_called_and_left_open(self, double: Double) -> None:
         async def read() -> None:
             async with httpx.AsyncClient(transport=DoubleTransport(double.app), follow_redirects=True) as http:
                 async with AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", http_client=http) as client:
@@ -373,22 +486,57 @@ class TestWhereAClientCanBeUsed:
 
         anyio.run(read)
 
-    def test_a_redirect_is_not_followed_by_a_client_of_ones_own(self) -> None:
+    def test_a_redirect_is_not_followed_by_a_custom_httpx_client(self) -> None:
         hosts: list[str] = []
 
-        def answer(request: httpx.Request) -> httpx.Response:
+        def redirect(request: httpx.Request) -> httpx.Response:
             hosts.append(request.url.host)
             return httpx.Response(307, headers={"location": "https://elsewhere.example/"})
 
-        with httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True) as http:
+        with httpx.Client(transport=httpx.MockTransport(redirect), follow_redirects=True) as http:
             client = Client(DEFAULT_KEY, base_url="https://x.example", http_client=http)
             with pytest.raises(errors.UnreadableAnswer):
                 client.credits()
         assert hosts == ["x.example"]
 
 
-class TestAnswers:
-    def test_the_whole_answer_is_within_reach_of_every_result(self, address: str) -> None:
+class EmptyTransport(httpx.MockTransport):
+    """A transport that is false where a truth is asked for."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("kind", ["transport", "http_client"])
+def test_a_custom_transport_or_client_of_length_0_is_used(kind: str) -> None:
+    class EmptyClient(httpx.Client):
+        def __len__(self) -> int:
+            return 0
+
+    transport = EmptyTransport(lambda _: httpx.Response(200, json={"credits": 7, "free-credits": 0}))
+    custom: Any = {"transport": transport} if kind == "transport" else {"http_client": EmptyClient(transport=transport)}
+    with Client(DEFAULT_KEY, base_url=BASE_URL, **custom) as client:
+        assert client.credits().credits == 7
+
+
+@pytest.mark.parametrize("kind", ["transport", "http_client"])
+def test_a_custom_async_transport_or_client_of_length_0_is_used(kind: str) -> None:
+    class EmptyAsyncClient(httpx.AsyncClient):
+        def __len__(self) -> int:
+            return 0
+
+    async def use() -> None:
+        transport = EmptyTransport(lambda _: httpx.Response(200, json={"credits": 7, "free-credits": 0}))
+        http = EmptyAsyncClient(transport=transport)
+        custom: Any = {"transport": transport} if kind == "transport" else {"http_client": http}
+        async with http, AsyncClient(DEFAULT_KEY, base_url=BASE_URL, **custom) as client:
+            assert (await client.credits()).credits == 7
+
+    anyio.run(use)
+
+
+class TestResponses:
+    def test_the_whole_response_is_within_reach_of_every_result(self, address: str) -> None:
         with Client(DEFAULT_KEY, base_url=address) as client:
             job = client.submit_model(SLUG, {"prompt": "x"})
             results = [job.submitted, job.status(), client.credits()]
@@ -399,17 +547,17 @@ class TestAnswers:
             copy = pickle.loads(pickle.dumps(result))  # noqa: S301  our own
             assert (copy, copy.response) == (result, result.response)
 
-    def test_a_part_of_an_answer_has_none(self) -> None:
+    def test_a_part_of_a_response_has_none(self) -> None:
         assert SubmittedJob({}).response is None
 
 
 def test_each_retry_is_logged_with_its_reason_and_without_the_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="segmind_client")
-    world = World([refused(429), LOST, refused(401)])
+    world = World([refused(500), LOST, refused(401)])
     with pytest.raises(errors.Unauthorized):
         world.play(world.caller().credits())
     first, second = (record.getMessage() for record in caplog.records)
-    assert first == "GET /v1/get-user-credits is sent again in 1.0 s, attempt 2 of 4: the answer was 429"
+    assert first == "GET /v1/get-user-credits is retried in 1.0 s, attempt 2 of 4: the response was 500"
     assert "attempt 3 of 4" in second
     assert DEFAULT_KEY not in caplog.text
 
@@ -423,19 +571,35 @@ def test_the_signatures_of_the_two_clients_differ_only_in_what_they_await() -> N
 
 
 OF_ANOTHER_TYPE: dict[str, Callable[[Any], object]] = {
-    "a slug": lambda client: client.run(4),
-    "a slug that may be any": lambda client: client.run_model(4, {}),
-    "parameters": lambda client: client.run_model(SLUG, 4),
-    "a request id": lambda client: client.job(4).status(),
+    "a number as slug": lambda client: client.run(4),
+    "None as slug": lambda client: client.run(None, prompt="x"),
+    "an unhashable slug": lambda client: client.run([], prompt="x"),
+    "an unhashable slug of a submit": lambda client: client.submit({}, prompt="x"),
+    "an unhashable slug of a v1 call": lambda client: client.generate([], prompt="x"),
+    "a number as slug that may be any": lambda client: client.run_model(4, {}),
+    "None as slug that may be any": lambda client: client.run_model(None, {}),
+    "an unhashable slug that may be any": lambda client: client.submit_model([], {}),
+    "an unhashable slug of a v1 call that may be any": lambda client: client.generate_model({}, {}),
+    "no parameters": lambda client: client.run_model(SLUG, None),
+    "a number for parameters": lambda client: client.run_model(SLUG, 4),
+    "a required parameter that is missing": lambda client: client.run(SLUG),
+    "a required parameter that is None": lambda client: client.run(SLUG, prompt=None),
+    "a parameter that JSON cannot carry": lambda client: client.run_model(SLUG, {"prompt": "x", "y": {1}}),
+    "a number as request id": lambda client: client.job(4).status(),
+    "None as request id": lambda client: client.job(None).status(),
+    "an unhashable request id": lambda client: client.job([]).status(),
     "an empty request id": lambda client: client.job("").status(),
 }
 
 
 @pytest.mark.parametrize("call", OF_ANOTHER_TYPE.values(), ids=OF_ANOTHER_TYPE.keys())
-def test_what_is_of_another_type_is_refused_before_anything_is_sent(call: Callable[[Any], object]) -> None:
+def test_an_argument_of_another_type_is_refused_before_anything_is_sent_in_the_words_of_the_caller(
+    call: Callable[[Any], object],
+) -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise AssertionError("something was sent")
 
-    client = Client(DEFAULT_KEY, base_url="https://x.example", transport=httpx.MockTransport(refuse))
-    with client, pytest.raises(errors.SegmindError):
+    client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=httpx.MockTransport(refuse))
+    with client, pytest.raises(errors.InvalidParameter) as raised:
         call(client)
+    assert [word for word in ("UNSET", "Request.parameters") if word in str(raised.value)] == []

@@ -6,9 +6,8 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import anyio
@@ -19,9 +18,8 @@ import pytest
 from segmind_api import catalog
 from segmind_api.models import JobResult
 from segmind_client.clients import AsyncClient, Client
-from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import InferenceFailed, InferenceTimeout
-from segmind_client.flows import Caller, Clocks, Submission
+from segmind_client.flows import Call, Submission
 from segmind_client.polling import (
     DURATIONS_KEPT,
     ENOUGH,
@@ -36,14 +34,14 @@ from segmind_client.polling import (
     duration,
 )
 from segmind_client.vendor import AsyncJob
-from tests.client.test_flows import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, answer, state
+from tests.client.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
 
 MODEL = attrs.evolve(next(iter(catalog.MODELS.values())), typical_latency_seconds=10)
 PENDING = state("PROCESSING")
 
 
 def completed(seconds: Any) -> list[Outcome]:
-    return [state("COMPLETED"), answer(200, {"status": "COMPLETED", "metrics": {"total_time": seconds}})]
+    return [state("COMPLETED"), response(200, {"status": "COMPLETED", "metrics": {"total_time": seconds}})]
 
 
 def learned(*durations: float) -> Latencies:
@@ -56,7 +54,7 @@ def learned(*durations: float) -> Latencies:
 def run(outcomes: Sequence[Outcome], latencies: Latencies) -> World:
     world = World([SUBMITTED, *outcomes])
     caller = attrs.evolve(world.caller(attempts=1), latencies=latencies)
-    world.play(caller.run(MODEL, {"prompt": "x"}))
+    world.play(caller.run(Call(), MODEL, {"prompt": "x"}))
     return world
 
 
@@ -73,7 +71,7 @@ def wait(
 ) -> World:
     world = World(list(outcomes))
     caller = attrs.evolve(world.caller(attempts=1, deadline=deadline, interval=interval), latencies=latencies)
-    world.play(caller.wait(REQUEST_ID, submission))
+    world.play(caller.wait(Call(), REQUEST_ID, submission))
     return world
 
 
@@ -273,48 +271,53 @@ class TestWaiting:
 class Service:
     """Jobs of 20 seconds, on a clock that pauses move."""
 
-    now: float = START
+    time: float = START
     submitted: float = START
     pauses: list[float] = attrs.field(factory=list[float])
 
     def serve(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
-            self.submitted = self.now
-        status = "COMPLETED" if self.now >= self.submitted + 20 else "PROCESSING"
+            self.submitted = self.time
+        status = "COMPLETED" if self.time >= self.submitted + 20 else "PROCESSING"
         return httpx.Response(200, json={"request_id": "id", "status": status, "metrics": {"total_time": 20}})
 
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
+    def monotonic(self) -> float:
+        return self.time
 
-    async def sleep_async(self, seconds: float) -> None:
-        self.sleep(seconds)
+    def sleep_until(self, moment: float) -> None:
+        self.pauses.append(moment - self.time)
+        self.time = moment
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    service = Service()
-    caller = partial(Caller, clocks=Clocks(monotonic=lambda: service.now))
-    monkeypatch.setattr("segmind_client.clients.Caller", caller)
-    monkeypatch.setattr("segmind_client.clients.SyncDriver", partial(SyncDriver, sleep=service.sleep))
-    monkeypatch.setattr("segmind_client.clients.AsyncDriver", partial(AsyncDriver, sleep=service.sleep_async))
-    return service
+def service() -> Service:
+    return Service()
 
 
-def test_the_jobs_of_one_client_learn_from_each_other(service: Service) -> None:
-    with Client("key", base_url="https://service.example", transport=httpx.MockTransport(service.serve)) as client:
-        for _ in range(ENOUGH - 1):
-            client.run_model(MODEL.slug, {"prompt": "x"})
-        client.submit_model(MODEL.slug, {"prompt": "x"}).wait()
-        service.pauses.clear()
-        client.submit_model(MODEL.slug, {"prompt": "x"}).wait()
+@pytest.fixture
+def client(service: Service) -> Iterator[Client]:
+    transport = httpx.MockTransport(service.serve)
+    with Client("key", base_url="https://service.example", transport=transport, clock=service) as client:
+        yield client
+
+
+def test_the_jobs_of_one_client_learn_from_each_other(service: Service, client: Client) -> None:
+    for _ in range(ENOUGH - 1):
+        client.run_model(MODEL.slug, {"prompt": "x"})
+    client.submit_model(MODEL.slug, {"prompt": "x"}).wait()
+    service.pauses.clear()
+    client.submit_model(MODEL.slug, {"prompt": "x"}).wait()
     assert service.pauses == [20]
 
 
-def test_so_do_the_jobs_of_one_async_client(service: Service) -> None:
+def test_the_jobs_of_one_async_client_learn_from_each_other(service: Service) -> None:
     async def use() -> None:
         transport = httpx.MockTransport(service.serve)
-        async with AsyncClient("key", base_url="https://service.example", transport=transport) as client:
+        base_url = "https://service.example"
+        async with AsyncClient("key", base_url=base_url, transport=transport, clock=service) as client:
             for _ in range(ENOUGH - 1):
                 await client.run_model(MODEL.slug, {"prompt": "x"})
             await (await client.submit_model(MODEL.slug, {"prompt": "x"})).wait()
@@ -325,10 +328,9 @@ def test_so_do_the_jobs_of_one_async_client(service: Service) -> None:
     assert service.pauses == [20]
 
 
-def test_the_vendors_wait_polls_at_the_vendors_interval(service: Service) -> None:
-    with Client("key", base_url="https://service.example", transport=httpx.MockTransport(service.serve)) as client:
-        for _ in range(ENOUGH):
-            client.run_model(MODEL.slug, {"prompt": "x"})
-        service.pauses.clear()
-        AsyncJob(client.submit_model(MODEL.slug, {"prompt": "x"})).wait()
+def test_the_vendors_wait_polls_at_the_vendors_interval(service: Service, client: Client) -> None:
+    for _ in range(ENOUGH):
+        client.run_model(MODEL.slug, {"prompt": "x"})
+    service.pauses.clear()
+    AsyncJob(client.submit_model(MODEL.slug, {"prompt": "x"})).wait()
     assert service.pauses == [1] * 20

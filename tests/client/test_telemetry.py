@@ -5,19 +5,41 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+import anyio
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from segmind_api.catalog import MODELS
-from segmind_client import Client, errors
+from segmind_client import AsyncClient, Client, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 
 SLUG = next(iter(MODELS))
 EXPORTER = InMemorySpanExporter()
+
+
+class Raising(SpanProcessor):
+    """Raises in the methods that are named."""
+
+    methods: tuple[str, ...] = ()
+    error: BaseException = ValueError("no span today")
+
+    def on_start(self, span: object, parent_context: object = None) -> None:  # noqa: ARG002  the names of its base
+        self._raise("on_start")
+
+    def on_end(self, span: object) -> None:  # noqa: ARG002  the name of its base
+        self._raise("on_end")
+
+    def _raise(self, method: str) -> None:
+        if method in self.methods:
+            raise self.error
+
+
+RAISING = Raising()
 
 
 @pytest.fixture
@@ -31,8 +53,10 @@ def client(address: str) -> Iterator[Client]:
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
+        provider.add_span_processor(RAISING)
         trace.set_tracer_provider(provider)
     EXPORTER.clear()
+    RAISING.methods = ()
     with Client(DEFAULT_KEY, base_url=address) as client:
         yield client
 
@@ -84,3 +108,53 @@ def test_without_it_a_call_is_what_it_is(client: Client, monkeypatch: pytest.Mon
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
     assert client.run_model(SLUG, {"prompt": "x"}).status == "COMPLETED"
     assert EXPORTER.get_finished_spans() == ()
+
+
+CALLS: dict[str, Any] = {
+    "run": lambda client: client.run_model(SLUG, {"prompt": "x"}),
+    "submit": lambda client: client.submit_model(SLUG, {"prompt": "x"}),
+    "generate": lambda client: client.generate_model(SLUG, {"prompt": "x"}),
+    "wait": lambda client: client.submit_model(SLUG, {"prompt": "x"}).wait(),
+}
+
+
+@pytest.mark.parametrize("methods", [("on_start",), ("on_end",), ("on_start", "on_end")], ids="+".join)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+class TestASpanProcessorThatRaises:
+    def test_costs_no_result(
+        self, client: Client, caplog: pytest.LogCaptureFixture, call: Any, methods: tuple[str, ...]
+    ) -> None:
+        RAISING.methods = methods
+        assert call(client) is not None
+        assert "OpenTelemetry failed; the call goes on without it" in caplog.text
+
+    def test_costs_no_error(self, client: Client, double: Double, call: Any, methods: tuple[str, ...]) -> None:
+        RAISING.methods = methods
+        double.fail_next(status=403, times=1)
+        with pytest.raises(errors.Forbidden):
+            call(client)
+
+
+@pytest.mark.parametrize("method", ["on_start", "on_end"])
+def test_a_span_processor_that_raises_costs_no_async_result(client: Client, address: str, method: str) -> None:
+    client.close()
+
+    async def run() -> None:
+        RAISING.methods = (method,)
+        async with AsyncClient(DEFAULT_KEY, base_url=address) as async_client:
+            assert (await async_client.run_model(SLUG, {"prompt": "x"})).status == "COMPLETED"
+
+    anyio.run(run)
+
+
+def test_an_interrupt_in_a_span_processor_after_acceptance_names_the_job(
+    client: Client, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RAISING.methods = ("on_end",)
+    monkeypatch.setattr(RAISING, "error", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt) as raised:
+        client.submit_model(SLUG, {"prompt": "x"})
+    (note,) = raised.value.__notes__
+    (request,) = double.requests("submitImagen")
+    assert request.request_id is not None
+    assert request.request_id in note

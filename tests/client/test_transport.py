@@ -1,481 +1,493 @@
-"""How the clients use connections, against a server on a real port that sees each of them."""
+"""How the clients use connections and the line before them, against a server on a real port that sees each of them."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import itertools
-import math
+import json
 import signal
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
+import anyio.to_thread
+import attrs
 import httpx
 import pytest
 import trio
 import trio.testing
 
-from segmind_api.types import ApiRequest, ApiResponse
-from segmind_client import AsyncClient, Client, transport
-from segmind_client.errors import ConnectionLost, InvalidParameter, MayHaveBeenAccepted, NoClient, NotSent
-from segmind_client.transport import BODY_SECONDS, LARGEST_BODY, AsyncSender, Idle, Sender, tls_context
-from tests.client.servers import running
+from segmind_api.catalog import MODELS
+from segmind_client import AsyncClient, Client, network
+from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.errors import ConnectionLost, MayHaveBeenAccepted, NoClient, NotSent, SegmindError
+from segmind_client.flows import Call, Caller
+from segmind_client.line import CONNECTIONS, Line
+from segmind_client.masking import Secret
+from segmind_client.network import Idle, tls_context
+from segmind_client.options import Options
+from segmind_client.steps import LARGEST_BODY, Flow
+from segmind_client.transport import AsyncSender, CustomAsyncSender, Sender
+from tests.client.servers import LONGEST_WAIT, REQUEST_ID, End, HostileServer, Request, Script, Step, response
 
-KEY = {"x-api-key": "SG_5ec4e75ec4e75ec4"}
-LONGEST_WAIT = 20.0
-"""Seconds until a test gives up on what should happen at once."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers every call alike, and tells the server of its connection."""
-
-    protocol_version = "HTTP/1.1"
-
-    def setup(self) -> None:
-        super().setup()
-        self.observer = cast(Server, self.server)
-        self.observer.note(opened=1)
-
-    def finish(self) -> None:
-        super().finish()
-        self.connection.close()
-        self.observer.note(closed=1)
-
-    def answer(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.observer.seen.append((self.command, self.path, dict(self.headers)))
-        body = self.observer.body
-        head = (
-            f"HTTP/1.1 {self.observer.status_line}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        )
-        answer = f"{head}{self.observer.extra_head}\r\n".encode() + body
-        self.wfile.write(answer[: self.observer.before_gate])
-        self.observer.note(arrived=1)
-        assert self.observer.gate.wait(LONGEST_WAIT)
-        with suppress(ConnectionError):
-            self.wfile.write(answer[self.observer.before_gate :])
-        self.close_connection = self.observer.hangs_up
-
-    do_GET = do_POST = do_CONNECT = answer  # noqa: N815  the names are the standard library's
-
-    def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002  the names are the standard library's
+MODEL = next(iter(MODELS.values()))
+SENDER = ("x-api-key", Secret("SG_5ec4e75ec4e75ec4"))
+PROCESSING = json.dumps({"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}).encode()
+BACKENDS = ("asyncio", "trio")
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
+class Service:
+    """Gives every request the same response, in two parts, of which the second waits for a gate."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server_port}"
-        self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.body = b"{}"
-        self.extra_head = ""
-        self.status_line = "200 OK"
+        self.body = PROCESSING
+        self.headers: dict[str, Any] = {}
         self.hangs_up = False
         self.before_gate = 0
-        """Bytes of an answer that are sent while the gate is shut."""
-        self.opened = self.closed = self.arrived = self.most_at_once = 0
-        self._changed = threading.Condition()
+        """Bytes of a response that are sent while the gate is shut."""
+        self.server = HostileServer(self.respond)
 
-    def note(self, opened: int = 0, closed: int = 0, arrived: int = 0) -> None:
-        with self._changed:
-            self.opened += opened
-            self.closed += closed
-            self.arrived += arrived
-            self.most_at_once = max(self.most_at_once, self.opened - self.closed)
-            self._changed.notify_all()
+    def respond(self, _: Request) -> Iterable[Step]:
+        content = response(self.body, **self.headers)
+        parts: list[Step] = [content[: self.before_gate], self.gate, content[self.before_gate :]]
+        return [*parts, End.CLOSE] if self.hangs_up else parts
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(condition, LONGEST_WAIT)
-
-    def all_closed(self) -> bool:
-        return self.closed == self.opened
+    def wait_for_requests(self, count: int) -> None:
+        self.server.wait_until(lambda: len(self.server.requests) == count)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    with running(server):
-        yield server
-        server.gate.set()
+def service() -> Iterator[Service]:
+    service = Service()
+    with service.server:
+        yield service
 
 
-Outcome = ApiResponse | httpx.HTTPError | ConnectionLost
-Batch = int | Callable[[], object]
-Play = Callable[..., list[Outcome]]
+@attrs.frozen
+class Calls:
+    """So many calls at the same time."""
+
+    count: int
+    flow: Callable[[Caller], Flow[Any]]
 
 
-def request_of(pool: float, whole: float = math.inf) -> tuple[ApiRequest, dict[str, Any]]:
-    timeout = {"connect": LONGEST_WAIT, "read": LONGEST_WAIT, "write": LONGEST_WAIT, "pool": pool}
-    return ApiRequest("POST", "/x", {}), {"timeout": timeout, "whole_seconds": whole}
+def gets(count: int) -> Calls:
+    return Calls(count, get)
 
 
-def play_sync(address: str, batches: tuple[Batch, ...], pool: float) -> list[Outcome]:
-    sender = Sender(address, KEY, None)
+def posts(count: int) -> Calls:
+    return Calls(count, post)
 
-    def call(_: int) -> Outcome:
-        try:
-            return sender.send(*request_of(pool))
-        except (httpx.HTTPError, ConnectionLost) as error:
-            return error
 
-    outcomes: list[Outcome] = []
+def get(caller: Caller) -> Flow[Any]:
+    return caller.status(REQUEST_ID)
+
+
+def post(caller: Caller) -> Flow[Any]:
+    return caller.submit(Call(), MODEL, {"prompt": "x"})
+
+
+Batch = Calls | Callable[[], object]
+Play = Callable[..., list[Any]]
+
+
+def caller_with(connections: int = CONNECTIONS, **options: Any) -> Caller:
+    settings: dict[str, Any] = {"attempts": 1, "deadline": LONGEST_WAIT, **options}
+    return Caller(Options(**settings), line=Line(connections))
+
+
+def play_sync(url: str, batches: tuple[Batch, ...], caller: Caller) -> list[Any]:
+    driver = SyncDriver(Sender(url, *SENDER))
+    outcomes: list[Any] = []
     for batch in batches:
-        if isinstance(batch, int):
-            with ThreadPoolExecutor(batch) as threads:
-                outcomes += threads.map(call, range(batch))
-        else:
+        if not isinstance(batch, Calls):
             batch()
-    sender.close()
+            continue
+        with ThreadPoolExecutor(batch.count) as threads:
+            calls = [threads.submit(driver.carry_out, batch.flow(caller)) for _ in range(batch.count)]
+        outcomes += [call.exception() or call.result() for call in calls]
+    driver.http.close()
     return outcomes
 
 
-async def play_async(address: str, batches: tuple[Batch, ...], pool: float) -> list[Outcome]:
-    sender = AsyncSender(address, KEY, None)
-    outcomes: list[Outcome] = []
+async def play_async(url: str, batches: tuple[Batch, ...], caller: Caller) -> list[Any]:
+    driver = AsyncDriver(AsyncSender(url, *SENDER))
+    outcomes = await play_with(driver, batches, caller)
+    await driver.close()
+    return outcomes
 
-    async def call() -> None:
+
+async def play_with(driver: AsyncDriver, batches: tuple[Batch, ...], caller: Caller) -> list[Any]:
+    caller = attrs.evolve(caller, clock=driver.clock)
+    outcomes: list[Any] = []
+
+    async def carry_out(flow: Flow[Any]) -> None:
         try:
-            outcomes.append(await sender.send(*request_of(pool)))
-        except (httpx.HTTPError, ConnectionLost) as error:
+            outcomes.append(await driver.carry_out(flow))
+        except SegmindError as error:
             outcomes.append(error)
 
     for batch in batches:
-        if isinstance(batch, int):
+        if isinstance(batch, Calls):
             async with anyio.create_task_group() as group:
-                for _ in range(batch):
-                    group.start_soon(call)
+                for _ in range(batch.count):
+                    group.start_soon(carry_out, batch.flow(caller))
         else:
             await anyio.to_thread.run_sync(batch)
-    await sender.aclose()
     return outcomes
 
 
-@pytest.fixture(params=["sync", "asyncio", "trio"])
-def play(request: pytest.FixtureRequest, server: Server) -> Play:
-    """Sends batches of calls with one sender, the calls of a batch at the same time, and gives what came of them."""
+@pytest.fixture(params=["sync", *BACKENDS])
+def play(request: pytest.FixtureRequest, service: Service) -> Play:
+    """Makes batches of calls with one client, and gives what came of them."""
 
-    def play(*batches: Batch, pool: float = LONGEST_WAIT) -> list[Outcome]:
+    def play(*batches: Batch, connections: int = CONNECTIONS) -> list[Any]:
+        caller = caller_with(connections)
         if request.param == "sync":
-            return play_sync(server.address, batches, pool)
-        return anyio.run(play_async, server.address, batches, pool, backend=request.param)
+            return play_sync(service.server.url, batches, caller)
+        return anyio.run(play_async, service.server.url, batches, caller, backend=request.param)
 
     return play
 
 
-def allow(connections: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "CONNECTIONS", connections)
-
-
-def statuses(outcomes: list[Outcome]) -> list[int]:
-    return [cast(ApiResponse, outcome).status for outcome in outcomes]
+def names_the_job(outcomes: list[Any]) -> bool:
+    return all(getattr(outcome, "request_id", None) == REQUEST_ID for outcome in outcomes)
 
 
 class TestConnections:
-    def test_calls_one_after_another_share_one(self, server: Server, play: Play) -> None:
-        assert statuses(play(1, 1, 1)) == [200] * 3
-        assert server.opened == 1
+    def test_gets_one_after_another_share_one(self, service: Service, play: Play) -> None:
+        assert names_the_job(play(gets(1), gets(1), gets(1)))
+        assert service.server.opened == 1
 
-    def test_calls_at_the_same_time_share_no_more_than_are_allowed(
-        self, server: Server, play: Play, monkeypatch: pytest.MonkeyPatch
+    def test_each_post_has_one_that_has_carried_nothing(self, service: Service, play: Play) -> None:
+        assert names_the_job(play(gets(1), posts(1), posts(1)))
+        assert [request.connection for request in service.server.requests] == [1, 2, 3]
+
+    def test_that_of_a_post_is_kept_for_the_next_get(self, service: Service, play: Play) -> None:
+        assert names_the_job(play(posts(1), gets(1), gets(1)))
+        assert service.server.opened == 1
+
+    def test_gets_at_the_same_time_share_no_more_than_are_allowed(self, service: Service, play: Play) -> None:
+        outcomes = play(gets(30), connections=3)
+        assert (len(outcomes), names_the_job(outcomes)) == (30, True)
+        assert (service.server.most_at_once, service.server.opened) == (3, 3)
+
+    def test_posts_at_the_same_time_are_sent_over_no_more_than_are_allowed(self, service: Service, play: Play) -> None:
+        service.gate.clear()
+
+        def let_them_through() -> None:
+            service.wait_for_requests(3)
+            service.gate.set()
+
+        threading.Thread(target=let_them_through, daemon=True).start()
+        assert names_the_job(play(posts(12), connections=3))
+        assert service.server.opened == 12
+
+    def test_one_that_the_server_closed_while_it_was_idle_loses_no_call(self, service: Service, play: Play) -> None:
+        service.hangs_up = True
+        between = lambda: service.server.wait_until(service.server.all_closed)  # noqa: E731
+        assert names_the_job(play(gets(1), between, gets(1), between, posts(1)))
+        assert (len(service.server.requests), service.server.opened) == (3, 3)
+
+    @pytest.mark.parametrize("end", End)
+    def test_one_that_the_server_ends_when_it_is_used_again_loses_no_get(
+        self, service: Service, play: Play, end: End
     ) -> None:
-        allow(3, monkeypatch)
-        assert statuses(play(30)) == [200] * 30
-        assert server.most_at_once <= 3
-        assert server.opened == 3
+        def script(request: Request) -> Iterable[Step]:
+            is_second = len(service.server.requests) == 2
+            return [end] if is_second else service.respond(request)
 
-    def test_one_that_the_server_closed_while_it_was_idle_loses_no_post(self, server: Server, play: Play) -> None:
-        server.hangs_up = True
-        assert statuses(play(1, lambda: server.until(server.all_closed), 1)) == [200] * 2
-        assert (server.arrived, server.opened) == (2, 2)
+        service.server.script = script
+        assert names_the_job(play(gets(1), gets(1)))
+        assert [request.connection for request in service.server.requests] == [1, 1, 2]
 
     def test_those_that_were_idle_for_too_long_are_closed_by_the_next_call(
-        self, server: Server, play: Play, monkeypatch: pytest.MonkeyPatch
+        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def all_at_once() -> None:
-            server.gate.clear()
-            threading.Thread(target=open_when_all_are_there).start()
+            service.gate.clear()
+            threading.Thread(target=open_when_all_are_there, daemon=True).start()
 
         def open_when_all_are_there() -> None:
-            server.until(lambda: server.arrived == 4)
-            server.gate.set()
+            service.wait_for_requests(4)
+            service.gate.set()
 
         def let_time_pass() -> None:
-            monkeypatch.setattr(transport, "IDLE_SECONDS", -1.0)
+            monkeypatch.setattr(network, "IDLE_SECONDS", -1.0)
 
-        play(all_at_once, 4, let_time_pass, 1, lambda: server.until(lambda: server.closed == 4))
-        assert server.opened == 5
+        server = service.server
+        play(all_at_once, gets(4), let_time_pass, gets(1), lambda: server.wait_until(lambda: server.closed == 4))
+        assert server.opened == 4
 
-    def test_none_is_left_open_by_closing_the_client(self, server: Server, play: Play) -> None:
-        play(5)
-        server.until(server.all_closed)
+    def test_none_is_left_open_by_closing_the_client(self, service: Service, play: Play) -> None:
+        play(gets(5), posts(5))
+        service.server.wait_until(service.server.all_closed)
 
-    def test_none_is_lost_to_an_answer_that_is_too_large(
-        self, server: Server, play: Play, monkeypatch: pytest.MonkeyPatch
+    def test_none_is_lost_to_a_response_that_is_too_large(
+        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        allow(1, monkeypatch)
-        monkeypatch.setattr(transport, "LARGEST_BODY", 1_000_000)
-        server.body = bytes(2_000_000)
+        monkeypatch.setattr("segmind_client.steps.LARGEST_BODY", 1_000_000)
+        service.body = bytes(2_000_000)
 
         def recover() -> None:
-            server.body = b"{}"
+            service.body = PROCESSING
 
-        outcomes = play(1, recover, 1)
+        outcomes = play(gets(1), recover, gets(1), connections=1)
         assert isinstance(outcomes[0], ConnectionLost)
-        assert statuses(outcomes[1:]) == [200]
+        assert names_the_job(outcomes[1:])
 
-    def test_none_is_lost_to_an_answer_that_cannot_be_read(
-        self, server: Server, play: Play, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        allow(1, monkeypatch)
-        server.extra_head = "content-encoding: gzip\r\n"
-        server.body = b"no gzip"
+    def test_none_is_lost_to_a_response_that_cannot_be_decoded(self, service: Service, play: Play) -> None:
+        service.headers = {"content_encoding": "gzip"}
+        service.body = b"no gzip"
 
         def recover() -> None:
-            server.body = gzip.compress(b"as it was")
+            service.body = gzip.compress(PROCESSING)
 
-        outcomes = play(1, recover, 1)
-        assert isinstance(outcomes[0], httpx.DecodingError)
-        assert cast(ApiResponse, outcomes[1]).content == b"as it was"
+        outcomes = play(gets(1), recover, gets(1), connections=1)
+        assert isinstance(outcomes[0], ConnectionLost)
+        assert names_the_job(outcomes[1:])
 
-    def test_none_of_them_carries_cookies(self, server: Server, play: Play) -> None:
-        server.extra_head = "set-cookie: a=b\r\n"
-        play(1, 1)
-        assert [headers for _, _, headers in server.seen if "Cookie" in headers or "cookie" in headers] == []
+    def test_none_of_them_carries_cookies(self, service: Service, play: Play) -> None:
+        service.headers = {"set_cookie": "a=b"}
+        play(gets(1), gets(1), posts(1))
+        assert [request for request in service.server.requests if "cookie" in request.headers] == []
 
-    def test_a_client_that_is_closed_during_a_call_leaves_none_open(self, server: Server) -> None:
-        server.gate.clear()
-        sender = Sender(server.address, KEY, None)
+    def test_a_client_that_is_closed_during_a_call_leaves_none_open(self, service: Service) -> None:
+        service.gate.clear()
+        driver = SyncDriver(Sender(service.server.url, *SENDER))
         with ThreadPoolExecutor(1) as threads:
-            call = threads.submit(sender.send, *request_of(LONGEST_WAIT))
-            server.until(lambda: server.arrived == 1)
-            sender.close()
-            server.gate.set()
-            assert call.result().status == 200
-        server.until(server.all_closed)
+            call = threads.submit(driver.carry_out, get(caller_with()))
+            service.wait_for_requests(1)
+            driver.http.close()
+            service.gate.set()
+            assert names_the_job([call.result()])
+        service.server.wait_until(service.server.all_closed)
 
-    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_an_async_client_that_is_closed_during_a_call_leaves_none_open(self, server: Server, backend: str) -> None:
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def test_an_async_client_that_is_closed_during_a_call_leaves_none_open(
+        self, service: Service, backend: str
+    ) -> None:
         async def use() -> None:
-            server.gate.clear()
-            sender = AsyncSender(server.address, KEY, None)
+            service.gate.clear()
+            driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
-                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
-                await sender.aclose()
-                server.gate.set()
+                group.start_soon(driver.carry_out, get(async_caller(driver)))
+                await anyio.to_thread.run_sync(service.wait_for_requests, 1)
+                await driver.close()
+                service.gate.set()
 
         anyio.run(use, backend=backend)
-        server.until(server.all_closed)
+        service.server.wait_until(service.server.all_closed)
 
     def test_one_that_comes_back_while_the_client_is_closed_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        idle = Idle(lambda: "a connection")
+        idle: Idle[Any] = Idle()
         idle.keep("a connection")
 
         def monotonic() -> float:
             idle.closed = True
             return 0.0
 
-        monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=monotonic))
-        assert idle.outdated() == "a connection"
+        monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=monotonic))
+        assert idle.outdated() == ["a connection"]
 
-    def test_a_closed_client_opens_none(self, server: Server) -> None:
-        sender = Sender(server.address, KEY, None)
-        sender.close()
-        with pytest.raises(NoClient, match="closed"):
-            sender.send(*request_of(1))
-        assert server.opened == 0
+    def test_a_closed_client_opens_none(self, service: Service) -> None:
+        driver = SyncDriver(Sender(service.server.url, *SENDER))
+        driver.http.close()
+        for flow in (get, post):
+            with pytest.raises(NoClient, match="closed"):
+                driver.carry_out(flow(caller_with()))
+        assert service.server.opened == 0
 
 
+def async_caller(driver: AsyncDriver, connections: int = CONNECTIONS, **options: Any) -> Caller:
+    return attrs.evolve(caller_with(connections, **options), clock=driver.clock)
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline is one to the second."""
+    monkeypatch.setattr("segmind_client.flows.LAST_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("no_grace")
 class TestLine:
-    def test_the_first_in_line_is_refused_when_no_connection_comes_free_in_time(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        allow(1, monkeypatch)
-        server.gate.clear()
-        sender = Sender(server.address, KEY, None)
+    def test_a_call_is_not_sent_when_no_connection_comes_free_before_its_deadline(self, service: Service) -> None:
+        service.gate.clear()
+        driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
+        hurried = caller.with_options({"deadline": 0})
         with ThreadPoolExecutor(1) as threads:
-            call = threads.submit(sender.send, *request_of(LONGEST_WAIT))
-            server.until(lambda: server.arrived == 1)
-            with pytest.raises(httpx.PoolTimeout):
-                sender.send(*request_of(0.0))
-            server.gate.set()
-            assert call.result().status == 200
-        assert sender.send(*request_of(0.0)).status == 200
-        sender.close()
+            call = threads.submit(driver.carry_out, get(caller))
+            service.wait_for_requests(1)
+            with pytest.raises(NotSent, match="no connection came free"):
+                driver.carry_out(get(hurried))
+            service.gate.set()
+            assert names_the_job([call.result()])
+        assert names_the_job([driver.carry_out(get(caller))])
+        driver.http.close()
 
-    def test_a_call_with_a_deadline_leaves_the_line_at_its_end(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    def test_a_call_that_leaves_the_line_at_its_deadline_keeps_nobody_else_from_their_turn(
+        self, service: Service
     ) -> None:
-        allow(1, monkeypatch)
-        server.gate.clear()
-        sender = Sender(server.address, KEY, None)
+        service.gate.clear()
+        driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
+        hurried = caller.with_options({"deadline": 0.05})
         with ThreadPoolExecutor(3) as threads:
-            call = threads.submit(sender.send, *request_of(LONGEST_WAIT))
-            server.until(lambda: server.arrived == 1)
-            first_in_line = threads.submit(sender.send, *request_of(LONGEST_WAIT))
+            call = threads.submit(driver.carry_out, get(caller))
+            service.wait_for_requests(1)
+            first_in_line = threads.submit(driver.carry_out, get(caller))
             for _ in range(5):
-                with pytest.raises(httpx.PoolTimeout):
-                    sender.send(*request_of(LONGEST_WAIT, whole=0.05))
-            server.gate.set()
-            assert [call.result().status, first_in_line.result().status] == [200, 200]
-        sender.close()
+                with pytest.raises(NotSent):
+                    driver.carry_out(get(hurried))
+            service.gate.set()
+            assert names_the_job([call.result(), first_in_line.result()])
+        driver.http.close()
 
-    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_a_call_with_a_deadline_leaves_the_line_without_threads_too(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def test_a_task_leaves_the_line_at_its_deadline_and_keeps_nobody_else_from_their_turn(
+        self, service: Service, backend: str
     ) -> None:
         async def use() -> None:
-            sender = AsyncSender(server.address, KEY, None)
+            driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
+            caller = async_caller(driver, 1)
+            hurried = caller.with_options({"deadline": 0.05})
             refused: list[Exception] = []
 
             async def hurry() -> None:
-                with pytest.raises(httpx.PoolTimeout) as raised:
-                    await sender.send(*request_of(LONGEST_WAIT, whole=0.05))
+                with pytest.raises(NotSent, match="no connection came free") as raised:
+                    await driver.carry_out(get(hurried))
                 refused.append(raised.value)
 
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
-                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
-                async with anyio.create_task_group() as hurried:
-                    hurried.start_soon(hurry)
-                    hurried.start_soon(hurry)
+                group.start_soon(driver.carry_out, get(caller))
+                await anyio.to_thread.run_sync(service.wait_for_requests, 1)
+                async with anyio.create_task_group() as group_of_hurried:
+                    group_of_hurried.start_soon(hurry)
+                    group_of_hurried.start_soon(hurry)
                 assert len(refused) == 2
-                server.gate.set()
-            await sender.aclose()
+                service.gate.set()
+            assert names_the_job([await driver.carry_out(get(caller))])
+            await driver.close()
 
-        allow(1, monkeypatch)
-        server.gate.clear()
+        service.gate.clear()
         anyio.run(use, backend=backend)
 
-    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def handle(*_: object) -> None:
-            try:
-                sender.send(*request_of(0.05))
-            except httpx.PoolTimeout:
-                refused.set()
-            server.gate.set()
-
-        allow(1, monkeypatch)
-        server.gate.clear()
-        sender = Sender(server.address, KEY, None)
+    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(self, service: Service) -> None:
+        service.gate.clear()
+        driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
+        hurried = caller.with_options({"deadline": 0.05})
         refused = threading.Event()
+
+        def handle(*_: object) -> None:
+            with suppress(NotSent):
+                driver.carry_out(get(hurried))
+                return
+            refused.set()
+            service.gate.set()
+
         before = signal.signal(signal.SIGALRM, handle)
         try:
             with ThreadPoolExecutor(1) as threads:
-                threads.submit(sender.send, *request_of(LONGEST_WAIT))
-                server.until(lambda: server.arrived == 1)
+                threads.submit(driver.carry_out, get(caller))
+                service.wait_for_requests(1)
                 signal.setitimer(signal.ITIMER_REAL, 0.1)
-                assert sender.send(*request_of(LONGEST_WAIT)).status == 200
+                assert names_the_job([driver.carry_out(get(caller))])
         finally:
             signal.signal(signal.SIGALRM, before)
         assert refused.is_set()
-        sender.close()
+        driver.http.close()
 
-    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_the_first_in_line_is_refused_without_threads_too(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str
-    ) -> None:
-        async def use() -> None:
-            sender = AsyncSender(server.address, KEY, None)
-            async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
-                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
-                with pytest.raises(httpx.PoolTimeout):
-                    await sender.send(*request_of(0.0))
-                server.gate.set()
-            assert (await sender.send(*request_of(LONGEST_WAIT))).status == 200
-            await sender.aclose()
+    def test_nobody_is_refused_because_others_are_before_them(self) -> None:
+        outcomes, seconds = play_slowly(6.0, gets(100), caller_with(2, deadline=1000))
+        assert (len(outcomes), names_the_job(outcomes)) == (100, True)
+        assert seconds >= 50 * 6.0
 
-        allow(1, monkeypatch)
-        server.gate.clear()
-        anyio.run(use, backend=backend)
+    def test_no_get_waits_longer_than_its_deadline_however_slow_the_service(self) -> None:
+        outcomes, seconds = play_slowly(1_000_000.0, gets(12), caller_with(2, deadline=10))
+        assert len(outcomes) == 12
+        assert {type(outcome) for outcome in outcomes} == {NotSent, ConnectionLost}
+        assert seconds <= 10.5
 
-    def test_nobody_is_refused_because_others_are_before_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        allow(2, monkeypatch)
-        monkeypatch.setattr(httpx, "AsyncHTTPTransport", Slow)
-        clock = trio.testing.MockClock(autojump_threshold=0)
-        outcomes = trio.run(play_async, "http://service.example", (100,), 10.0, clock=clock)
-        assert statuses(outcomes) == [200] * 100
-        assert clock.current_time() >= 50 * Slow.SECONDS
+    def test_each_submit_has_its_turn_however_slow_the_service(self) -> None:
+        outcomes, seconds = play_slowly(1_000_000.0, posts(12), caller_with(2))
+        assert [type(outcome) for outcome in outcomes] == [MayHaveBeenAccepted] * 12
+        assert seconds <= 6 * 400.0
 
-    def test_nobody_waits_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        allow(2, monkeypatch)
-        monkeypatch.setattr(httpx, "AsyncHTTPTransport", Slow)
-        monkeypatch.setattr(Slow, "SECONDS", 1_000_000.0)
-        clock = trio.testing.MockClock(autojump_threshold=0)
-        outcomes = trio.run(play_async, "http://service.example", (12,), 10.0, clock=clock)
-        assert [type(outcome) for outcome in outcomes] == [httpx.PoolTimeout] * 10 + [httpx.ReadTimeout] * 2
+
+def play_slowly(seconds: float, calls: Calls, caller: Caller) -> tuple[list[Any], float]:
+    """What comes of calls to a service that takes so long, and how long that took by the clock of the event loop."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+
+    async def use() -> list[Any]:
+        driver = AsyncDriver(CustomAsyncSender("http://service.example", *SENDER, transport=Slow(seconds)))
+        return await play_with(driver, (calls,), caller)
+
+    outcomes = trio.run(use, clock=clock)
+    return outcomes, clock.current_time()
 
 
 class Slow(httpx.AsyncBaseTransport):
-    """Answers every call after some time."""
+    """Responds to every call after some time."""
 
-    SECONDS = 6.0
-
-    def __init__(self, **_: Any) -> None: ...
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await anyio.sleep(self.SECONDS)
-        return httpx.Response(200, request=request)
+        await request.aread()
+        await anyio.sleep(self._seconds)
+        return httpx.Response(200, content=PROCESSING, request=request)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", BACKENDS)
 class TestCancelling:
-    @pytest.mark.parametrize("bytes_of_the_answer", [0, 10, -1])
+    @pytest.mark.parametrize("flow", [get, post])
+    @pytest.mark.parametrize("bytes_of_the_response", [0, 10, -1])
     def test_a_call_closes_its_connection_and_leaves_no_task(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str, bytes_of_the_answer: int
+        self, service: Service, backend: str, bytes_of_the_response: int, flow: Callable[[Caller], Flow[Any]]
     ) -> None:
         async def use() -> None:
-            sender = AsyncSender(server.address, KEY, None)
+            driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
+            caller = async_caller(driver, 1)
             before = {task.id for task in anyio.get_running_tasks()}
             async with anyio.create_task_group() as group:
-                group.start_soon(sender.send, *request_of(LONGEST_WAIT))
-                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
+                group.start_soon(driver.carry_out, flow(caller))
+                await anyio.to_thread.run_sync(service.wait_for_requests, 1)
                 await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
-            server.gate.set()
-            await anyio.to_thread.run_sync(server.until, server.all_closed)
+            service.gate.set()
+            await anyio.to_thread.run_sync(service.server.wait_until, service.server.all_closed)
             assert {task.id for task in anyio.get_running_tasks()} == before
-            assert (await sender.send(*request_of(LONGEST_WAIT))).status == 200
-            await sender.aclose()
+            assert names_the_job([await driver.carry_out(get(caller))])
+            await driver.close()
 
-        allow(1, monkeypatch)
-        server.gate.clear()
-        server.before_gate = bytes_of_the_answer
+        service.gate.clear()
+        service.before_gate = bytes_of_the_response
         anyio.run(use, backend=backend)
 
-    def test_a_call_in_line_leaves_its_place_to_the_next(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, backend: str
-    ) -> None:
+    def test_a_call_in_line_leaves_its_place_to_the_next(self, service: Service, backend: str) -> None:
         async def use() -> None:
-            sender = AsyncSender(server.address, KEY, None)
-            answered: list[str] = []
+            driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
+            caller = async_caller(driver, 1)
+            finished: list[str] = []
 
             async def call(name: str, task_status: anyio.abc.TaskStatus[anyio.CancelScope]) -> None:
                 with anyio.CancelScope() as scope:
                     task_status.started(scope)
-                    await sender.send(*request_of(LONGEST_WAIT))
-                    answered.append(name)
+                    await driver.carry_out(get(caller))
+                    finished.append(name)
 
             async with anyio.create_task_group() as group:
                 await group.start(call, "on its way")
-                await anyio.to_thread.run_sync(server.until, lambda: server.arrived == 1)
+                await anyio.to_thread.run_sync(service.wait_for_requests, 1)
                 first: anyio.CancelScope = await group.start(call, "first in line")
                 second: anyio.CancelScope = await group.start(call, "second in line")
                 await group.start(call, "last in line")
@@ -483,119 +495,139 @@ class TestCancelling:
                 second.cancel()
                 first.cancel()
                 await anyio.wait_all_tasks_blocked()
-                server.gate.set()
-            assert answered == ["on its way", "last in line"]
-            assert server.arrived == 2
-            await sender.aclose()
+                service.gate.set()
+            assert finished == ["on its way", "last in line"]
+            assert len(service.server.requests) == 2
+            await driver.close()
 
-        allow(1, monkeypatch)
-        server.gate.clear()
+        service.gate.clear()
         anyio.run(use, backend=backend)
 
+    def test_a_call_over_a_custom_transport_closes_the_response_even_if_that_takes_a_while(self, backend: str) -> None:
+        bodies: list[Stuck] = []
 
-def test_cancelling_a_task_of_asyncio_closes_the_connection(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def respond(request: httpx.Request) -> httpx.Response:
+            bodies.append(Stuck())
+            return httpx.Response(200, stream=bodies[-1], request=request)
+
+        async def use() -> None:
+            transport, parameters = httpx.MockTransport(respond), dict[str, Any]()
+            async with (
+                AsyncClient("SG_1", base_url="http://127.0.0.1", transport=transport) as client,
+                anyio.create_task_group() as group,
+            ):
+                group.start_soon(client.submit_model, "any", parameters)
+                await anyio.wait_all_tasks_blocked()
+                group.cancel_scope.cancel()
+
+        anyio.run(use, backend=backend)
+        assert [body.closed for body in bodies] == [True]
+
+
+class Stuck(httpx.AsyncByteStream):
+    """A body of which nothing comes, and which takes a while to close."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await anyio.sleep(LONGEST_WAIT)
+        yield b""
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.closed = True
+
+
+def test_cancelling_a_task_of_asyncio_closes_the_connection(service: Service) -> None:
     async def use() -> None:
-        sender = AsyncSender(server.address, KEY, None)
-        task = asyncio.create_task(sender.send(*request_of(LONGEST_WAIT)))
-        await asyncio.to_thread(server.until, lambda: server.arrived == 1)
+        driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
+        caller = async_caller(driver, 1)
+        task = asyncio.create_task(driver.carry_out(get(caller)))
+        await asyncio.to_thread(service.wait_for_requests, 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        server.gate.set()
-        await asyncio.to_thread(server.until, server.all_closed)
-        assert (await sender.send(*request_of(LONGEST_WAIT))).status == 200
-        await sender.aclose()
+        service.gate.set()
+        await asyncio.to_thread(service.server.wait_until, service.server.all_closed)
+        assert names_the_job([await driver.carry_out(get(caller))])
+        await driver.close()
 
-    allow(1, monkeypatch)
-    server.gate.clear()
+    service.gate.clear()
     asyncio.run(use())
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_call_that_is_cancelled_closes_its_connection_even_if_that_takes_a_while(
-    monkeypatch: pytest.MonkeyPatch, backend: str
+@pytest.mark.parametrize("flow", [get, post])
+def test_a_call_that_is_interrupted_closes_its_connection(
+    service: Service, flow: Callable[[Caller], Flow[Any]]
 ) -> None:
-    closed: list[Any] = []
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    class Stuck(Slow):
-        SECONDS = LONGEST_WAIT
-
-        async def aclose(self) -> None:
-            await anyio.lowlevel.checkpoint()
-            closed.append(self)
-
-    async def use() -> None:
-        sender = AsyncSender("http://service.example", KEY, None)
-        async with anyio.create_task_group() as group:
-            group.start_soon(sender.send, *request_of(LONGEST_WAIT))
-            await anyio.wait_all_tasks_blocked()
-            group.cancel_scope.cancel()
-
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", Stuck)
-    anyio.run(use, backend=backend)
-    assert len(closed) == 1
-
-
-def test_a_call_that_is_interrupted_closes_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed: list[Any] = []
-
-    class Interrupted(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            raise KeyboardInterrupt(request.url)
-
-        def close(self) -> None:
-            closed.append(self)
-
-    monkeypatch.setattr(httpx, "HTTPTransport", Interrupted)
-    sender = Sender("http://service.example", KEY, None)
-    with pytest.raises(KeyboardInterrupt):
-        sender.send(*request_of(LONGEST_WAIT))
-    assert len(closed) == 1
+    service.gate.clear()
+    driver = SyncDriver(Sender(service.server.url, *SENDER))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            driver.carry_out(flow(caller_with(1)))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    service.gate.set()
+    service.server.wait_until(service.server.all_closed)
 
 
 class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body of 64 kB pieces that never ends."""
+    """A body of pieces that never ends, one after every so many seconds."""
 
-    def __init__(self) -> None:
-        self.closed = False
+    def __init__(self, piece: bytes, seconds: float = 0.0) -> None:
+        self.closed = threading.Event()
+        self._piece = piece
+        self._seconds = seconds
+        self._until = time.monotonic() + LONGEST_WAIT
 
     def __iter__(self) -> Iterator[bytes]:
-        while True:
-            yield bytes(65_536)
+        while time.monotonic() < self._until:
+            yield self._piece
+            time.sleep(self._seconds)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self:
-            yield piece
+        while time.monotonic() < self._until:
+            yield self._piece
+            await anyio.sleep(self._seconds)
 
     def close(self) -> None:
-        self.closed = True
+        self.closed.set()
 
     async def aclose(self) -> None:
-        self.closed = True
+        self.closed.set()
 
 
-def submit_by_transport(answers: httpx.MockTransport) -> None:
-    with Client("SG_1", base_url="https://service.example", transport=answers) as client:
+URL = "https://service.example"
+HASTY: Any = {"connect_seconds": 0.1, "read_seconds": 0.1}
+
+
+def submit_by_transport(service: httpx.MockTransport) -> None:
+    with Client("SG_1", base_url=URL, transport=service, **HASTY) as client:
         client.submit_model("any", {})
 
 
-def submit_by_client(answers: httpx.MockTransport) -> None:
+def submit_by_client(service: httpx.MockTransport) -> None:
     with (
-        httpx.Client(transport=answers) as http,
-        Client("SG_1", base_url="https://service.example", http_client=http) as client,
+        httpx.Client(transport=service) as http,
+        Client("SG_1", base_url=URL, http_client=http, **HASTY) as client,
     ):
         client.submit_model("any", {})
 
 
-async def await_by_transport(answers: httpx.MockTransport) -> None:
-    async with AsyncClient("SG_1", base_url="https://service.example", transport=answers) as client:
+async def await_by_transport(service: httpx.MockTransport) -> None:
+    async with AsyncClient("SG_1", base_url=URL, transport=service, **HASTY) as client:
         await client.submit_model("any", {})
 
 
-async def await_by_client(answers: httpx.MockTransport) -> None:
+async def await_by_client(service: httpx.MockTransport) -> None:
     async with (
-        httpx.AsyncClient(transport=answers) as http,
-        AsyncClient("SG_1", base_url="https://service.example", http_client=http) as client,
+        httpx.AsyncClient(transport=service) as http,
+        AsyncClient("SG_1", base_url=URL, http_client=http, **HASTY) as client,
     ):
         await client.submit_model("any", {})
 
@@ -603,115 +635,40 @@ async def await_by_client(answers: httpx.MockTransport) -> None:
 SUBMITS: dict[str, Callable[[httpx.MockTransport], None]] = {
     "transport": submit_by_transport,
     "client": submit_by_client,
-    "async transport": lambda answers: anyio.run(await_by_transport, answers),
-    "async client": lambda answers: anyio.run(await_by_client, answers),
+    "async transport": lambda service: anyio.run(await_by_transport, service),
+    "async client": lambda service: anyio.run(await_by_client, service),
 }
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response as a whole has little time."""
+    monkeypatch.setattr("segmind_client.drivers.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+
+
 @pytest.mark.parametrize("submit", SUBMITS.values(), ids=SUBMITS.keys())
-class TestAnswerWithoutEnd:
+class TestResponseWithoutEnd:
     def test_is_read_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
-        body = Endless()
+        body = Endless(bytes(1_000_000))
         with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
             submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
-        assert body.closed
+        assert body.closed.wait(LONGEST_WAIT)
 
     def test_is_decoded_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
         bomb = httpx.ByteStream(gzip.compress(bytes(LARGEST_BODY + 1), compresslevel=1))
         headers = {"content-encoding": "gzip"}
-        with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
+        with pytest.raises(MayHaveBeenAccepted, match=f"more than {LARGEST_BODY} bytes"):
             submit(httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=bomb)))
 
-    def test_is_read_for_a_time(
-        self, submit: Callable[[httpx.MockTransport], None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        body, times = Endless(), itertools.count()
-        monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: float(next(times))))
-        with pytest.raises(MayHaveBeenAccepted, match=f"not ended {BODY_SECONDS:g} s"):
+    @pytest.mark.usefixtures("hasty")
+    def test_is_read_for_a_time(self, submit: Callable[[httpx.MockTransport], None]) -> None:
+        body = Endless(b"a", seconds=0.02)
+        with pytest.raises(MayHaveBeenAccepted, match="did not end in time"):
             submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
-        assert body.closed
 
 
-class TestProxies:
-    @pytest.fixture(autouse=True)
-    def environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for scheme in ("http", "https", "all", "no"):
-            monkeypatch.delenv(f"{scheme}_proxy", raising=False)
-            monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
-
-    @pytest.mark.parametrize(
-        ("variable", "address", "seen"),
-        [
-            ("HTTP_PROXY", "http://service.example", ("POST", "http://service.example/x")),
-            ("HTTPS_PROXY", "https://service.example", ("CONNECT", "service.example:443")),
-            ("ALL_PROXY", "http://service.example", ("POST", "http://service.example/x")),
-        ],
-    )
-    def test_one_that_the_environment_names_is_used(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, variable: str, address: str, seen: tuple[str, str]
-    ) -> None:
-        monkeypatch.setenv(variable, server.address)
-        # There is nobody to speak TLS with behind the proxy.
-        server.hangs_up = True
-        for outcome in (play_sync(address, (1,), 1.0), anyio.run(play_async, address, (1,), 1.0)):
-            assert isinstance(outcome[0], httpx.ConnectError if variable == "HTTPS_PROXY" else ApiResponse)
-        assert [(method, path) for method, path, _ in server.seen] == [seen] * 2
-
-    def test_the_key_is_not_shown_to_one_that_makes_a_tunnel(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", server.address)
-        server.hangs_up = True
-        play_sync("https://service.example", (1,), 1.0)
-        assert KEY["x-api-key"] not in str(server.seen)
-
-    def test_one_that_refuses_the_tunnel_was_sent_no_submit(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", server.address)
-        server.status_line = "407 Proxy Authentication Required"
-        refused = pytest.raises(NotSent, match=r"accepted nothing .*407")
-        with Client("SG_1", base_url="https://service.example", attempts=1) as client, refused:
-            client.submit_model("any", {})
-
-        async def submit() -> None:
-            async with AsyncClient("SG_1", base_url="https://service.example", attempts=1) as client:
-                with pytest.raises(NotSent, match=r"accepted nothing .*407"):
-                    await client.submit_model("any", {})
-
-        anyio.run(submit)
-        assert [method for method, _, _ in server.seen] == ["CONNECT"] * 2
-
-    def test_none_is_used_for_a_host_that_the_environment_excepts(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-        monkeypatch.setenv("NO_PROXY", "other.example,127.0.0.1")
-        assert statuses(play_sync(server.address, (1,), 1.0)) == [200]
-
-    def test_none_is_used_for_this_machine(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-        assert statuses(play_sync(server.address, (1,), 1.0)) == [200]
-
-    def test_one_that_needs_a_package_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@proxy.example")
-
-        def find_nothing(_: str) -> None: ...
-
-        monkeypatch.setattr(transport, "find_spec", find_nothing)
-        with pytest.raises(InvalidParameter, match=r"httpx\[socks\]") as raised:
-            Client("SG_1")
-        assert "secret" not in str(raised.value)
-
-    def test_one_that_is_none_is_refused_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "gopher://proxy.example")
-        with pytest.raises(InvalidParameter, match="gopher"):
-            Client("SG_1", base_url="http://service.example", allow_http=True)
-
-
-def test_clients_share_one_tls_context_made_with_the_first_connection(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clients_share_one_tls_context_made_with_the_first_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[ssl.SSLContext] = []
     make = httpx.create_ssl_context
 
@@ -719,16 +676,24 @@ def test_clients_share_one_tls_context_made_with_the_first_connection(
         made.append(make())
         return made[-1]
 
+    def use(url: str) -> None:
+        with Client("SG_1", base_url=url, attempts=1) as client, pytest.raises(NotSent):
+            client.credits()
+
+    async def use_async(url: str) -> None:
+        async with AsyncClient("SG_1", base_url=url, attempts=1) as client:
+            with pytest.raises(NotSent):
+                await client.credits()
+
     monkeypatch.setattr(httpx, "create_ssl_context", make_and_count)
     tls_context.cache_clear()
-
-    async def use() -> None:
-        async with AsyncClient("SG_1", base_url=server.address) as client:
-            await client.credits()
-
-    with Client("SG_1", base_url=server.address) as first, Client("SG_1", base_url=server.address) as second:
-        assert made == []
-        first.credits()
-        second.credits()
-    anyio.run(use)
+    # It does not speak TLS, so no handshake succeeds.
+    script: Script = lambda _: []  # noqa: E731
+    with HostileServer(script, greeting=[b"no TLS\r\n", End.CLOSE]) as server:
+        url = server.url.replace("http://", "https://")
+        with Client("SG_1", base_url=url):
+            assert made == []
+        use(url)
+        use(url)
+        anyio.run(use_async, url)
     assert len(made) == 1

@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-import anyio
 import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
-from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL
+from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, mask
 
 PROMPT = {"prompt": "x"}
 
@@ -25,7 +24,7 @@ def test_accounts_are_opened_and_listed(admin: httpx.Client, call: httpx.Client)
     key = "SG_ffffffffffffffff"
     opened = admin.post("/accounts", json={"key": key, "credits": 5, "requests_per_minute": 2})
     assert (opened.status_code, opened.json()["credits"]) == (200, 5)
-    assert [account["key"] for account in admin.get("/accounts").json()] == [DEFAULT_KEY, key]
+    assert [account["key"] for account in admin.get("/accounts").json()] == [mask(DEFAULT_KEY), mask(key)]
     assert call.get("/v1/get-user-credits", headers={"x-api-key": key}).json()["credits"] == 5
 
 
@@ -88,16 +87,6 @@ def test_what_makes_no_sense_is_400_with_a_message(admin: httpx.Client, path: st
 def test_what_is_not_there_is_404_and_another_verb_405(admin: httpx.Client) -> None:
     assert admin.get("/nothing").status_code == 404
     assert admin.get("/reset").status_code == 405
-
-
-@pytest.mark.parametrize(("hosts", "status"), [(frozenset({"127.0.0.1"}), 403), (None, 200)])
-def test_other_machines_are_refused_unless_told_otherwise(hosts: frozenset[str] | None, status: int) -> None:
-    async def ask() -> int:
-        transport = httpx.ASGITransport(Double(admin_hosts=hosts).app, client=("192.0.2.7", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://double") as client:
-            return (await client.get("/_mock/accounts")).status_code
-
-    assert anyio.run(ask) == status
 
 
 class TestJournal:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock import Double, MovableClock, Settings
 from segmind_mock.faults import FIELDS
-from segmind_mock.transport import DoubleTransport
 from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
 
 PROMPT = {"prompt": "x"}
@@ -178,19 +176,6 @@ class TestRules:
             double.add_fault({"code": "500"}, key="nobody's")
         with pytest.raises(ValueError, match="clear them first"):
             double.add_fault({"code": "500"})
-
-
-@pytest.mark.parametrize(("prefer", "match"), [("drop=after", "dropped"), ("truncate=0.5", "declared length")])
-def test_a_connection_breaks_in_process_as_it_does_on_a_port(double: Double, prefer: str, match: str) -> None:
-    async def submit() -> None:
-        transport = DoubleTransport(double.app)
-        headers = {"x-api-key": DEFAULT_KEY, "prefer": prefer}
-        async with httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers) as client:
-            with pytest.raises(httpx.RemoteProtocolError, match=match):
-                await client.post("/v2/imagen", json=PROMPT)
-
-    anyio.run(submit)
-    assert len(double.requests(accepted=True)) == 1
 
 
 def test_every_field_has_a_test_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +14,13 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY
-from segmind_mock.transport import DoubleTransport
 
 KEY = {"x-api-key": DEFAULT_KEY}
 
 
 @pytest.mark.anyio
 async def test_in_process(segmind_double):
-    transport = DoubleTransport(segmind_double.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://double", headers=KEY) as client:
+    async with httpx.AsyncClient(transport=segmind_double.transport(), base_url="http://double", headers=KEY) as client:
         segmind_double.fail_next("submitImagen4", status=502)
         assert (await client.post("/v2/imagen-4", json={"prompt": "x"})).status_code == 502
         submitted = (await client.post("/v2/imagen-4", json={"prompt": "x"})).json()
@@ -60,6 +59,25 @@ def test_a_suite_that_imports_nothing_gets_its_fixtures(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stdout
     assert "4 passed" in run.stdout
+
+
+def test_a_suite_without_the_extra_is_told_what_to_install(tmp_path: Path) -> None:
+    suite = "def test_one(segmind_double): pass\ndef test_other(segmind_double_url): pass\n"
+    (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError('none', name='starlette')", encoding="utf-8")
+    (tmp_path / "test_suite.py").write_text(suite, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    hint = "starlette is missing; install it with: pip install 'segmind-openapi[mock]'"
+    assert hint in run.stdout
+    assert "2 errors" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert "import_module" not in run.stdout
 
 
 def test_a_suite_that_does_not_use_it_does_not_import_the_server() -> None:

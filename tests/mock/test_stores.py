@@ -207,7 +207,7 @@ async def run_jobs(address: str) -> list[dict[str, Any]]:
         (["--port", "99999"], "port must be 0-65535"),
         (["--workers", "0"], "expected 1 worker or more"),
         (["--store", "sqlite:/nowhere/at/all.db"], "cannot be used"),
-        (["proxy", "--upstream", "nonsense"], "expected an address such as https://host"),
+        (["proxy", "--upstream", "nonsense"], "expected a URL such as https://host"),
         (["--store", "redis://127.0.0.1:1"], "refused"),
     ],
 )

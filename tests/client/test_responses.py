@@ -1,4 +1,4 @@
-"""Every documented answer of every operation as the clients give it back, against the double on a real port."""
+"""Every documented response of every operation as the clients return it, against the double on a real port."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CALLS: dict[str, Callable[[Any, str], Any]] = {
 
 @attrs.frozen
 class Example:
-    """An answer that the contract documents."""
+    """A response that the contract documents."""
 
     operation_id: str
     status: int
@@ -77,9 +77,11 @@ CLASSES = {
     504: errors.GatewayTimeout,
 }
 MAY_HAVE_BEEN_ACCEPTED = {(502, "proxy"), (504, "cut-off")}
-"""Answers to a POST, by status and example, that do not say that the service refused it."""
-REPEATED = {"POST": {429, 500, 502}, "GET": {429, 500, 502, 504}}
+"""Responses to a POST, by status and example, that do not say that the service refused it."""
+RETRIED = {"POST": {429, 500, 502}, "GET": {429, 500, 502, 504}}
 ATTEMPTS = 4
+DEADLINE = 10.0
+"""Seconds; backoff takes 1, 2, 4 and 8, so that a rate limit that does not end is met as often as others are tried."""
 
 
 Call = Callable[[Example], Any]
@@ -87,7 +89,7 @@ Call = Callable[[Example], Any]
 
 @pytest.fixture(params=["sync", "async"])
 def call(request: pytest.FixtureRequest, address: str, double: Double) -> Iterator[Call]:
-    """Calls the operation of an example, which the double answers with."""
+    """Calls the operation of an example, with which the double responds."""
 
     def call_with(client: Client | AsyncClient, example: Example) -> Any:
         fault = {"code": str(example.status), "example": example.name}
@@ -96,11 +98,11 @@ def call(request: pytest.FixtureRequest, address: str, double: Double) -> Iterat
         return CALLS[operation["x-role"]](client, path.rpartition("/")[2])
 
     def call_sync(example: Example) -> Any:
-        with Client(DEFAULT_KEY, base_url=address) as client:
+        with Client(DEFAULT_KEY, base_url=address, deadline=DEADLINE) as client:
             return call_with(client, example)
 
     async def call_async(example: Example) -> Any:
-        async with AsyncClient(DEFAULT_KEY, base_url=address) as client:
+        async with AsyncClient(DEFAULT_KEY, base_url=address, deadline=DEADLINE) as client:
             return await call_with(client, example)
 
     with pause_clock():
@@ -111,7 +113,7 @@ def call(request: pytest.FixtureRequest, address: str, double: Double) -> Iterat
 
 
 @pytest.mark.parametrize("example", SUCCESSES, ids=str)
-def test_a_documented_success_is_given_back_as_it_came(call: Call, example: Example) -> None:
+def test_a_documented_success_is_returned_as_it_came(call: Call, example: Example) -> None:
     outcome = call(example)
     if not isinstance(outcome, ResponseObject):
         outcome = getattr(outcome, "submitted", None) or outcome.output
@@ -136,8 +138,8 @@ def test_a_documented_error_is_raised_with_all_that_came(call: Call, double: Dou
     else:
         assert came.text == example.value
     assert error.request_id == (REQUEST_ID if "{request_id}" in OPERATIONS[example.operation_id][1] else None)
-    repeated = example.status in REPEATED[example.method] and not unclear
-    assert len(double.requests(example.operation_id)) == (ATTEMPTS if repeated else 1)
+    retried = example.status in RETRIED[example.method] and not unclear
+    assert len(double.requests(example.operation_id)) == (ATTEMPTS if retried else 1)
     assert_survives_pickling(error)
 
 

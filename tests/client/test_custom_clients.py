@@ -1,0 +1,502 @@
+"""Custom httpx clients and transports: whatever their hooks raise, no submit is sent twice and none is lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from segmind_api.models import JobResult
+from segmind_client import AsyncClient, Client, Result, errors
+from segmind_client.drivers import SyncDriver
+from segmind_client.flows import Caller
+from segmind_client.masking import Secret
+from segmind_client.options import Options
+from segmind_client.transport import Sender
+from tests.client.servers import REQUEST_ID, End, HostileServer, Request, Step, response
+
+PICTURE = b"\x89PNG\r\n\x1a\n"
+COMPLETED = {
+    "request_id": REQUEST_ID,
+    "status": "COMPLETED",
+    "output": "https://images.example/a.png",
+    "metrics": {"cost": 0.06},
+}
+
+
+Response = tuple[int, dict[str, Any]]
+"""Status and body."""
+
+
+class Service:
+    """Accepts every submit; its jobs have completed."""
+
+    def __init__(self, **responses: Response) -> None:
+        self.calls: list[httpx.Request] = []
+        self.responses = responses
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request)
+        if request.url.host == "images.example":
+            return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
+        if request.method in self.responses:
+            status, body = self.responses[request.method]
+            return httpx.Response(status, json=body)
+        return httpx.Response(200, json=COMPLETED if request.method == "GET" else {"request_id": REQUEST_ID})
+
+    def count(self, method: str) -> int:
+        return [request.method for request in self.calls].count(method)
+
+
+Hook = Callable[[httpx.Response], None]
+Use = Callable[..., Any]
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def run(request: pytest.FixtureRequest) -> Use:
+    """Runs a job with a custom client that has these settings, and gives the bytes of its image."""
+
+    def run(service: Service, *, hook: Hook | None = None, **settings: Any) -> bytes:
+        hooks = [hook] if hook else []
+        with (
+            httpx.Client(transport=httpx.MockTransport(service), event_hooks={"response": hooks}, **settings) as http,
+            Client("SG_1", base_url="https://service.example", http_client=http, attempts=2, deadline=0) as client,
+        ):
+            return client.run_model("any", {}).content
+
+    async def run_async(service: Service, *, hook: Hook | None = None, **settings: Any) -> bytes:
+        async def awaited(response: httpx.Response) -> None:
+            if hook:
+                hook(response)
+
+        hooks: dict[str, list[Callable[[httpx.Response], Awaitable[None]]]] = {"response": [awaited]}
+        async with (
+            httpx.AsyncClient(transport=httpx.MockTransport(service), event_hooks=hooks, **settings) as http,
+            AsyncClient("SG_1", base_url="https://service.example", http_client=http, attempts=2, deadline=0) as client,
+        ):
+            return await (await client.run_model("any", {})).content
+
+    async def run_settings(arguments: tuple[Service, dict[str, Any]]) -> bytes:
+        return await run_async(arguments[0], **arguments[1])
+
+    def awaited(service: Service, **settings: Any) -> bytes:
+        return anyio.run(run_settings, (service, settings))
+
+    return run if request.param == "sync" else awaited
+
+
+def raising(error: Exception) -> Hook:
+    def hook(_: httpx.Response) -> None:
+        raise error
+
+    return hook
+
+
+ANOTHER = httpx.Request("POST", "http://127.0.0.1:1/metrics")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ConnectError("refused", request=ANOTHER),
+        httpx.PoolTimeout("none free"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "a hook reads an image as a text"),
+        httpx.HTTPStatusError("500", request=ANOTHER, response=httpx.Response(500, request=ANOTHER)),
+    ],
+)
+def test_a_hook_that_fails_does_not_make_a_submit_be_sent_twice(run: Use, error: Exception) -> None:
+    service = Service()
+    with pytest.raises(errors.MayHaveBeenAccepted, match=type(error).__name__):
+        run(service, hook=raising(error))
+    assert service.count("POST") == 1
+
+
+def test_the_end_of_an_iterator_in_a_hook_is_not_the_end_of_the_call(run: Use) -> None:
+    service = Service()
+    with pytest.raises(errors.MayHaveBeenAccepted, match="StopIteration"):
+        run(service, hook=raising(StopIteration()))
+    assert service.count("POST") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "times"),
+    [(400, errors.BadRequest, 1), (503, errors.StatusError, 2), (504, errors.MayHaveBeenAccepted, 1)],
+)
+def test_a_hook_that_raises_for_a_status_does_not_change_what_the_status_means(
+    run: Use, status: int, kind: type[errors.SegmindError], times: int
+) -> None:
+    service = Service(POST=(status, {"error": "no"}))
+    with pytest.raises(kind) as raised:
+        run(service, hook=httpx.Response.raise_for_status)
+    assert raised.value.status == status
+    assert service.count("POST") == times
+
+
+def test_a_failed_job_has_failed_whatever_a_hook_raises(run: Use) -> None:
+    failed: dict[str, Any] = {"request_id": REQUEST_ID, "status": "FAILED", "error": "blocked", "metrics": {}}
+    with pytest.raises(errors.InferenceFailed, match="blocked"):
+        run(Service(GET=(422, failed)), hook=httpx.Response.raise_for_status)
+
+
+def test_a_hook_may_see_the_response(run: Use) -> None:
+    service = Service()
+    seen: list[int] = []
+
+    def note(response: httpx.Response) -> None:
+        seen.append(response.status_code)
+
+    assert run(service, hook=note) == PICTURE
+    assert len(seen) == len(service.calls)
+
+
+@pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
+def test_a_hook_may_read_the_body(backend: str) -> None:
+    service = Service()
+    bodies: list[bytes] = []
+
+    def read(response: httpx.Response) -> None:
+        bodies.append(response.read())
+
+    async def read_async(response: httpx.Response) -> None:
+        bodies.append(await response.aread())
+
+    async def submit() -> None:
+        transport = httpx.MockTransport(service)
+        async with (
+            httpx.AsyncClient(transport=transport, event_hooks={"response": [read_async]}) as http,
+            AsyncClient("SG_1", base_url="https://service.example", http_client=http) as client,
+        ):
+            assert (await client.submit_model("any", {})).request_id == REQUEST_ID
+
+    if backend == "sync":
+        with (
+            httpx.Client(transport=httpx.MockTransport(service), event_hooks={"response": [read]}) as http,
+            Client("SG_1", base_url="https://service.example", http_client=http) as client,
+        ):
+            assert client.submit_model("any", {}).request_id == REQUEST_ID
+    else:
+        anyio.run(submit, backend=backend)
+    assert REQUEST_ID in bodies[0].decode()
+
+
+def test_images_come_over_the_same_client_without_its_credentials(run: Use) -> None:
+    service = Service()
+    headers = {"authorization": "Bearer secret"}
+    assert run(service, headers=headers, cookies={"session": "secret"}, auth=("user", "secret")) == PICTURE
+    image = service.calls[-1]
+    assert image.url.host == "images.example"
+    assert not {"authorization", "cookie", "x-api-key"} & set(image.headers)
+    assert all(request.headers["x-api-key"] == "SG_1" for request in service.calls[:-1])
+
+
+class OverSockets:
+    """A service on a real port, over whose connections httpx and its hooks read."""
+
+    def __init__(self) -> None:
+        self.statuses = {"POST": "200 OK", "image": "200 OK"}
+        self.server = HostileServer(self.respond)
+        self.url = self.server.url
+
+    def respond(self, request: Request) -> Iterable[Step]:
+        if request.method == "POST":
+            return [response({"request_id": REQUEST_ID, "error": "no" * 100_000}, self.statuses["POST"])]
+        if request.path == "/a.png":
+            return [response(PICTURE, self.statuses["image"], media_type="image/png")]
+        return [response({**COMPLETED, "output": f"{self.url}/a.png"})]
+
+
+@pytest.fixture
+def sockets() -> Iterator[OverSockets]:
+    service = OverSockets()
+    with service.server:
+        yield service
+
+
+def raise_for_status(response: httpx.Response) -> None:
+    response.raise_for_status()
+
+
+async def async_raise_for_status(response: httpx.Response) -> None:
+    response.raise_for_status()
+
+
+def read(response: httpx.Response) -> None:
+    response.read()
+
+
+async def async_read(response: httpx.Response) -> None:
+    await response.aread()
+
+
+def run_over_sockets(url: str, backend: str, hook: Hook, async_hook: Callable[..., Awaitable[None]]) -> bytes:
+    async def run() -> bytes:
+        async with (
+            httpx.AsyncClient(event_hooks={"response": [async_hook]}) as http,
+            AsyncClient("SG_1", base_url=url, http_client=http, attempts=1, read_seconds=2, deadline=0) as client,
+        ):
+            return await (await client.run_model("any", {})).content
+
+    if backend != "sync":
+        return anyio.run(run, backend=backend)
+    with (
+        httpx.Client(event_hooks={"response": [hook]}) as http,
+        Client("SG_1", base_url=url, http_client=http, attempts=1, read_seconds=2, deadline=0) as client,
+    ):
+        return client.run_model("any", {}).content
+
+
+@pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
+class TestHooksOverSockets:
+    def test_may_read_all_that_comes(self, sockets: OverSockets, backend: str) -> None:
+        assert run_over_sockets(sockets.url, backend, read, async_read) == PICTURE
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            ("400 Bad Request", errors.BadRequest),
+            ("429 Too Many Requests", errors.RateLimited),
+            ("500 Internal Server Error", errors.MayHaveBeenAccepted),
+        ],
+    )
+    def test_may_raise_for_a_status_before_the_body_was_read(
+        self, sockets: OverSockets, backend: str, status: str, kind: type[errors.SegmindError]
+    ) -> None:
+        sockets.statuses["POST"] = status
+        with pytest.raises(kind) as raised:
+            run_over_sockets(sockets.url, backend, raise_for_status, async_raise_for_status)
+        assert raised.value.status == int(status[:3])
+
+    def test_may_raise_for_the_status_of_an_image(self, sockets: OverSockets, backend: str) -> None:
+        sockets.statuses["image"] = "404 Not Found"
+        with pytest.raises(errors.DownloadFailed, match="no longer"):
+            run_over_sockets(sockets.url, backend, raise_for_status, async_raise_for_status)
+
+
+@pytest.mark.parametrize("url", ["http://a..b/x.png", f"http://{'a' * 64}/x.png"])
+def test_an_image_at_a_host_that_cannot_be_one_is_not_fetched(url: str) -> None:
+    driver = SyncDriver(Sender("https://service.example", "x-api-key", Secret("SG_1")))
+    with closing(driver.http), pytest.raises(errors.DownloadFailed, match="image"):
+        _ = Result(JobResult({"output": url}), Caller(Options(attempts=1)), driver).content
+
+
+def test_an_image_comes_without_a_proxy_where_the_environment_excepts_its_host(
+    sockets: OverSockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Client("SG_1", base_url=sockets.url) as client:
+        assert client.run_model("any", {}).content == PICTURE
+
+
+def test_a_custom_client_that_is_closed_fetches_no_image() -> None:
+    service = Service()
+    http = httpx.Client(transport=httpx.MockTransport(service))
+    client = Client("SG_1", base_url="https://service.example", http_client=http)
+    result = client.run_model("any", {})
+    http.close()
+    with pytest.raises(errors.NoClient, match="closed"):
+        _ = result.content
+
+
+WRONG: dict[str, tuple[type, dict[str, Any]]] = {
+    "an async client": (Client, {"http_client": httpx.AsyncClient()}),
+    "a sync client": (AsyncClient, {"http_client": httpx.Client()}),
+    "a text": (Client, {"http_client": "http"}),
+    "an async transport": (Client, {"transport": httpx.AsyncHTTPTransport()}),
+    "both": (Client, {"http_client": httpx.Client(), "transport": httpx.MockTransport(Service())}),
+}
+
+
+@pytest.mark.parametrize(("kind", "arguments"), WRONG.values(), ids=WRONG.keys())
+def test_what_cannot_send_is_refused_at_once(kind: type, arguments: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidParameter, match=r"Client\.(http_client|transport): expected"):
+        kind("SG_1", **arguments)
+
+
+class Auditing(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Sends a request to a service, then makes a call of its own that fails."""
+
+    def __init__(self, service: Service, error: Exception, *, in_body: bool = False) -> None:
+        self.service = service
+        self._error = error
+        self._in_body = in_body
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        return self._respond(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        return self._respond(request)
+
+    def _respond(self, request: httpx.Request) -> httpx.Response:
+        received = self.service(request)
+        if not self._in_body:
+            raise self._error
+        return httpx.Response(received.status_code, stream=Breaking(received.content, self._error))
+
+
+class Breaking(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that raises after its last byte."""
+
+    def __init__(self, content: bytes, error: Exception) -> None:
+        self._content = content
+        self._error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+        raise self._error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+
+class Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Fails before it reads the first request, and sends the next one."""
+
+    def __init__(self, service: Service, error: Exception) -> None:
+        self.service = service
+        self.refused = 0
+        self._error = error
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._refuse_first()
+        request.read()
+        return self.service(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._refuse_first()
+        await request.aread()
+        return self.service(request)
+
+    def _refuse_first(self) -> None:
+        if not self.refused:
+            self.refused += 1
+            raise self._error
+
+
+BACKENDS = ("sync", "asyncio", "trio")
+TRANSPORT_ERRORS = (
+    *(httpx.ConnectError("refused"), httpx.ConnectTimeout("late"), httpx.PoolTimeout("none free")),
+    *(httpx.ProxyError("no tunnel"), httpx.UnsupportedProtocol("no scheme"), httpx.ReadTimeout("late")),
+    *(ConnectionRefusedError("refused"), UnicodeError("no host"), KeyError("audit"), ImportError("audit")),
+)
+
+
+def name_of(error: Exception) -> str:
+    return type(error).__name__
+
+
+def submit_over(transport: Any, backend: str, *, in_client: bool, **settings: Any) -> str:
+    """Submits with this transport, its own or that of a custom client, and gives the id of the job."""
+
+    async def submit() -> str:
+        http = httpx.AsyncClient(transport=transport, **settings) if in_client else None
+        carrier: dict[str, Any] = {"http_client": http} if http else {"transport": transport}
+        async with AsyncClient("SG_1", base_url="https://service.example", **carrier) as client:
+            return (await client.submit_model("any", {})).request_id
+
+    if backend != "sync":
+        return anyio.run(submit, backend=backend)
+    http = httpx.Client(transport=transport, **settings) if in_client else None
+    carrier: dict[str, Any] = {"http_client": http} if http else {"transport": transport}
+    with Client("SG_1", base_url="https://service.example", **carrier) as client:
+        return client.submit_model("any", {}).request_id
+
+
+@pytest.mark.parametrize("in_client", [False, True], ids=["transport", "client"])
+@pytest.mark.parametrize("backend", BACKENDS)
+class TestTransportThatRaises:
+    @pytest.mark.parametrize("error", TRANSPORT_ERRORS, ids=name_of)
+    def test_after_a_submit_was_sent_leaves_it_in_doubt_and_sends_no_second(
+        self, backend: str, in_client: bool, error: Exception
+    ) -> None:
+        service = Service()
+        with pytest.raises(errors.MayHaveBeenAccepted, match=type(error).__name__) as raised:
+            submit_over(Auditing(service, error), backend, in_client=in_client)
+        assert service.count("POST") == 1
+        assert "accepted nothing" not in str(raised.value)
+
+    @pytest.mark.parametrize("error", TRANSPORT_ERRORS, ids=name_of)
+    def test_in_the_body_of_a_response_leaves_the_id_that_was_received(
+        self, backend: str, in_client: bool, error: Exception
+    ) -> None:
+        service = Service()
+        with pytest.raises(errors.MayHaveBeenAccepted, match=type(error).__name__) as raised:
+            submit_over(Auditing(service, error, in_body=True), backend, in_client=in_client)
+        assert raised.value.request_id == REQUEST_ID
+        assert service.count("POST") == 1
+
+    @pytest.mark.parametrize("error", TRANSPORT_ERRORS, ids=name_of)
+    def test_before_it_reads_a_submit_has_not_sent_it_so_that_it_is_retried(
+        self, backend: str, in_client: bool, error: Exception, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("segmind_client.flows.FIRST_BACKOFF", 0.0)
+        transport = Refusing(Service(), error)
+        assert submit_over(transport, backend, in_client=in_client) == REQUEST_ID
+        assert (transport.refused, transport.service.count("POST")) == (1, 1)
+
+
+class AuditingAuth(httpx.Auth):
+    """Reads what a request led to, then fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        yield request
+        raise self._error
+
+
+@pytest.mark.parametrize("error", TRANSPORT_ERRORS, ids=name_of)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_auth_flow_that_fails_after_the_response_sends_no_second_submit(backend: str, error: Exception) -> None:
+    service = Service()
+    with pytest.raises(errors.MayHaveBeenAccepted, match=type(error).__name__):
+        submit_over(httpx.MockTransport(service), backend, in_client=True, auth=AuditingAuth(error))
+    assert service.count("POST") == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_hook_whose_own_call_is_refused_over_sockets_sends_no_second_submit(backend: str) -> None:
+    def audit(_: httpx.Response) -> None:
+        with httpx.Client() as auditor:
+            auditor.post("http://127.0.0.1:1/audit")
+
+    async def audit_async(_: httpx.Response) -> None:
+        async with httpx.AsyncClient() as auditor:
+            await auditor.post("http://127.0.0.1:1/audit")
+
+    with (
+        HostileServer(lambda _: [response({"request_id": REQUEST_ID})]) as server,
+        pytest.raises(errors.MayHaveBeenAccepted, match="ConnectError"),
+    ):
+        run_over_sockets(server.url, backend, audit, audit_async)
+    assert server.count("POST") == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_connection_reset_before_the_response_sends_no_second_submit(backend: str) -> None:
+    with HostileServer(lambda _: [End.RESET]) as server, pytest.raises(errors.MayHaveBeenAccepted):
+        run_over_sockets(server.url, backend, read, async_read)
+    assert server.count("POST") == 1
+
+
+class Empty(httpx.MockTransport):
+    """A transport that counts as false."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_transport_that_counts_as_false_is_used(backend: str) -> None:
+    service = Service()
+    assert submit_over(Empty(service), backend, in_client=False) == REQUEST_ID
+    assert service.count("POST") == 1
