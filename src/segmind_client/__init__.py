@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from segmind_client import errors
+    from segmind_client import errors, exceptions
     from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle
     from segmind_client.errors import (
         BadGateway,
@@ -63,6 +63,8 @@ if TYPE_CHECKING:
         submit_async,
     )
 
+    __version__: str
+
 __all__ = [
     "DEFAULT_POLL_INTERVAL_S",
     "DEFAULT_POLL_TIMEOUT_S",
@@ -105,17 +107,38 @@ __all__ = [
     "Unauthorized",
     "UnreadableAnswer",
     "UnreadableField",
+    "__version__",
     "errors",
+    "exceptions",
     "run",
     "run_sync",
     "submit_async",
 ]
 
-MODULES = ("clients", "errors", "flows", "results", "vendor")
+MODULES = ("clients", "errors", "exceptions", "flows", "results", "vendor")
+
+ABSENT = frozenset(
+    {
+        *("AsyncChatJob", "ChatResponse", "chat", "chat_sync", "image_url", "stream", "submit_chat"),
+        *("accounts", "files", "finetune", "generations", "models", "pixelflows", "webhooks"),
+    }
+)
+"""Names of the vendor's package that belong to other endpoints."""
+
+
+def absent(where: str, name: str) -> AttributeError:
+    return AttributeError(
+        f"{where} has no {name!r}: it covers the endpoints of Segmind's image models only. The vendor's own package, "
+        f"segmind, has the others, and can be used beside this one"
+    )
 
 
 def __getattr__(name: str) -> Any:
     # Names are looked up when they are first used, so that the import costs next to nothing.
+    if name == "__version__":
+        return import_module("importlib.metadata").version("segmind-openapi")
+    if name in ABSENT:
+        raise absent(__name__, name)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in MODULES:

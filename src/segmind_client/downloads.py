@@ -1,35 +1,51 @@
-"""Brings an image from its address into memory or into a file, whole or not at all."""
+"""Downloads an image into memory or into a file, as a whole or not at all."""
 
 from __future__ import annotations
 
 import io
-import mimetypes
+import logging
+import os
 import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
-from typing import BinaryIO, Self, TypeGuard
+from typing import Any, BinaryIO, TypeGuard
 from urllib.parse import urljoin, urlsplit
 
 import attrs
+import httpx
 
 from segmind_api.catalog import IMAGE_RETENTION_SECONDS
 from segmind_api.types import ApiResponse
-from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved, NotSent, SegmindError, in_words
+from segmind_client import formats
+from segmind_client.errors import (
+    ConnectionLost,
+    DownloadFailed,
+    FileExists,
+    InvalidParameter,
+    NotSaved,
+    NotSent,
+    SegmindError,
+    in_words,
+)
 from segmind_client.flows import Caller
+from segmind_client.formats import Format
 from segmind_client.steps import Flow
 
 LARGEST_IMAGE = 50_000_000
 """Bytes of a download."""
 DOWNLOAD_SECONDS = 300.0
-"""For all attempts together, looked at whenever a piece has come."""
+"""For all attempts together, checked with each piece that is received."""
 MOST_REDIRECTS = 5
 LONGEST_STEM = 100
 """Characters of a file's name without its extension."""
+LONGEST_SHOWN = 200
+"""Characters of a URL or a header in a message."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = frozenset({404, 410})
@@ -39,41 +55,44 @@ MEDIA_TYPE = re.compile(r"image/[a-z0-9+-]+(\.[a-z0-9+-]+)*")
 LENGTH = re.compile(r"[0-9]{1,18}")
 PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 LONGEST_BEGINNING = 1024
-"""Bytes in which a page gives itself away."""
+"""Bytes in which a web page can be recognised."""
+LONGEST_SIGNATURE = 16
+"""Bytes in which a format can be recognised."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 """Names that stand for devices on Windows, whatever their extension."""
 
+HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""A last label that makes a host an IPv4 address in one of its old spellings: 127.1, 0x7f.1, 2130706433."""
+ALLOWING = "the option any_image_host=True allows it"
+NAT64 = IPv6Network("64:ff9b::/96")
+"""IPv6 addresses that end in the IPv4 address that they lead to."""
+
+logger = logging.getLogger("segmind_client")
+
 
 @attrs.define(kw_only=True)
 class Image:
-    """What a result says of its image: the image itself, or where it is."""
+    """What a result says about its image: the image itself, or its URL."""
 
     content: bytes | None = None
-    """None while it is only where it is."""
+    """None until it is downloaded."""
     media_type: str = ""
     """Of the content."""
-    address: str = ""
+    url: str = ""
     names: tuple[str, ...] = ()
-    """What its file may be called, the best first; others chose them."""
+    """What its file may be called, the best first. They come from others and may be harmful."""
     request_id: str | None = None
-    response: ApiResponse | None = None
-    """What the result came in."""
 
 
 class ImageSink(ABC):
-    """Takes one image piece by piece; refuses what is none, what is too large and what comes too late."""
+    """Receives one image piece by piece. Refuses what is not an image, what is too large and what takes too long."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.until = monotonic() + DOWNLOAD_SECONDS
         self._monotonic = monotonic
         self._head: ApiResponse | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
 
     def begin(self, head: ApiResponse) -> bool:
         if head.status != 200:
@@ -84,8 +103,10 @@ class ImageSink(ABC):
         self._expected = int(length) if LENGTH.fullmatch(length) else None
         self._refuse_beyond_limit(self._expected or 0)
         if head.headers.get("content-encoding", "identity").lower() != "identity":
-            raise DownloadFailed("the image came compressed, which was not asked for", response=head)
-        self._start(media_type_of(head))
+            raise DownloadFailed("the image was sent compressed, which was not asked for", response=head)
+        # Without either, the body ends where the connection does, and one that was cut short looks complete.
+        chunked = "chunked" in head.headers.get("transfer-encoding", "").lower()
+        self._start(media_type_of(head), framed=chunked or self._expected is not None)
         return True
 
     def write(self, piece: bytes) -> None:
@@ -99,17 +120,17 @@ class ImageSink(ABC):
     def end(self) -> None:
         if self._expected not in (None, self._received):
             raise ConnectionLost(f"only {self._received} of {self._expected} bytes came")
-        self._complete()
+        self._finish()
 
     def take(self, media_type: str, content: bytes) -> None:
-        """Takes an image that is at hand, of any size: it is paid for and there is no other."""
-        self._start(media_type)
+        """Takes an image that is already here, of any size and even if cut short: it is paid for, there is no other."""
+        self._start(media_type, framed=True)
         self._add(content)
-        self._complete()
+        self._finish()
 
     @abstractmethod
     def discard(self) -> None:
-        """Leaves nothing behind but a complete image."""
+        """Leaves nothing behind but a complete image. May be called again, after an interruption for instance."""
 
     @abstractmethod
     def _open(self, media_type: str) -> None:
@@ -119,12 +140,14 @@ class ImageSink(ABC):
     def _put(self, piece: bytes) -> None: ...
 
     @abstractmethod
-    def _close(self) -> None:
-        """The image is complete."""
+    def _finish(self) -> None:
+        """The body has ended."""
 
-    def _start(self, media_type: str) -> None:
+    def _start(self, media_type: str, *, framed: bool) -> None:
         if not MEDIA_TYPE.fullmatch(media_type):
-            raise DownloadFailed(f"no image came but {media_type or 'something untyped'}", response=self._head)
+            kind = media_type[:LONGEST_SHOWN] or "a body without a media type"
+            raise DownloadFailed(f"the response is not an image but {kind}", response=self._head)
+        self._framed = framed
         self._beginning = b""
         self._open(media_type)
 
@@ -132,11 +155,20 @@ class ImageSink(ABC):
         self._beginning += piece[: LONGEST_BEGINNING - len(self._beginning)]
         self._put(piece)
 
-    def _complete(self) -> None:
+    def _checked(self, body: BinaryIO) -> Format | None:
+        """The format of a body, by its bytes; None if it is not known.
+
+        Raises DownloadFailed for what is not an image and ConnectionLost for an image that was cut short.
+        """
         if not self._beginning or PAGE.match(self._beginning):
-            kind = "a web page" if self._beginning else "nothing"
-            raise DownloadFailed(f"no image came but {kind}", response=self._head)
-        self._close()
+            kind = "a web page" if self._beginning else "empty"
+            raise DownloadFailed(f"the response is not an image but {kind}", response=self._head)
+        found = formats.format_of(self._beginning)
+        if self._framed or (found and found.is_complete(body)):
+            return found
+        if found:
+            raise ConnectionLost(f"the connection closed before the end of the {found.name} data")
+        raise ConnectionLost("the response has no length, so that nothing shows whether the image is complete")
 
     def _refuse_beyond_limit(self, size: int) -> None:
         if size > LARGEST_IMAGE:
@@ -159,12 +191,16 @@ class MemorySink(ImageSink):
     def _put(self, piece: bytes) -> None:
         self._pieces.write(piece)
 
-    def _close(self) -> None:
+    def _finish(self) -> None:
+        self._checked(self._pieces)
         self.content = self._pieces.getvalue()
 
 
 class FileSink(ImageSink):
-    """Writes the image to a temporary file beside `target`, where it goes when it is complete."""
+    """Writes the image to a temporary file beside `target`, which gets its name when the image is complete.
+
+    `target` is the path that was asked for, with the extension of the image's format.
+    """
 
     def __init__(
         self,
@@ -180,10 +216,13 @@ class FileSink(ImageSink):
         self._names = names
         self._overwrite = overwrite
         self._temporary: Path | None = None
+        self._reserved = False
+        self._renamed = False
         self._file: BinaryIO = io.BytesIO()
         self._discarded = False
-        # A cancelled task does not always wait for the thread that works for it.
-        self._lock = threading.Lock()
+        # A cancelled task does not always wait for the thread that works for it. Re-entrant, so that an interruption
+        # that keeps the lock from being released cannot block the same thread for good.
+        self._lock = threading.RLock()
 
     def discard(self) -> None:
         with self._lock:
@@ -191,46 +230,101 @@ class FileSink(ImageSink):
             self._remove()
 
     def _open(self, media_type: str) -> None:
-        with self._working():
-            self._remove()
-            self._choose_target(media_type)
-            # The name is known before the file exists, so that an interrupt in between leaves none.
-            self._temporary = self.target.with_name(f".{token_hex(16)}.part")
-            self._file = self._temporary.open("xb")
+        self._do(lambda: self._create(media_type))
 
     def _put(self, piece: bytes) -> None:
-        with self._working():
-            self._file.write(piece)
+        self._do(lambda: self._file.write(piece))
 
-    def _close(self) -> None:
-        with self._working():
-            self._file.close()
-            temporary = Path(self._file.name)
-            if self._overwrite:
-                temporary.replace(self.target)
-                return
-            # Fails where somebody was faster; a rename alone would overwrite their file.
-            self.target.touch(exist_ok=False)
+    def _finish(self) -> None:
+        self._do(self._complete)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        # Not a generator with `contextmanager`: an interruption would leave it suspended, with the lock.
+        with self._lock:
+            if self._discarded:
+                raise NotSaved(f"{self.target} was not written: saving it was given up")
             try:
-                temporary.replace(self.target)
-            except BaseException:
-                self.target.unlink()
+                work()
+            except SegmindError:
                 raise
+            except FileExistsError as error:
+                name_target(error, self.target)
+                detail = (
+                    f"{self.target} exists and was left as it is: pass overwrite=True to replace it, or another path"
+                )
+                raise FileExists(detail) from error
+            except OSError as error:
+                name_target(error, self.target)
+                raise NotSaved(f"{self.target} was not written: {error.strerror or error}") from error
+            except ValueError as error:
+                raise NotSaved(f"{self.target} was not written: {error}") from error
 
-    def _choose_target(self, media_type: str) -> None:
-        extensions = extensions_of(media_type)
-        if self._path.is_dir():
-            self.target = self._path / safe_name(self._names, extensions)
-        elif not self._path.name.lower().endswith(extensions):
-            right = f"{self._path.stem}{extensions[0]}"
+    def _create(self, media_type: str) -> None:
+        declared = formats.BY_MEDIA_TYPE.get(media_type)
+        if declared is None:
             raise NotSaved(
-                f"{self._path} was not written: the image is {media_type}, so name the file {right}, or a folder that "
-                f"exists"
+                f"{self._path} was not written: the image has the type {media_type[:LONGEST_SHOWN]}, and save() "
+                f"writes {formats.NAMES} only; `content` has its bytes"
             )
+        self._remove()
+        self._declared = declared
+        self._choose_target(declared)
+        # The name is known before the file exists, so that an interruption in between leaves none.
+        self._temporary = self.target.with_name(f".{token_hex(16)}.part")
+        self._file = self._temporary.open("x+b")
+
+    def _complete(self) -> None:
+        found = self._checked(self._file)
+        if found is None and len(self._beginning) < LONGEST_SIGNATURE:
+            # Too little to tell, of an image that is paid for and that there is no more of.
+            found = self._declared
+        if found is None:
+            raise DownloadFailed(
+                f"{self._path} was not written: its bytes are none of {formats.NAMES}; `content` has them",
+                response=self._head,
+            )
+        if found is not self._declared:
+            self._choose_target(found)
+        self._file.close()
+        self._name_file(Path(self._file.name))
+        if self._renamed:
+            logger.warning("The image is a %s: it was saved as %s, not as %s", found.name, self.target, self._path)
+
+    def _choose_target(self, found: Format) -> None:
+        into_folder = self._path.is_dir()
+        if into_folder:
+            self.target = self._path / safe_name(self._names, found.extensions)
+        else:
+            self.target = with_extension(self._path, found)
+        self._renamed = not into_folder and self.target != self._path
         if not self.target.parent.is_dir():
             raise NotSaved(f"{self.target} was not written: there is no folder {self.target.parent}, make it first")
-        if not self._overwrite and self.target.exists():
+        if not self._overwrite and os.path.lexists(self.target):
             raise FileExistsError
+
+    def _name_file(self, temporary: Path) -> None:
+        """Gives the complete file its name, in one step: at no moment is there an incomplete file of that name."""
+        if self._overwrite:
+            temporary.replace(self.target)
+            return
+        try:
+            # A rename would replace a file that appeared meanwhile; a link does not.
+            self.target.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):
+            self._name_file_without_links(temporary)
+
+    def _name_file_without_links(self, temporary: Path) -> None:
+        """For file systems without hard links, FAT for instance. An empty file keeps the name for the rename."""
+        self._reserved = True
+        try:
+            self.target.touch(exist_ok=False)
+        except FileExistsError:
+            self._reserved = False
+            raise
+        temporary.replace(self.target)
+        self._reserved = False
 
     def _remove(self) -> None:
         with suppress(OSError):
@@ -238,71 +332,127 @@ class FileSink(ImageSink):
         if self._temporary is not None:
             with suppress(OSError):
                 self._temporary.unlink()
+        if self._reserved:
+            with suppress(OSError):
+                # Empty, unless the rename was carried out before the interruption.
+                if self.target.stat().st_size == 0:
+                    self.target.unlink()
 
-    @contextmanager
-    def _working(self) -> Generator[None]:
-        with self._lock:
-            if self._discarded:
-                raise NotSaved(f"{self.target} was not written: saving it was given up")
-            try:
-                yield
-            except SegmindError:
-                raise
-            except FileExistsError as error:
-                detail = f"{self.target} is there already: pass overwrite=True to replace it, or name another file"
-                raise FileExists(detail) from error
-            except (OSError, ValueError) as error:
-                raise NotSaved(f"{self.target} was not written: {error}") from error
+
+def name_target(error: OSError, target: Path) -> None:
+    """Makes a system's error speak of the file that was asked for, not of the temporary one."""
+    if error.filename is not None:
+        error.filename = str(target)
+        del error.filename2
 
 
 def fetch(caller: Caller, image: Image, sink: ImageSink) -> Flow[None]:
-    """Gets an image from its address into a sink. Raises DownloadFailed, and what the sink raises."""
+    """Downloads an image from its URL into a sink. Raises DownloadFailed, and what the sink raises."""
     try:
-        yield from follow(caller, image.address, sink)
+        yield from follow(caller, image.url, sink)
     except DownloadFailed as error:
         error.request_id = image.request_id
         raise
     except (NotSent, ConnectionLost) as error:
-        detail = f"no image came from {shown(image.address)}: {error.detail}; try again, {KEPT}"
+        detail = f"no image came from {shown(image.url)}: {error.detail}; try again, {KEPT}"
         raise DownloadFailed(detail, request_id=image.request_id) from error
 
 
-def follow(caller: Caller, address: str, sink: ImageSink) -> Flow[None]:
-    secure = urlsplit(address).scheme == "https"
+def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
+    public_only = needs_public_hosts(caller)
+    secure = urlsplit(url).scheme == "https"
+    if problem := problem_of(url, public_only=public_only):
+        raise DownloadFailed(f"the image was not fetched: {shown(url)} {problem}")
     for _ in range(MOST_REDIRECTS + 1):
-        response = yield from caller.fetch(address, sink, sink.until)
+        response = yield from caller.fetch(url, sink, sink.until, check_address if public_only else None)
         if response.status == 200:
             return
         location = response.headers.get("location")
         if response.status not in REDIRECTS or not location:
-            raise not_answered(address, response)
-        address = followed(address, location, secure=secure)
-    raise DownloadFailed(f"the image is behind more than {MOST_REDIRECTS} redirects, the last to {shown(address)}")
+            raise not_an_image(url, response)
+        url = redirected(url, location, secure=secure, public_only=public_only)
+    raise DownloadFailed(f"the image is behind more than {MOST_REDIRECTS} redirects, the last to {shown(url)}")
 
 
-def not_answered(address: str, response: ApiResponse) -> DownloadFailed:
+def needs_public_hosts(caller: Caller) -> bool:
+    """Whether images may be fetched from public https hosts only: the service itself is on https, and no option
+    allows more.
+    """
+    return caller.is_https and not caller.options.any_image_host
+
+
+def check_address(ip: str) -> None:
+    """Raises DownloadFailed for the IP address of a host that no image is fetched from."""
+    if refused_address(ip):
+        raise DownloadFailed(f"the host of the image is in a private network ({ip}); {ALLOWING}")
+
+
+def not_an_image(url: str, response: ApiResponse) -> DownloadFailed:
     if response.status in GONE:
-        detail = f"there is no image at {shown(address)}, at least no longer: {KEPT}"
+        detail = f"there is no image at {shown(url)}, at least no longer: {KEPT}"
     else:
-        detail = f"{shown(address)} answered {response.status} instead of the image; try again, {KEPT}"
+        detail = f"{shown(url)} responded with {response.status} instead of the image; try again, {KEPT}"
     return DownloadFailed(detail, response=response)
 
 
-def followed(address: str, location: str, *, secure: bool) -> str:
-    """Where a redirect leads. Raises DownloadFailed where it is not followed."""
+def redirected(url: str, location: str, *, secure: bool, public_only: bool) -> str:
+    """The URL that a redirect leads to. Raises DownloadFailed for one that is not followed."""
     try:
-        target = urljoin(address, location)
+        target = urljoin(url, location)
     except ValueError:
         target = location
-    if not is_address(target):
-        raise DownloadFailed(f"{shown(address)} redirects to where no image can be fetched: {target[:200]!r}")
-    if secure and urlsplit(target).scheme != "https":
-        raise DownloadFailed(f"{shown(address)} redirects to {shown(target)}, which is not encrypted")
+    problem = problem_of(target, public_only=public_only)
+    if secure and not problem and urlsplit(target).scheme != "https":
+        problem = "is not encrypted"
+    if problem:
+        raise DownloadFailed(f"{shown(url)} redirects to {shown(target)}, which {problem}")
     return target
 
 
-def is_address(text: object) -> TypeGuard[str]:
-    """Whether a text is the address of something on the web, and nothing else besides."""
+def problem_of(url: str, *, public_only: bool) -> str | None:
+    """Why no image is fetched from a URL, as the rest of a sentence; None if there is no reason."""
+    if not is_url(url):
+        return "is not a URL that an image can be fetched from"
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        return f"is not a URL that an image can be fetched from: {error}"
+    if not public_only:
+        return None
+    if parsed.scheme != "https":
+        return f"is not encrypted; {ALLOWING}"
+    if parsed.userinfo:
+        return f"holds a user name or a password; {ALLOWING}"
+    # httpx has translated other alphabets: this is the host that it would connect to.
+    if not is_public_host(parsed.raw_host.decode()):
+        return f"leads into a private network; {ALLOWING}"
+    return None
+
+
+def is_public_host(host: str) -> bool:
+    """Whether a host is a name, or a public IP address in its usual spelling. What a name resolves to is not known."""
+    name = host.lower().rstrip(".")
+    if ":" in name or all(NUMBER.fullmatch(label) for label in name.split(".")):
+        return not refused_address(name)
+    last = name.rpartition(".")[2]
+    return bool(HOST.fullmatch(name)) and last != "localhost" and not NUMBER.fullmatch(last)
+
+
+def refused_address(ip: str) -> bool:
+    """Whether no image is fetched from an IP address: private, loopback, link-local, reserved, multicast or none."""
+    try:
+        address: IPv4Address | IPv6Address = ip_address(ip)
+    except ValueError:
+        return True
+    if isinstance(address, IPv6Address):
+        nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
+        address = address.ipv4_mapped or address.sixtofour or nat64 or address
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return not address.is_global or address.is_multicast or address.is_reserved or site_local
+
+
+def is_url(text: object) -> TypeGuard[str]:
+    """Whether a text is an http or https URL and nothing else."""
     if not isinstance(text, str) or not text.isprintable() or " " in text:
         return False
     try:
@@ -312,20 +462,36 @@ def is_address(text: object) -> TypeGuard[str]:
         return False
 
 
-def shown(address: str) -> str:
-    """An address without a query, which may hold a signature, and without a password."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+def shown(url: str) -> str:
+    """A URL without its query, which may hold a signature, and without a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable URL"
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return plain if len(plain) <= LONGEST_SHOWN else f"{plain[:LONGEST_SHOWN]}…"
 
 
 def media_type_of(response: ApiResponse) -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def extensions_of(media_type: str) -> tuple[str, ...]:
-    """The extensions of a type of image, the usual one first."""
-    known = mimetypes.guess_all_extensions(media_type, strict=False)
-    return tuple(known) or (f".{media_type.partition('/')[2]}",)
+def as_path(path: Any) -> Path:
+    """Raises InvalidParameter for what is not a path."""
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise InvalidParameter("save", "path", path, "the path of a file or of a folder") from error
+
+
+def with_extension(path: Path, found: Format) -> Path:
+    """The path with an extension of the format. That of another format is replaced, any other text is kept."""
+    suffix = path.suffix.lower()
+    if suffix in found.extensions:
+        return path
+    if suffix in formats.BY_EXTENSION:
+        return path.with_suffix(found.extensions[0])
+    return path.with_name(path.name + found.extensions[0])
 
 
 def safe_name(names: Iterable[str], extensions: tuple[str, ...]) -> str:

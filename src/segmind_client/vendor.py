@@ -2,33 +2,82 @@
 
 from __future__ import annotations
 
-import atexit
-import json
 import os
+import time
+import weakref
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import attrs
+import httpx
 
 from segmind_api.calls import typed_function, typed_method
-from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS
-from segmind_api.client import API_KEY_VARIABLE
-from segmind_api.headers import ResponseHeaders
-from segmind_api.models import JobResult, JobStatus, SubmittedJob
-from segmind_api.types import ApiResponse
-from segmind_client.clients import BASE_URL_VARIABLE, Client, JobHandle
+from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS, Model
+from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
+from segmind_api.models import JobResult, JobStatus
+from segmind_api.types import ApiResponse, RequestBody, ResponseObject
+from segmind_client import ABSENT, absent
+from segmind_client.clients import BASE_URL_VARIABLE, OPERATION, Client, JobHandle, model_of
+from segmind_client.drivers import SyncDriver
 from segmind_client.errors import InferenceFailed, MayHaveBeenAccepted
+from segmind_client.flows import Call, Caller, Submission
+from segmind_client.masking import Secret
 from segmind_client.options import OptionChanges
 from segmind_client.results import Result
+from segmind_client.telemetry import traced
+from segmind_client.transport import Sender
 
 DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
+
+DEFAULT_CLIENTS = 4
+"""Clients that the module's functions keep, one for each key and URL."""
+
+
+class ResponseDict(dict[str, Any]):
+    """A JSON object that the service sent: a dict, with the typed attributes of `fields` as well."""
+
+    def __init__(self, fields: ResponseObject) -> None:
+        super().__init__(fields.to_dict())
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        # Unpickling asks for names such as __setstate__ before there are fields.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._fields, name)
+
+
+class ResultDict(ResponseDict):
+    """The result of a job as a dict, with what a `Result` has as well."""
+
+    def __init__(self, result: JobResult, caller: Caller | None) -> None:
+        # Without the client's own driver: who keeps many results does not keep the connections of many keys.
+        super().__init__(Result(result, caller, image_driver(os.getpid())))
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the image, as `Result.content` has them."""
+        return cast(Result, self._fields).content
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Saves the image and returns the path of the file, as `Result.save` does."""
+        return cast(Result, self._fields).save(path, overwrite=overwrite)
 
 
 class AsyncJob:
     """A submitted job. (The vendor calls it async because it runs elsewhere; its methods block.)"""
 
-    def __init__(self, handle: JobHandle) -> None:
+    def __init__(self, handle: JobHandle, caller: Caller | None = None) -> None:
         self._handle = handle
+        self._caller = caller
+        self.submit_response = ResponseDict(handle.submitted)
+
+    def __repr__(self) -> str:
+        return f"AsyncJob(request_id={self.request_id!r})"
 
     @property
     def request_id(self) -> str:
@@ -42,124 +91,159 @@ class AsyncJob:
     def response_url(self) -> str | None:
         return self.submit_response.get("response_url")
 
-    @property
-    def submit_response(self) -> SubmittedJob:
-        return self._handle.submitted
-
-    def wait(self, timeout: float = DEFAULT_POLL_TIMEOUT_S, interval: float = DEFAULT_POLL_INTERVAL_S) -> Result:
+    def wait(self, timeout: float = DEFAULT_POLL_TIMEOUT_S, interval: float = DEFAULT_POLL_INTERVAL_S) -> ResultDict:
         """Polls every `interval` seconds until the job has completed.
 
         Raises InferenceFailed, and InferenceTimeout after `timeout` seconds.
         """
-        return self._handle.wait(deadline=timeout, interval=interval)
+        return ResultDict(self._handle.wait(deadline=timeout, interval=interval), self._caller)
 
-    def status(self) -> JobStatus:
-        """How far the job is; also that it failed, which is no error here."""
+    def status(self) -> ResponseDict:
+        """The state of the job. That it failed is a state too and not an error."""
         try:
-            return self._handle.status()
+            return ResponseDict(self._handle.status())
         except InferenceFailed as error:
-            return JobStatus(error.status_body, error.response)
+            return ResponseDict(JobStatus(error.status_body, error.response))
 
-    def result(self) -> Result:
-        """The result of a job that has completed; also what the service says of one that failed."""
+    def result(self) -> ResultDict:
+        """The result of a job that has completed; for one that failed, what the service says about it."""
         try:
-            return self._handle.result()
+            return ResultDict(self._handle.result(), self._caller)
         except InferenceFailed as error:
-            return Result(JobResult(error.status_body, error.response))
-
-
-class Response:
-    """The answer to one v1 call, with the names that the vendor's users know from httpx."""
-
-    def __init__(self, response: ApiResponse) -> None:
-        self._response = response
-
-    def __repr__(self) -> str:
-        return f"<Response [{self.status_code}]>"
-
-    @property
-    def status_code(self) -> int:
-        return self._response.status
-
-    @property
-    def headers(self) -> ResponseHeaders:
-        return self._response.headers
-
-    @property
-    def content(self) -> bytes:
-        """The body as it came."""
-        return self._response.content
-
-    @property
-    def text(self) -> str:
-        return self.content.decode(errors="replace")
-
-    def json(self) -> Any:
-        """The body as JSON. Raises ValueError where it is none."""
-        return json.loads(self.content)
+            return ResultDict(JobResult(error.status_body, error.response), self._caller)
 
 
 class SegmindClient(Client):
     """`Client` by the vendor's name, with the vendor's methods and arguments.
 
-    A `base_url` may end in /v1. `timeout` is in seconds, for each piece of an answer; `Client`'s without one.
+    A `base_url` may end in /v1. `timeout` is in seconds, for each piece of a response; without one, `Client`'s
+    options hold. Its connections are closed with it or, as the vendor's users do not close theirs, when neither it
+    nor any of its jobs is in use any more.
     """
 
     def __init__(self, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None) -> None:
         options: OptionChanges = {} if timeout is None else {"read_seconds": timeout, "generate_seconds": timeout}
-        super().__init__(api_key, base_url=base_url, **options)
+        key = [api_key or None]
+        # Tracebacks that show local variables do not show the key.
+        api_key = None
+        super().__init__(key.pop(), base_url=base_url, **options)
+        self.timeout = timeout
+        close_when_unused(self._driver)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise (
+            absent("SegmindClient", name)
+            if name in ABSENT
+            else AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The URL that v1 is at, as the vendor has it."""
+        return f"{self._driver.http.base_url}/v1"
+
+    # The vendor's run returns a dict, which a Result cannot be as well.
+    @typed_method
+    def run(self, slug: str, **params: Any) -> ResultDict:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Queues a job, waits until it has completed, and returns its result (v2). Every keyword goes into the body,
+        with whatever value: what the service refuses is an error with its status, and is not charged.
+        """
+        call = Call()
+        try:
+            flow = traced(self._caller.run(call, unchecked(slug), params), OPERATION, model=slug)
+            return ResultDict(self._driver.carry_out(flow), self._caller)
+        except BaseException as error:
+            call.fail(error)
 
     @typed_method
-    def run(self, slug: str, /, **params: Any) -> Result:
-        """Queues a job, waits until it has completed, and gives its result (v2). Every keyword goes into the body."""
-        return self.run_model(slug, params)
+    def run_sync(self, slug: str, **params: Any) -> httpx.Response:
+        """One blocking call (v1). Every keyword goes into the body, as with `run`."""
+        call, began = Call(), time.monotonic()
+        try:
+            flow = traced(self._caller.generate(call, unchecked(slug), params), OPERATION, model=slug)
+            response, _ = self._driver.carry_out(flow)
+            return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
+        except BaseException as error:
+            # A success is returned whatever its body is: what the contract does not have, the caller may understand.
+            if isinstance(error, MayHaveBeenAccepted) and error.response and error.response.status < 400:
+                return as_httpx(error.response, f"{self.base_url}/{slug}", time.monotonic() - began)
+            call.fail(error)
 
     @typed_method
-    def run_sync(self, slug: str, /, **params: Any) -> Response:
-        """One blocking call (v1). Every keyword goes into the body."""
-        return generated(self, slug, params)
-
-    @typed_method
-    def submit_async(self, slug: str, /, **params: Any) -> AsyncJob:
-        """Queues a job (v2). Every keyword goes into the body."""
-        return AsyncJob(self.submit_model(slug, params))
+    def submit_async(self, slug: str, **params: Any) -> AsyncJob:
+        """Queues a job (v2). Every keyword goes into the body, as with `run`."""
+        call = Call()
+        try:
+            model = unchecked(slug)
+            submitted = self._driver.carry_out(traced(self._caller.submit(call, model, params), "submit", model=slug))
+            submission = Submission(model, self._caller.clock.monotonic())
+            return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission), self._caller)
+        except BaseException as error:
+            call.fail(error)
 
 
 @typed_function
-def run(slug: str, /, **params: Any) -> Result:
-    """Queues a job, waits until it has completed, and gives its result (v2). Every keyword goes into the body."""
-    return default_client().run_model(slug, params)
+def run(slug: str, **params: Any) -> ResultDict:
+    """Queues a job, waits until it has completed, and returns its result (v2), as `SegmindClient.run` does."""
+    client: Any = default_client()
+    return cast(ResultDict, client.run(slug, **params))
 
 
 @typed_function
-def run_sync(slug: str, /, **params: Any) -> Response:
-    """One blocking call (v1). Every keyword goes into the body."""
-    return generated(default_client(), slug, params)
+def run_sync(slug: str, **params: Any) -> httpx.Response:
+    """One blocking call (v1), as `SegmindClient.run_sync` makes."""
+    client: Any = default_client()
+    return cast(httpx.Response, client.run_sync(slug, **params))
 
 
 @typed_function
-def submit_async(slug: str, /, **params: Any) -> AsyncJob:
-    """Queues a job (v2). Every keyword goes into the body."""
-    return AsyncJob(default_client().submit_model(slug, params))
+def submit_async(slug: str, **params: Any) -> AsyncJob:
+    """Queues a job (v2), as `SegmindClient.submit_async` does."""
+    client: Any = default_client()
+    return cast(AsyncJob, client.submit_async(slug, **params))
 
 
-def generated(client: Client, slug: str, params: Mapping[str, Any]) -> Response:
-    """Whatever a success came with: what the contract does not have, the caller may be able to read."""
-    try:
-        return Response(client.generate_model(slug, params).response)
-    except MayHaveBeenAccepted as error:
-        if error.response is None or error.response.status >= 400:
-            raise
-        return Response(error.response)
+def unchecked(slug: str) -> Model:
+    """The model, with parameters that only the service checks, as the vendor's package leaves it to do.
+
+    Raises InvalidParameter for a slug that cannot be called.
+    """
+    return attrs.evolve(model_of(slug), request=RequestBody)
 
 
-def default_client() -> Client:
-    """The client for the key and the address that the environment holds now, in this process."""
+def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
+    """The response as the vendor's package returns it, with a request that does not hold the key."""
+    headers: Mapping[str, str] = response.headers
+    # The content has been decoded, which httpx would do once more.
+    plain = {name: value for name, value in headers.items() if name != "content-encoding"}
+    request = httpx.Request("POST", url)
+    made = httpx.Response(response.status, headers=plain, content=response.content, request=request)
+    made.elapsed = timedelta(seconds=seconds)
+    return made
+
+
+def default_client() -> SegmindClient:
+    """The client for the key and the URL that the environment holds now, in this process."""
     return client_of(os.getpid(), os.environ.get(API_KEY_VARIABLE), os.environ.get(BASE_URL_VARIABLE))
 
 
-@lru_cache(maxsize=4)
-def client_of(_process: int, api_key: str | None, base_url: str | None) -> Client:
-    client = Client(api_key, base_url=base_url)
-    atexit.register(client.close)
-    return client
+@lru_cache(maxsize=DEFAULT_CLIENTS)
+def client_of(_process: int, api_key: str | None, base_url: str | None) -> SegmindClient:
+    # One that falls out of the cache is closed as soon as no thread and no job uses it.
+    key = [api_key]
+    # Tracebacks that show local variables do not show the key.
+    api_key = None
+    return SegmindClient(key.pop(), base_url)
+
+
+@lru_cache(maxsize=1)
+def image_driver(_process: int) -> SyncDriver:
+    """What all results get their images with: that takes no key."""
+    driver = SyncDriver(Sender(BASE_URL, API_KEY_HEADER, Secret("")))
+    close_when_unused(driver)
+    return driver
+
+
+def close_when_unused(driver: SyncDriver) -> None:
+    """Closes the connections of a driver when nothing refers to it any more, at the latest when Python exits."""
+    weakref.finalize(driver, driver.http.close)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import os
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,12 +15,8 @@ import segmind_client as segmind
 from segmind_api.catalog import JOB_RETENTION_SECONDS, MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
-from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
-from segmind_client.network import Times
-from segmind_client.steps import Sent
-from segmind_client.transport import Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from tests.client.clock import PauseClock
 from tests.client.world import REQUEST_ID
@@ -43,13 +35,6 @@ def double(clock: MovableClock) -> Double:
 def environment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(API_KEY_VARIABLE, DEFAULT_KEY)
     monkeypatch.setenv(BASE_URL_VARIABLE, address)
-
-
-def open_sockets() -> int:
-    """Of this process; the double's are among them."""
-    return sum(
-        link.readlink().name.startswith("socket:") for link in Path("/proc/self/fd").iterdir() if link.is_symlink()
-    )
 
 
 class TestClient:
@@ -160,101 +145,6 @@ class TestAsyncClient:
                 assert (await client.credits()).credits == pytest.approx(before - 3 * price)
 
         anyio.run(use, backend=backend)
-
-
-class TestVendorsNames:
-    def test_the_sample_of_the_vendors_documentation_runs(self) -> None:
-        result = segmind.run("imagen-4", prompt="x", negative_prompt="blurry", aspect_ratio="4:3")
-        assert result["status"] == "COMPLETED"
-        assert str(result.get("output")).endswith(".png")
-        assert result["metrics"]["inference_time"] == 0
-        response = segmind.run_sync("imagen-4", prompt="x")
-        assert response.status_code == 200
-        assert response.json()["output"]
-        assert response.content.decode() == response.text
-        assert response.headers["content-type"] == "application/json"
-
-    def test_a_submitted_job_has_the_vendors_attributes(self) -> None:
-        job = segmind.submit_async("imagen-4", prompt="x")
-        assert job.submit_response["request_id"] == job.request_id
-        assert str(job.status_url).endswith(f"{job.request_id}/status")
-        assert str(job.response_url).endswith(job.request_id)
-        assert job.status()["status"] == "COMPLETED"
-        assert job.wait(timeout=3, interval=0.1) == job.result()
-
-    def test_a_job_that_failed_is_a_status_and_a_result_and_only_to_wait_for_it_is_an_error(
-        self, double: Double
-    ) -> None:
-        double.add_fault({"fail": "blocked"}, times=1)
-        job = segmind.submit_async("imagen-4", prompt="x")
-        assert (job.status()["status"], job.status().get("error")) == ("FAILED", "blocked")
-        assert (job.result()["status"], job.result().get("error")) == ("FAILED", "blocked")
-        with pytest.raises(segmind.InferenceFailed) as raised:
-            job.wait()
-        assert raised.value.detail == raised.value.status_body["error"] == "blocked"
-
-    @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/mp4", ""])
-    def test_whatever_a_success_came_with_is_returned(self, media_type: str) -> None:
-        def respond(_: httpx.Request) -> httpx.Response:
-            return httpx.Response(201, content=b"paid for", headers={"content-type": media_type})
-
-        with Client(transport=httpx.MockTransport(respond)) as client:
-            response = segmind.vendor.generated(client, "any", {})
-        assert (response.status_code, response.content) == (201, b"paid for")
-        assert repr(response) == "<Response [201]>"
-
-    def test_a_call_that_may_have_been_accepted_is_an_error_all_the_same(self, double: Double) -> None:
-        double.fail_next("generateImagen4", status=504)
-        with pytest.raises(errors.MayHaveBeenAccepted):
-            segmind.run_sync("imagen-4", prompt="x")
-
-    def test_a_timeout_is_that_of_every_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        timeouts: list[float] = []
-
-        def exchange(_: Sender, _sent: Sent, times: Times) -> ApiResponse:
-            timeouts.append(times.read)
-            return ApiResponse(400, {}, b"")
-
-        monkeypatch.setattr(Sender, "exchange", exchange)
-        with segmind.SegmindClient(timeout=5) as client:
-            for call in (client.run, client.run_sync, client.submit_async):
-                with pytest.raises(errors.BadRequest):
-                    call("imagen-4", prompt="x")
-        assert timeouts == [5, 5, 5]
-
-    def test_clients_of_many_keys_leave_no_connections_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def call_with_keys(numbers: range) -> None:
-            for number in numbers:
-                monkeypatch.setenv(API_KEY_VARIABLE, f"SG_{number:016x}")
-                with pytest.raises(errors.Unauthorized):
-                    segmind.run_sync("imagen-4", prompt="x")
-            gc.collect()
-
-        call_with_keys(range(5))
-        before = open_sockets()
-        call_with_keys(range(5, 25))
-        # The double closes its own ends a moment later.
-        assert open_sockets() <= before + 10
-
-    def test_a_forked_process_has_a_client_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        before = segmind.vendor.default_client()
-        assert segmind.vendor.default_client() is before
-        monkeypatch.setattr(os, "getpid", lambda: -1)
-        assert segmind.vendor.default_client() is not before
-
-    def test_the_vendors_client_takes_the_vendors_arguments(self, address: str) -> None:
-        with segmind.SegmindClient(DEFAULT_KEY, f"{address}/v1", 5.0) as client:
-            assert client.run("imagen-4", prompt="x")["status"] == "COMPLETED"
-            assert client.run_sync("imagen-4", prompt="x").status_code == 200
-            assert client.submit_async("imagen-4", prompt="x").wait()["status"] == "COMPLETED"
-
-    def test_every_keyword_goes_into_the_body_whatever_its_name(self, double: Double) -> None:
-        segmind.vendor.default_client().run_model("imagen-4", {"prompt": "x", "timeout": 3, "deadline": 1})
-        body = json.loads(double.requests("submitImagen4")[0].body or "")
-        assert body == {"prompt": "x", "timeout": 3, "deadline": 1}
-
-    def test_the_defaults_are_the_vendors(self) -> None:
-        assert (segmind.DEFAULT_POLL_INTERVAL_S, segmind.DEFAULT_POLL_TIMEOUT_S) == (1.0, 600)
 
 
 class TestKey:

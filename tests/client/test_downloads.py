@@ -3,35 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import io
 import itertools
 import json
+import logging
+import mimetypes
+import pathlib
 import pickle
+import re
+import socket
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar, cast
 
 import anyio
+import httpcore
 import httpx
 import pytest
 from anyio import to_thread
 
+from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, clients, downloads
+from segmind_client import AsyncClient, AsyncResult, Client, Generation, Result, downloads
 from segmind_client.downloads import FileSink, Image, MemorySink, fetch
-from segmind_client.drivers import AsyncDriver, Images, SyncDriver
-from segmind_client.errors import ConnectionLost, DownloadFailed, FileExists, NotSaved
-from segmind_client.flows import Caller, Clocks, Send
+from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.errors import (
+    ConnectionLost,
+    DownloadFailed,
+    FileExists,
+    InvalidParameter,
+    NoImage,
+    NotSaved,
+    SegmindError,
+)
+from segmind_client.flows import Caller
+from segmind_client.masking import Secret
 from segmind_client.options import Options
-from segmind_client.transport import Sender
+from segmind_client.steps import Flow, Send
+from segmind_client.transport import AsyncSender, CustomSender, Sender
+from segmind_mock.images import draw
+from tests.client.clock import PauseClock, pause_clock
 from tests.client.servers import running
 
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 
+T = TypeVar("T")
 Script = Callable[[], Iterable[bytes]]
 
 
@@ -83,13 +109,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pause(_: float) -> None: ...
-
-    async def async_pause(_: float) -> None: ...
-
-    monkeypatch.setattr(clients, "SyncDriver", partial(SyncDriver, sleep=pause))
-    monkeypatch.setattr(clients, "AsyncDriver", partial(AsyncDriver, sleep=async_pause))
+def clock() -> Iterator[PauseClock]:
+    """No client waits before it retries."""
+    with pause_clock() as clock:
+        yield clock
 
 
 @pytest.fixture
@@ -134,7 +157,17 @@ def redirect(location: str) -> bytes:
     return answer(b"", "", status=302, location=location)
 
 
+def no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
 class TestWhatIsSaved:
+    @pytest.fixture(params=[True, False], ids=["links", "no links"], autouse=True)
+    def links(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """File systems with hard links and without them."""
+        if not request.param:
+            monkeypatch.setattr(Path, "hardlink_to", no_links)
+
     def test_is_the_image_byte_for_byte(self, server: Server, save: Save, folder: Path) -> None:
         server.says(answer())
         assert save(folder / "cabin.png") == folder / "cabin.png"
@@ -163,17 +196,14 @@ class TestWhatIsSaved:
         with pytest.raises(NotSaved):
             save(folder / "cabin.jpg")
 
-    def test_replaces_no_file_that_appears_meanwhile(self, server: Server, save: Save, folder: Path) -> None:
-        def slower_than_another() -> Iterator[bytes]:
-            yield answer()[:-1]
-            another.rename(folder / "cabin.png")
-            yield PICTURE[-1:]
-
-        another = folder.parent / "another"
-        another.write_bytes(b"mine")
-        server.says(slower_than_another)
+    def test_replaces_no_file_that_appears_meanwhile(self, folder: Path) -> None:
+        sink = FileSink(folder / "cabin.png", (), overwrite=False)
+        sink.begin(ApiResponse(200, {"content-type": "image/png", "content-length": str(len(PICTURE))}, b""))
+        sink.write(PICTURE)
+        (folder / "cabin.png").write_bytes(b"mine")
         with pytest.raises(FileExists):
-            save(folder / "cabin.png")
+            sink.end()
+        sink.discard()
         assert (folder / "cabin.png").read_bytes() == b"mine"
         assert list(folder.iterdir()) == [folder / "cabin.png"]
 
@@ -258,6 +288,7 @@ def chunked_and_cut_off() -> Iterator[bytes]:
     yield b"%x\r\n%s" % (len(PICTURE), PICTURE)
 
 
+NO_URL = "redirects to .* that (no|an) image can"
 NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
     "fewer bytes than announced": (answer(length=len(PICTURE) + 1), "7 days"),
     "chunks that end too early": (chunked_and_cut_off, "7 days"),
@@ -265,26 +296,26 @@ NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
     "no HTTP": (b"SSH-2.0-OpenSSH\r\n", "7 days"),
     "more bytes than are taken": (endless, "larger than 100000 bytes"),
     "more bytes announced than are taken": (answer(length=100_001), "larger than 100000 bytes"),
-    "nothing": (answer(b""), "no image came but nothing"),
-    "a page": (answer(b"<html>", "text/html"), "no image came but text/html"),
-    "a page that calls itself an image": (answer(b"\n <!DOCTYPE html>"), "no image came but a web page"),
-    "JSON": (answer(b"{}", "application/json"), "no image came but application/json"),
-    "something untyped": (answer(content_type=""), "no image came but something untyped"),
-    "a type that is a path": (answer(content_type="image/../../png"), "no image came but image/"),
+    "nothing": (answer(b""), "not an image but empty"),
+    "a page": (answer(b"<html>", "text/html"), "not an image but text/html"),
+    "a page that calls itself an image": (answer(b"\n <!DOCTYPE html>"), "not an image but a web page"),
+    "a script that calls itself an image": (answer(b"<?php system('id'); ?>"), "none of PNG, JPEG"),
+    "JSON": (answer(b"{}", "application/json"), "not an image but application/json"),
+    "something untyped": (answer(content_type=""), "not an image but a body without a media type"),
+    "a type that is a path": (answer(content_type="image/../../png"), "not an image but image/"),
     "something compressed": (answer(content_encoding="gzip"), "compressed"),
     "404": (answer(b"", status=404), "no longer: the service keeps images for 7 days"),
     "410": (answer(b"", status=410), "no longer: the service keeps images for 7 days"),
-    "403": (answer(b"", status=403), "answered 403 instead of the image"),
-    "500": (answer(b"", status=500), "answered 500 instead of the image"),
-    "a part": (answer(status=206), "answered 206 instead of the image"),
-    "a redirect to nowhere": (answer(b"", status=302), "answered 302 instead of the image"),
+    "403": (answer(b"", status=403), "responded with 403 instead of the image"),
+    "500": (answer(b"", status=500), "responded with 500 instead of the image"),
+    "a part": (answer(status=206), "responded with 206 instead of the image"),
+    "a redirect to nowhere": (answer(b"", status=302), "responded with 302 instead of the image"),
     "a redirect to itself": (redirect("/a.png"), "more than 5 redirects"),
-    "a redirect to a file": (redirect("file:///etc/hostname"), "redirects to where no image can be fetched"),
-    "a redirect to a port that cannot be": (
-        redirect("http://127.0.0.1:99999/"),
-        "redirects to where no image can be fetched",
-    ),
-    "a redirect to an address that is none": (redirect("http://[::1/"), "Invalid URL in location header"),
+    "a redirect to a file": (redirect("file:///etc/hostname"), NO_URL),
+    "a redirect to a port that cannot be": (redirect("http://127.0.0.1:99999/"), NO_URL),
+    "a redirect to an invalid URL": (redirect("http://[::1/"), "redirects to an unreadable URL"),
+    "a redirect to data": (redirect("data:image/png;base64,iVBORw0KGgo="), NO_URL),
+    "a redirect to an e-mail address": (redirect("mailto:somebody@example.com"), NO_URL),
 }
 
 
@@ -301,10 +332,15 @@ def test_what_is_not_the_image_ends_in_an_error_and_leaves_nothing(
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301  made here
 
 
-def test_an_address_that_cannot_be_called_is_an_error(server: Server, save: Save, folder: Path) -> None:
-    server.names("http://☃☃-.example/a.png")
-    with pytest.raises(DownloadFailed, match="cannot be called: Invalid IDNA hostname"):
+@pytest.mark.parametrize("url", ["http://☃☃-.example/a.png", "http://[v1.a]/a.png", "http://a\u200bb.example/a.png"])
+def test_a_url_that_cannot_be_parsed_is_an_error_before_anything_is_sent(
+    server: Server, save: Save, folder: Path, url: str
+) -> None:
+    server.names(url)
+    with pytest.raises((DownloadFailed, NoImage)) as raised:
         save(folder)
+    assert raised.value.request_id == REQUEST_ID
+    assert server.count(f"/v2/requests/{REQUEST_ID}") == len(server.heads) == 1
 
 
 class TestSlowness:
@@ -331,13 +367,6 @@ class TestSlowness:
         with pytest.raises(DownloadFailed, match=r"within 0\.1 s"):
             save(folder / "cabin.png")
         assert list(folder.iterdir()) == []
-
-
-PASSING_TROUBLE = {
-    "no answer at all": b"",
-    "a truncated image": answer(length=len(PICTURE) + 1),
-    **{str(status): answer(b"", status=status) for status in (408, 429, 500, 502, 503, 504)},
-}
 
 
 class TestRepeating:
@@ -395,16 +424,16 @@ class TestRedirects:
                 return httpx.Response(301, headers={"location": way[place + 1]})
             return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
 
-        with MemorySink() as sink:
-            driver = SyncDriver(Sender("https://x.example", {}, None), Images(httpx.MockTransport(serve)))
-            flow = fetch(Caller(), Image(address=way[0]), sink)
-            if allowed:
+        sink = MemorySink()
+        sender = CustomSender("https://x.example", "x-api-key", Secret(SECRET), transport=httpx.MockTransport(serve))
+        driver = SyncDriver(sender)
+        flow = fetch(Caller(), Image(url=way[0]), sink)
+        if allowed:
+            driver.carry_out(flow)
+            assert sink.content == PICTURE
+        else:
+            with pytest.raises(DownloadFailed, match="not encrypted"):
                 driver.carry_out(flow)
-                assert sink.content == PICTURE
-            else:
-                with pytest.raises(DownloadFailed, match="not encrypted"):
-                    driver.carry_out(flow)
-            driver.images.close()
 
 
 class TestKey:
@@ -423,18 +452,27 @@ class TestKey:
         server.says(answer(b"", status=403), path="/a.png?signature=abc")
         with pytest.raises(DownloadFailed) as raised:
             save(folder / "cabin.png")
-        assert "/a.png answered" in str(raised.value)
+        assert "/a.png responded" in str(raised.value)
         assert SECRET not in str(raised.value)
         assert "abc" not in str(raised.value)
 
+    def test_shows_in_no_error_if_the_service_repeats_it_in_a_url(
+        self, server: Server, save: Save, folder: Path
+    ) -> None:
+        server.says(answer(b"", status=404), path=f"/{SECRET}.png")
+        with pytest.raises(DownloadFailed) as raised:
+            save(folder / "cabin.png")
+        server.says(answer(), path=f"/{SECRET}.png")
+        with pytest.raises(NotSaved) as not_saved:
+            save(folder / "missing" / "cabin.png")
+        assert SECRET not in f"{raised.value}{raised.value.args}{not_saved.value}{not_saved.value.args}"
+
 
 BAD_TARGETS: dict[str, tuple[str, str]] = {
-    "another type's extension": ("cabin.jpg", "image/png, so name the file cabin.png"),
-    "no extension": ("cabin", "image/png, so name the file cabin.png"),
     "a folder that is missing": ("missing/cabin.png", "there is no folder .*missing, make it first"),
     "a folder that is a file": ("file/cabin.png", "there is no folder .*file, make it first"),
     "a name that no file can have": ("cab\0in.png", "was not written"),
-    "a name that is too long": ("x" * 300 + ".png", "was not written"),
+    "a name that is too long": ("x" * 300 + ".png", "was not written: File name too long"),
 }
 
 
@@ -449,21 +487,221 @@ def test_a_target_that_cannot_be_is_an_error_that_says_what_to_do(
     assert list(folder.iterdir()) == [folder / "file"]
 
 
-@pytest.mark.parametrize(
-    ("content_type", "name"),
-    [
-        ("image/jpeg", "cabin.jpg"),
-        ("image/jpeg", "cabin.JPEG"),
-        ("image/png; charset=binary", "cabin.png"),
-        ("IMAGE/PNG", "cabin.png"),
-        ("image/webp", "cabin.webp"),
-        ("image/x-of-the-future", "cabin.x-of-the-future"),
-    ],
-)
-def test_an_extension_of_the_images_type_is_taken(server: Server, folder: Path, content_type: str, name: str) -> None:
-    server.says(answer(content_type=content_type))
+@pytest.mark.parametrize("path", [None, 5, b"cabin.png", ["cabin.png"]])
+def test_what_is_not_a_path_is_refused_by_name_before_anything_is_fetched(
+    server: Server, save: Save, path: Any
+) -> None:
+    server.says(answer())
+    with pytest.raises(InvalidParameter, match=r"save\.path: expected the path of a file or of a folder") as raised:
+        save(path)
+    assert raised.value.request_id == REQUEST_ID
+    assert server.count("/a.png") == 0
+
+
+def test_no_message_or_traceback_shows_the_name_of_a_temporary_file(server: Server, save: Save) -> None:
+    server.says(answer())
+    with pytest.raises(NotSaved, match=r"^/proc/cabin\.png was not written: No such file or directory") as raised:
+        save(Path("/proc/cabin.png"))
+    assert ".part" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_full_disk_is_an_error_that_leaves_nothing(
+    server: Server, save: Save, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder / ".1234") + ".pa" + "rt")
+
+    def opened(*_: object) -> Full:
+        return Full()
+
+    monkeypatch.setattr(Path, "open", opened)
+    server.says(answer())
+    with pytest.raises(NotSaved, match=r"cabin\.png was not written: No space left on device") as raised:
+        save(folder / "cabin.png")
+    assert ".part" not in "".join(traceback.format_exception(raised.value))
+    assert list(folder.iterdir()) == []
+
+
+JPEG_PICTURE = b"\xff\xd8\xff\xe0" + PICTURE
+SAVED_AS: dict[str, tuple[str, bytes, str, str]] = {
+    "the usual extension": ("image/jpeg", JPEG_PICTURE, "cabin.jpg", "cabin.jpg"),
+    "another extension of the format": ("image/jpeg", JPEG_PICTURE, "cabin.JPEG", "cabin.JPEG"),
+    "a media type with a parameter": ("image/png; charset=binary", PICTURE, "cabin.png", "cabin.png"),
+    "a media type in capitals": ("IMAGE/PNG", PICTURE, "cabin.png", "cabin.png"),
+    "a media type that many use for JPEG": ("image/jpg", JPEG_PICTURE, "cabin.jpg", "cabin.jpg"),
+    "the extension of another format": ("image/jpeg", JPEG_PICTURE, "cabin.png", "cabin.jpg"),
+    "the extension of another format in capitals": ("image/jpeg", JPEG_PICTURE, "cabin.PNG", "cabin.jpg"),
+    "no extension": ("image/png", PICTURE, "cabin", "cabin.png"),
+    "an extension that belongs to no image": ("image/png", PICTURE, "cabin.txt", "cabin.txt.png"),
+    "an extension that is a version": ("image/png", PICTURE, "cabin v1.2", "cabin v1.2.png"),
+    "an extension that would run": ("image/png", PICTURE, "cabin.php", "cabin.php.png"),
+    "a PNG that is said to be a JPEG": ("image/jpeg", PICTURE, "cabin.png", "cabin.png"),
+    "a PNG that is said to be a JPEG, with that extension": ("image/jpeg", PICTURE, "cabin.jpg", "cabin.png"),
+    "a JPEG that is said to be a PNG, in a folder": ("image/png", JPEG_PICTURE, "", "a.jpg"),
+}
+
+
+@pytest.mark.parametrize(("content_type", "body", "name", "expected"), SAVED_AS.values(), ids=SAVED_AS.keys())
+def test_the_extension_is_that_of_the_images_own_bytes(
+    server: Server,
+    folder: Path,
+    content_type: str,
+    body: bytes,
+    name: str,
+    expected: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server.says(answer(body, content_type))
     with Client(SECRET, base_url=server.address) as client:
-        assert client.job(REQUEST_ID).result().save(folder / name).exists()
+        path = client.job(REQUEST_ID).result().save(folder / name)
+    assert path == folder / expected
+    assert path.read_bytes() == body
+    assert list(folder.iterdir()) == [path]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == (name not in ("", expected))
+    assert all(str(path) in warning for warning in warnings)
+
+
+def test_a_file_under_the_right_extension_is_replaced_only_if_that_was_allowed(
+    server: Server, save: Save, folder: Path
+) -> None:
+    server.says(answer(JPEG_PICTURE, "image/png"))
+    (folder / "cabin.jpg").write_bytes(b"mine")
+    with pytest.raises(FileExists, match=r"cabin\.jpg exists"):
+        save(folder / "cabin.png")
+    assert (folder / "cabin.jpg").read_bytes() == b"mine"
+    assert save(folder / "cabin.png", overwrite=True).read_bytes() == JPEG_PICTURE
+    assert list(folder.iterdir()) == [folder / "cabin.jpg"]
+
+
+@pytest.mark.parametrize("media_type", ["image/php", "image/svg+xml", "image/x-of-the-future"])
+def test_a_type_that_save_does_not_know_is_refused_and_remains_readable(
+    server: Server, save: Save, folder: Path, media_type: str
+) -> None:
+    server.says(answer(content_type=media_type), path="/cat")
+    for path in (folder, folder / "cat.png"):
+        with pytest.raises(NotSaved, match=f"{re.escape(media_type)}, and save.. writes PNG, .*`content`") as raised:
+            save(path)
+        assert raised.value.request_id == REQUEST_ID
+    assert list(folder.iterdir()) == []
+    with Client(SECRET, base_url=server.address) as client:
+        assert client.job(REQUEST_ID).result().content == PICTURE
+
+
+def test_extensions_are_the_same_on_every_machine(
+    server: Server, save: Save, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def guess(*_: object, **__: object) -> list[str]:
+        return [".php"]
+
+    monkeypatch.setattr(mimetypes, "guess_all_extensions", guess)
+    server.says(answer(), path="/cat")
+    assert save(folder) == folder / "cat.png"
+
+
+def closed_after(body: bytes, content_type: str = "image/png") -> bytes:
+    """A response whose body ends where the connection does."""
+    return answer(body, content_type).replace(b"content-length: %d\r\n" % len(body), b"")
+
+
+WHOLE_PNG = draw("0" * 32, 8, 8)
+
+
+class TestABodyThatEndsWithTheConnection:
+    def test_is_saved_if_the_image_has_its_end(self, server: Server, save: Save, folder: Path) -> None:
+        server.says(closed_after(WHOLE_PNG))
+        assert save(folder / "cabin.png").read_bytes() == WHOLE_PNG
+        assert server.count("/a.png") == 1
+
+    @pytest.mark.parametrize("missing", [1, 12, 100])
+    def test_is_fetched_again_if_it_was_cut_short(self, server: Server, save: Save, folder: Path, missing: int) -> None:
+        outcomes = iter([closed_after(WHOLE_PNG[:-missing]), closed_after(WHOLE_PNG)])
+        server.says(lambda: [next(outcomes)])
+        assert save(folder / "cabin.png").read_bytes() == WHOLE_PNG
+        assert server.count("/a.png") == 2
+
+    def test_is_refused_if_it_is_always_cut_short(self, server: Server, save: Save, folder: Path) -> None:
+        server.says(closed_after(WHOLE_PNG[:-1]))
+        with pytest.raises(DownloadFailed, match="closed before the end of the PNG data"):
+            save(folder / "cabin.png")
+        assert server.count("/a.png") == 4
+        assert list(folder.iterdir()) == []
+
+    @pytest.mark.parametrize("content_type", ["image/png", "image/svg+xml"])
+    def test_is_refused_if_nothing_shows_its_end(self, server: Server, content_type: str) -> None:
+        server.says(closed_after(b"<svg></svg>", content_type))
+        with (
+            Client(SECRET, base_url=server.address) as client,
+            pytest.raises(DownloadFailed, match="the response has no length"),
+        ):
+            _ = client.job(REQUEST_ID).result().content
+
+    def test_is_checked_in_memory_too(self, server: Server) -> None:
+        outcomes = iter([closed_after(WHOLE_PNG[:-1]), closed_after(WHOLE_PNG)])
+        server.says(lambda: [next(outcomes)])
+        with Client(SECRET, base_url=server.address) as client:
+            assert client.job(REQUEST_ID).result().content == WHOLE_PNG
+
+
+@pytest.mark.parametrize("content", [WHOLE_PNG[:-1], WHOLE_PNG[:20], WHOLE_PNG[:3]])
+def test_an_image_at_hand_is_saved_even_if_it_was_cut_short(folder: Path, content: bytes) -> None:
+    FileSink(folder / "cabin.png", (), overwrite=False).take("image/png", content)
+    assert (folder / "cabin.png").read_bytes() == content
+
+
+MOST_LINES = 1000
+TRACED = (str(Path(downloads.__file__).parent), pathlib.__file__, contextlib.__file__)
+
+
+def interrupted_at(line: int, act: Callable[[], object]) -> KeyboardInterrupt | None:
+    """Presses Ctrl-C at a line that `act` runs, counted from 0; None if it has ended before."""
+    lines = itertools.count()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(TRACED):
+            return None
+        if event == "line" and next(lines) == line:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(before)
+    return None
+
+
+class Feeding:
+    """Carries out a download without a network."""
+
+    def carry_out(self, flow: Flow[T]) -> T:
+        step = next(flow)
+        assert isinstance(step, Send)
+        assert step.into is not None
+        head = ApiResponse(200, {"content-type": "image/png", "content-length": str(len(PICTURE))}, b"")
+        try:
+            step.into.begin(head)
+            step.into.write(PICTURE)
+            step.into.end()
+            flow.send(head)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+        raise AssertionError
+
+
+def at_url() -> Result:
+    fields = JobResult({"request_id": REQUEST_ID, "output": "https://images.example/a.png"})
+    return Result(fields, Caller(), Feeding())
+
+
+def at_hand() -> Generation:
+    head = {"content-type": "image/png", "x-request-id": REQUEST_ID}
+    return Generation(ApiResponse(200, head, PICTURE), PICTURE)
 
 
 class TestInterruption:
@@ -531,30 +769,79 @@ class TestInterruption:
                 result.save(folder / "cabin.png")
         assert list(folder.iterdir()) == []
 
-    def test_a_key_press_at_the_last_moment_leaves_nothing(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("links", [True, False])
+    @pytest.mark.parametrize("before", [None, b"mine"])
+    @pytest.mark.parametrize("result", [at_hand(), at_url()], ids=["at hand", "at a URL"])
+    def test_at_any_line_leaves_the_whole_image_or_what_was_there(
+        self,
+        folder: Path,
+        result: Result | Generation,
+        before: bytes | None,
+        links: bool,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        if not links:
+            monkeypatch.setattr(Path, "hardlink_to", no_links)
+        path = folder / "cabin.png"
+        interrupted = 0
+        for line in range(MOST_LINES):
+            path.unlink(missing_ok=True)
+            if before is not None:
+                path.write_bytes(before)
+            error = interrupted_at(line, lambda: result.save(path, overwrite=before is not None))
+            contents = {file.name: file.read_bytes() for file in folder.iterdir()}
+            assert contents in ({"cabin.png": PICTURE}, {"cabin.png": before} if before else {})
+            if error is None:
+                break
+            interrupted += 1
+            # The first two lines are those before the call has begun to do anything.
+            assert line < 2 or REQUEST_ID in "".join(getattr(error, "__notes__", []))
+            assert line < 2 or vars(error)["request_id"] == REQUEST_ID
+        assert 30 < interrupted < MOST_LINES - 1
+
+    def test_at_the_rename_leaves_nothing_where_there_are_no_links(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def press(*_: object) -> None:
             raise KeyboardInterrupt
 
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
         monkeypatch.setattr(Path, "replace", press)
-        with pytest.raises(KeyboardInterrupt), FileSink(folder / "cabin.png", (), overwrite=False) as sink:
-            sink.take("image/png", PICTURE)
+        with pytest.raises(KeyboardInterrupt):
+            at_hand().save(folder / "cabin.png")
         assert list(folder.iterdir()) == []
 
+    def test_after_the_rename_leaves_the_image_where_there_are_no_links(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        replace = Path.replace
+
+        def replace_and_press(path: Path, target: Path) -> None:
+            replace(path, target)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+        monkeypatch.setattr(Path, "replace", replace_and_press)
+        with pytest.raises(KeyboardInterrupt):
+            at_hand().save(folder / "cabin.png")
+        assert (folder / "cabin.png").read_bytes() == PICTURE
+
     def test_a_thread_that_nobody_waits_for_any_more_writes_nothing(self, folder: Path) -> None:
-        with FileSink(folder / "cabin.png", (), overwrite=False) as sink:
-            pass
+        sink = FileSink(folder / "cabin.png", (), overwrite=False)
+        sink.discard()
         with pytest.raises(NotSaved):
             sink.take("image/png", PICTURE)
         assert list(folder.iterdir()) == []
 
 
 def test_no_attempt_begins_after_the_deadline() -> None:
-    clock = itertools.count(0, downloads.DOWNLOAD_SECONDS)
-    sink = MemorySink(monotonic=lambda: 0)
-    caller = Caller(Options(retry_seconds=1e9), clocks=Clocks(monotonic=lambda: next(clock), chance=lambda: 1.0))
-    flow = fetch(caller, Image(address="https://images.example/a.png"), sink)
+    clock = PauseClock()
+    sink = MemorySink(monotonic=clock.monotonic)
+    caller = Caller(Options(retry_seconds=1e5), clock=clock, chance=lambda: 1.0)
+    flow = fetch(caller, Image(url="https://images.example/a.png"), sink)
     assert isinstance(next(flow), Send)
-    with pytest.raises(DownloadFailed, match="answered 503"):
+    clock.sleep_until(downloads.DOWNLOAD_SECONDS)
+    with pytest.raises(DownloadFailed, match="responded with 503"):
         flow.send(ApiResponse(503, {}, b""))
 
 
@@ -566,10 +853,216 @@ def test_a_length_that_a_transport_does_not_check_is_checked() -> None:
         sink.end()
 
 
-def test_a_redirect_to_what_no_address_can_be_is_not_followed() -> None:
-    with pytest.raises(DownloadFailed, match="redirects to where no image can be fetched"):
-        downloads.followed("https://images.example/a.png", "http://[", secure=True)
+def test_a_redirect_to_an_unreadable_url_is_not_followed() -> None:
+    with pytest.raises(DownloadFailed, match="redirects to an unreadable URL, which is not a URL"):
+        downloads.redirected("https://images.example/a.png", "http://[", secure=True, public_only=False)
 
 
 def test_an_image_without_any_usable_name_gets_a_plain_one() -> None:
     assert downloads.safe_name(["", "..", "///"], (".png",)) == "image.png"
+
+
+PRIVATE = {
+    "127.0.0.1": "loopback",
+    "127.255.255.254": "loopback",
+    "0.0.0.0": "unspecified",  # noqa: S104  nothing is bound to it
+    "10.1.2.3": "private",
+    "172.16.0.1": "private",
+    "192.168.1.1": "private",
+    "100.64.0.1": "shared by a provider's customers",
+    "169.254.169.254": "link-local, where clouds have their metadata",
+    "192.0.2.1": "documentation",
+    "198.18.0.1": "benchmarks",
+    "224.0.0.1": "multicast",
+    "240.0.0.1": "reserved",
+    "255.255.255.255": "broadcast",
+    "::": "unspecified",
+    "::1": "loopback",
+    "::ffff:127.0.0.1": "loopback in IPv6",
+    "::ffff:7f00:1": "loopback in IPv6",
+    "::127.0.0.1": "loopback in the old form of IPv6",
+    "64:ff9b::7f00:1": "loopback behind NAT64",
+    "64:ff9b:1::1": "local NAT64",
+    "2002:7f00:1::": "loopback in 6to4",
+    "2002:c0a8:101::": "private in 6to4",
+    "2001:0:1::1": "Teredo",
+    "fe80::1": "link-local",
+    "fe80::1%eth0": "link-local with a zone",
+    "fc00::1": "private",
+    "fd00:ec2::254": "private, where a cloud has its metadata",
+    "fec0::1": "site-local",
+    "ff02::1": "multicast",
+    "ff0e::1": "multicast",
+    "2001:db8::1": "documentation",
+    "4000::1": "reserved",
+    "": "no IP address",
+    "images.example": "no IP address",
+    "127.1": "no usual spelling",
+}
+PUBLIC = ["1.1.1.1", "8.8.8.8", "100.63.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700::1111"]
+
+
+@pytest.mark.parametrize("ip", PRIVATE, ids=[f"{ip or 'empty'} {kind}" for ip, kind in PRIVATE.items()])
+def test_an_ip_address_that_is_not_public_is_refused(ip: str) -> None:
+    assert downloads.refused_address(ip)
+
+
+@pytest.mark.parametrize("ip", PUBLIC)
+def test_a_public_ip_address_is_not_refused(ip: str) -> None:
+    assert not downloads.refused_address(ip)
+    downloads.check_address(ip)
+
+
+LOCAL_URLS = [
+    "https://localhost/a.png",
+    "https://LOCALHOST:8443/a.png",
+    "https://localhost./a.png",
+    "https://localhost../a.png",
+    "https://x.localhost/a.png",
+    "https://x.localhost./a.png",
+    "https://localhost\u3002/a.png",
+    "https://127.0.0.1/a.png",
+    "https://127.0.0.1./a.png",
+    "https://127.1/a.png",
+    "https://0/a.png",
+    "https://0x7f.1/a.png",
+    "https://0X7F.0.0.1/a.png",
+    "https://0x7f000001/a.png",
+    "https://2130706433/a.png",
+    "https://0177.0.0.1/a.png",
+    "https://127\u30020\u30020\u30021/a.png",
+    "https://\uff11\uff12\uff17.0.0.1/a.png",
+    "https://10.0.0.1/a.png",
+    "https://169.254.169.254/latest/meta-data",
+    "https://[::1]/a.png",
+    "https://[::ffff:127.0.0.1]/a.png",
+    "https://[::ffff:7f00:1]/a.png",
+    "https://[fe80::1%25eth0]/a.png",
+    "https://[2002:7f00:1::]/a.png",
+    "https://%6cocalhost/a.png",
+    "https://localhost%00.example/a.png",
+    "https://x.0x7f/a.png",
+    "https://user:pw@images.example/a.png",
+    "https://user@images.example/a.png",
+    "http://images.example/a.png",
+    "http://127.0.0.1/a.png",
+]
+PUBLIC_URLS = [
+    "https://images.example/a.png",
+    "https://images.example./a.png",
+    "https://images.example:8443/a.png?signature=abc",
+    "https://IMAGES.example/a.png",
+    "https://b\xfccher.example/a.png",
+    "https://my_bucket.images.example/a.png",
+    "https://localhost.example/a.png",
+    "https://8.8.8.8/a.png",
+    "https://[2606:4700::1111]/a.png",
+]
+
+
+class Hosts:
+    """An https service whose image is at a URL, and the hosts that are asked for images."""
+
+    def __init__(self, url: str, *, base_url: str = "https://service.example") -> None:
+        self.url = url
+        self.base_url = base_url
+        self.redirects = False
+        self.asked: list[str] = []
+
+    def serve(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/v2"):
+            output = "https://first.example/a.png" if self.redirects else self.url
+            return httpx.Response(200, json={"request_id": REQUEST_ID, "status": "COMPLETED", "output": output})
+        self.asked.append(request.url.host)
+        if request.url.host == "first.example":
+            return httpx.Response(302, headers=[(b"location", self.url.encode())])
+        return httpx.Response(200, content=PICTURE, headers={"content-type": "image/png"})
+
+    def content(self, *, any_image_host: bool = False) -> bytes:
+        transport = httpx.MockTransport(self.serve)
+        with Client(SECRET, base_url=self.base_url, transport=transport, any_image_host=any_image_host) as client:
+            return client.job(REQUEST_ID).result().content
+
+
+class TestAServiceOnHttps:
+    @pytest.mark.parametrize("url", LOCAL_URLS)
+    def test_has_no_image_fetched_from_a_private_or_unencrypted_place(self, url: str) -> None:
+        hosts = Hosts(url)
+        with pytest.raises(SegmindError) as raised:
+            hosts.content()
+        assert isinstance(raised.value, DownloadFailed | NoImage)
+        assert raised.value.request_id == REQUEST_ID
+        assert hosts.asked == []
+        assert "pw" not in str(raised.value)
+
+    @pytest.mark.parametrize("url", LOCAL_URLS)
+    def test_has_no_redirect_followed_to_a_private_or_unencrypted_place(self, url: str) -> None:
+        hosts = Hosts(url)
+        hosts.redirects = True
+        with pytest.raises(DownloadFailed) as raised:
+            hosts.content()
+        assert set(hosts.asked) == {"first.example"}
+        assert "pw" not in str(raised.value)
+
+    @pytest.mark.parametrize("redirects", [False, True])
+    @pytest.mark.parametrize("url", PUBLIC_URLS)
+    def test_has_images_fetched_from_public_hosts(self, url: str, redirects: bool) -> None:
+        hosts = Hosts(url)
+        hosts.redirects = redirects
+        assert hosts.content() == PICTURE
+
+    @pytest.mark.parametrize(
+        "url", ["https://localhost/a.png", "http://images.example/a.png", "https://user:pw@images.example/a.png"]
+    )
+    def test_has_images_fetched_from_anywhere_if_an_option_allows_it(self, url: str) -> None:
+        with pytest.raises(DownloadFailed, match="any_image_host=True"):
+            Hosts(url).content()
+        assert Hosts(url).content(any_image_host=True) == PICTURE
+
+
+class TestAPublicNameOfAPrivateAddress:
+    @pytest.fixture
+    def result(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> JobResult:
+        """The image is on a public host, which resolves to this machine."""
+
+        def resolve(*_: object, **__: object) -> Any:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.http.server_port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        return JobResult({"request_id": REQUEST_ID, "output": "https://images.example/a.png"})
+
+    def test_is_refused_where_the_service_is_on_https(self, result: JobResult, server: Server) -> None:
+        driver = SyncDriver(Sender("https://service.example", "x-api-key", Secret(SECRET)))
+        with pytest.raises(DownloadFailed, match=r"private network \(127") as raised:
+            _ = Result(result, Caller(is_https=True), driver).content
+        assert raised.value.request_id == REQUEST_ID
+        assert server.heads == []
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_is_refused_with_await_as_well(
+        self, result: JobResult, server: Server, backend: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Declared without its methods where anyio is missing.
+        sockets: Any = httpcore.AnyIOBackend
+        connect = sockets.connect_tcp
+
+        async def connect_here(backend: Any, *_: object, **__: object) -> Any:
+            return await connect(backend, "127.0.0.1", server.http.server_port)
+
+        async def use() -> None:
+            driver = AsyncDriver(AsyncSender("https://service.example", "x-api-key", Secret(SECRET)))
+            with pytest.raises(DownloadFailed, match=r"private network \(127"):
+                await AsyncResult(result, Caller(is_https=True), driver).content
+            await driver.close()
+
+        monkeypatch.undo()
+        monkeypatch.setattr(sockets, "connect_tcp", connect_here)
+        anyio.run(use, backend=backend)
+        assert server.heads == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost/a.png", "http://127.1/a.png", "https://10.0.0.1/a.png", "http://user:pw@images.example/"]
+)
+def test_a_service_on_http_may_have_its_images_anywhere(url: str) -> None:
+    assert Hosts(url, base_url="http://127.0.0.1:4010").content() == PICTURE

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import errno
 import inspect
 import pickle
 import re
-from collections.abc import Callable, Mapping
+import types
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,11 @@ from segmind_client import (
     JobHandle,
     Result,
     errors,
+    formats,
 )
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.errors import in_words
+from segmind_client.flows import Caller
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 
 SLUG = next(iter(MODELS))
@@ -151,9 +155,8 @@ class TestGeneration:
 
     @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
     def test_with_the_image_at_hand_is_checked_like_any(self, make: Make, tmp_path: Path) -> None:
-        with pytest.raises(errors.NotSaved, match=r"so name the file cabin\.png"):
-            make("generate_model", tmp_path / "cabin.jpg")
-        (tmp_path / "cabin.png").touch()
+        _, _, path = make("generate_model", tmp_path / "cabin.jpg")
+        assert path == tmp_path / "cabin.png"
         with pytest.raises(errors.FileExists):
             make("generate_model", tmp_path / "cabin.png")
 
@@ -231,14 +234,154 @@ class TestPickling:
         assert anyio.run(use).startswith(PNG)
 
 
+Break = Callable[[Path, pytest.MonkeyPatch], Path | None]
+"""Makes a save fail, and gives the path to save to."""
+
+
+def missing_folder(folder: Path, _: pytest.MonkeyPatch) -> Path:
+    return folder / "missing" / "cabin.png"
+
+
+def existing_file(folder: Path, _: pytest.MonkeyPatch) -> Path:
+    (folder / "cabin.png").touch()
+    return folder / "cabin.png"
+
+
+def no_path(_: Path, __: pytest.MonkeyPatch) -> None:
+    return None
+
+
+def no_room(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    patch.setattr(Path, "open", full)
+    return folder / "cabin.png"
+
+
+def other_type(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    patch.setattr(formats, "BY_MEDIA_TYPE", {})
+    return folder / "cabin.png"
+
+
+def other_bytes(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    patch.setattr(formats, "FORMATS", ())
+    return folder / "cabin.png"
+
+
+WAYS_TO_FAIL: dict[str, tuple[Break, type[errors.SegmindError]]] = {
+    "a folder that is missing": (missing_folder, errors.NotSaved),
+    "a file that exists": (existing_file, errors.FileExists),
+    "no path": (no_path, errors.InvalidParameter),
+    "a full disk": (no_room, errors.NotSaved),
+    "a media type that is not saved": (other_type, errors.NotSaved),
+    "bytes of no format": (other_bytes, errors.DownloadFailed),
+}
+
+
 @pytest.mark.parametrize("method", ["run_model", "generate_model"])
-@pytest.mark.parametrize("settings", [Settings(), Settings(generate_as="image")])
-def test_a_save_that_is_refused_loses_neither_the_job_nor_the_image(make: Make, method: str, tmp_path: Path) -> None:
-    with pytest.raises(errors.NotSaved, match="request ") as raised:
-        make(method, tmp_path / "cabin.jpg")
-    assert raised.value.request_id
+@pytest.mark.parametrize("settings", [Settings(), Settings(generate_as="image")], ids=["URL", "bytes"])
+@pytest.mark.parametrize(("break_it", "kind"), WAYS_TO_FAIL.values(), ids=WAYS_TO_FAIL.keys())
+def test_a_save_that_fails_names_the_job_and_keeps_its_response(
+    make: Make,
+    method: str,
+    break_it: Break,
+    kind: type[errors.SegmindError],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path: Any = break_it(tmp_path, monkeypatch)
+    with pytest.raises(kind) as raised:
+        make(method, path)
+    assert str(raised.value.request_id) in str(raised.value)
     assert raised.value.response is not None
-    assert PNG in raised.value.response.content or b".png" in raised.value.response.content
+    if kind is not errors.DownloadFailed:
+        assert "is paid for" in raised.value.detail
+    if kind is not errors.DownloadFailed and method == "run_model":
+        assert f"job({raised.value.request_id!r}).result() gives it again for 1 hour" in raised.value.detail
+        assert "stays at http" in raised.value.detail
+    restored = pickle.loads(pickle.dumps(raised.value))  # noqa: S301  made here
+    assert (str(restored), restored.request_id) == (str(raised.value), raised.value.request_id)
+
+
+@pytest.mark.parametrize("settings", [Settings(generate_as="image")])
+def test_a_save_that_fails_keeps_the_bytes_of_an_image_that_came_with_the_response(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(errors.NotSaved) as raised:
+        make("generate_model", tmp_path / "missing" / "cabin.png")
+    assert raised.value.response is not None
+    assert raised.value.response.content.startswith(PNG)
+
+
+def test_a_result_whose_file_exists_can_be_saved_elsewhere_by_what_the_error_says(tmp_path: Path) -> None:
+    (tmp_path / "cabin.png").write_bytes(b"mine")
+    with Client() as client:
+        with pytest.raises(errors.FileExists) as raised:
+            client.run_model(SLUG, PARAMETERS).save(tmp_path / "cabin.png")
+        call = re.search(r"(job\('[^']+'\))\.result\(\)", raised.value.detail)
+        assert call is not None
+        assert call[1] == f"job({raised.value.request_id!r})"
+        assert client.job(str(raised.value.request_id)).result().save(tmp_path / "teapot.png").exists()
+    assert (tmp_path / "cabin.png").read_bytes() == b"mine"
+
+
+def test_content_that_cannot_be_fetched_names_the_job_and_keeps_its_response(clock: MovableClock) -> None:
+    with Client() as client:
+        result = client.run_model(SLUG, PARAMETERS)
+        clock.advance(days=7)
+        with pytest.raises(errors.DownloadFailed) as raised:
+            _ = result.content
+    assert raised.value.request_id == result.request_id
+
+    async def use() -> None:
+        async with AsyncClient() as client:
+            result = await client.run_model(SLUG, PARAMETERS)
+        with pytest.raises(errors.NoClient) as raised:
+            await result.content
+        assert (raised.value.request_id, raised.value.response) == (result.request_id, result.response)
+
+    anyio.run(use)
+
+
+class Suspended:
+    """Never comes back from a download."""
+
+    @types.coroutine
+    def carry_out(self, _: object) -> Generator[None]:
+        yield
+
+
+def test_a_save_that_is_dropped_halfway_is_no_interruption(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    driver: Any = Suspended()
+    result = AsyncResult(JobResult({"output": "https://images.example/a.png"}), Caller(), driver)
+    for coroutine in (result.save(tmp_path), result.content):
+        coroutine.send(None)
+        coroutine.close()
+    assert caplog.text == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_save_has_a_note_and_a_warning_that_name_the_job(
+    backend: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    notes: list[str] = []
+
+    async def use() -> None:
+        async with AsyncClient() as client:
+            result = await client.run_model(SLUG, PARAMETERS)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                try:
+                    await result.save(tmp_path / "cabin.png")
+                except BaseException as error:
+                    notes.extend([result.request_id, *error.__notes__])
+                    raise
+
+    anyio.run(use, backend=backend)
+    request_id, note = notes
+    assert f"job({request_id!r}).result()" in note
+    assert note in caplog.text
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("method", ["run_model", "generate_model"])

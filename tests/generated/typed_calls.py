@@ -10,7 +10,7 @@ from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobStatus
 
 import segmind_client as segmind
 from segmind_client import AsyncClient, AsyncGeneration, AsyncJobHandle, AsyncResult, Client, Generation, JobHandle, Result
-from segmind_client.vendor import Response
+from segmind_client.vendor import AsyncJob, ResultDict
 
 
 def sync_calls(client: Client) -> None:
@@ -52,8 +52,10 @@ async def async_calls(client: AsyncClient) -> None:
 
 
 def vendor_calls() -> None:
-    assert_type(segmind.run("imagen-4", prompt="x"), Result)
-    assert_type(segmind.run_sync("imagen-4", prompt="x"), Response)
+    assert_type(segmind.run("imagen-4", prompt="x"), ResultDict)
+    assert_type(segmind.run("imagen-4", prompt="x").save("x.png"), Path)
+    assert_type(segmind.run_sync("imagen-4", prompt="x"), httpx.Response)
+    assert_type(segmind.submit_async("imagen-4", prompt="x"), AsyncJob)
     segmind.submit_async("imagen-4", prompt="x").wait(timeout=3, interval=0.5)
     segmind.run("imagen-4", promt="x")  # rejected
     segmind.run_sync("imagen-4")  # rejected

@@ -111,6 +111,20 @@ def test_a_program_runs_as_it_is_written(program: str, address: str, tmp_path: P
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+SAVING = [pytest.param(program, id=place) for place, program in blocks("python") if ".save(" in program]
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(image_format="jpeg")], ids=["PNG", "JPEG"])
+@pytest.mark.parametrize("program", SAVING)
+def test_a_program_that_saves_images_runs_twice_whatever_their_format(
+    program: str, settings: Settings, address: str, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        test_a_program_runs_as_it_is_written(program, address, tmp_path)
+    saved = {path.suffix for path in tmp_path.iterdir()} - {".py"}
+    assert saved == {".jpg" if settings.image_format == "jpeg" else ".png"}
+
+
 def test_the_documents_have_commands_and_programs() -> None:
     assert {"make demo", "make test"} <= {command for _, command in COMMANDS}
     assert len(list(blocks("python"))) >= 3

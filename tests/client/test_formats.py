@@ -1,0 +1,87 @@
+"""How a file shows its format and its end, with files that Pillow makes."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from PIL import Image
+
+from segmind_client.formats import BY_EXTENSION, BY_MEDIA_TYPE, FORMATS, Format, format_of
+
+
+def drawn(name: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "navy").save(file, name)
+    return file.getvalue()
+
+
+def box(kind: bytes, body: bytes = b"", *, large: bool = False) -> bytes:
+    if large:
+        return struct.pack(">I4sQ", 1, kind, 16 + len(body)) + body
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+BOXES = box(b"meta", b"m" * 20) + box(b"mdat", b"d" * 20)
+FILES = {
+    "PNG": drawn("PNG"),
+    "JPEG": drawn("JPEG"),
+    "GIF": drawn("GIF"),
+    "WebP": drawn("WEBP"),
+    "AVIF": drawn("AVIF"),
+    "HEIC": box(b"ftyp", b"heic\0\0\0\0mif1heic") + BOXES,
+}
+CUT_SHORT = {
+    **FILES,
+    "AVIF by a brand that HEIC shares": box(b"ftyp", b"mif1\0\0\0\0mif1avif") + BOXES,
+    "HEIC by a brand that AVIF shares": box(b"ftyp", b"mif1\0\0\0\0mif1heic") + BOXES,
+    "HEIC with a large box": box(b"ftyp", b"heic\0\0\0\0")
+    + box(b"meta", b"m" * 20)
+    + box(b"mdat", b"d" * 20, large=True),
+}
+
+
+def found_in(content: bytes) -> Format:
+    found = format_of(content)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("name", "content"), CUT_SHORT.items(), ids=CUT_SHORT.keys())
+def test_a_file_shows_its_format_and_that_it_is_complete(name: str, content: bytes) -> None:
+    found = found_in(content)
+    assert found.name == name.split()[0]
+    assert found.is_complete(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("content", CUT_SHORT.values(), ids=CUT_SHORT.keys())
+def test_a_file_that_is_cut_short_anywhere_is_not_complete(content: bytes) -> None:
+    found = found_in(content)
+    for size in range(12, len(content)):
+        assert not found.is_complete(io.BytesIO(content[:size])), size
+
+
+@pytest.mark.parametrize("sizes", [b"\0\0\0\0", b"\0\0\0\7", b"\0\0\0\1" + bytes(8)])
+def test_a_box_without_a_usable_size_does_not_show_an_end(sizes: bytes) -> None:
+    content = box(b"ftyp", b"heic\0\0\0\0") + BOXES + sizes[:4] + b"free" + sizes[4:]
+    assert not found_in(content).is_complete(io.BytesIO(content))
+
+
+def test_boxes_without_number_are_not_counted_to_their_end() -> None:
+    content = box(b"ftyp", b"heic\0\0\0\0") + BOXES + box(b"free") * 1_000_000
+    assert not found_in(content).is_complete(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<svg></svg>", b"<?php ?>", b"BM" + bytes(60), b"RIFF\0\0\0\0WAVE", b"%PDF-1.7", b"\0" * 64]
+)
+def test_other_bytes_have_no_format(content: bytes) -> None:
+    assert format_of(content) is None
+
+
+def test_each_format_has_media_types_and_extensions_of_its_own() -> None:
+    assert set(FILES) == {it.name for it in FORMATS}
+    assert len(BY_MEDIA_TYPE) == sum(len(it.media_types) for it in FORMATS)
+    assert len(BY_EXTENSION) == sum(len(it.extensions) for it in FORMATS)
+    assert not {"image/svg+xml", "image/php"} & set(BY_MEDIA_TYPE)
