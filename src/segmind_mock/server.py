@@ -37,6 +37,8 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # The application sends a Date header by its own clock.
+        date_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         **options,
     )

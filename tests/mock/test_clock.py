@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 
-from segmind_mock import MemoryStore, MovableClock, SystemClock
+from segmind_mock import DEFAULT_KEY, Double, MemoryStore, MovableClock, Settings, SystemClock
+from segmind_mock.transport import DoubleTransport
 
 START = 1000.0
 SOON = 10
@@ -160,6 +163,22 @@ def test_a_sleeper_that_sleeps_again_wakes_between_two_others(clock: MovableCloc
 
     anyio.run(run_both)
     assert woken == [("poll", 2), ("poll", 4), ("wait", 5), ("poll", 6), ("poll", 8)]
+
+
+def test_v1_calls_in_parallel_take_the_time_of_the_longest(clock: MovableClock) -> None:
+    double = Double(Settings(latency_factor=1), clock=clock)
+
+    async def generate_all() -> None:
+        transport = DoubleTransport(double.app)
+        headers = {"x-api-key": DEFAULT_KEY}
+        client = httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers)
+        async with client, anyio.create_task_group() as group:
+            for slug in ("imagen-4", "imagen", "imagen-4-fast"):
+                group.start_soon(partial(client.post, f"/v1/{slug}", json={"prompt": "x"}))
+
+    anyio.run(generate_all)
+    # The typical latency of Imagen 4.
+    assert clock.now() == START + 11.6
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
