@@ -111,7 +111,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.set_defaults(command=serve_double)
     add_listener(parser, "127.0.0.1", DEFAULT_PORT)
     parser.add_argument("--key", default=DEFAULT_KEY, help="key of the ready account (default: %(default)s)")
-    parser.add_argument("--credits", type=float, default=100.0, help="US dollars on it (default: %(default)g)")
+    parser.add_argument("--credits", type=float, help="US dollars on it (default: 100)")
     parser.add_argument("--requests-per-minute", type=int, help="calls it may make in a minute (default: no limit)")
     parser.add_argument(
         "--latency-factor",
@@ -122,6 +122,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--latency-jitter", type=float, default=0.0, help="share by which it varies, 0 to 1")
     parser.add_argument("--polls-to-complete", type=int, help="status calls until a job ends, instead of time")
     parser.add_argument("--generate-as", choices=["json", "text", "image"], default="json", help="what v1 answers with")
+    parser.add_argument(
+        "--generate-seconds", type=float, default=60.0, help="seconds until v1 ends in 504 (default: %(default)g)"
+    )
     parser.add_argument("--image-format", choices=["png", "jpeg"], default="png", help="jpeg needs Pillow")
     parser.add_argument("--captions", action="store_true", help="write the prompt on the picture; needs Pillow")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import jsonschema_rs
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,16 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from segmind_mock.contract import media_type_of
+from segmind_mock.contract import describe, media_type_of
 from segmind_mock.images import LARGEST_SIDE, draw
-from segmind_mock.records import Account, FaultRule, Job
-from segmind_mock.service import RESERVED_PREFIX
+from segmind_mock.records import Account, FaultRule, Job, UnknownJobError
+from segmind_mock.service import LONGEST_MESSAGE, MOST_LISTED, RESERVED_PREFIX
 from segmind_mock.stores import R, mask
 
 if TYPE_CHECKING:
     from segmind_mock.double import Double
 
-MOST_LISTED = 10_000
+LONGEST_NAME = 100
 LONGEST_CAPTION = 200
 IMAGE_NAME = re.compile(r"[0-9a-f-]{36}-([0-9a-f]{32})-(\d{1,4})x(\d{1,4})-(\d{1,15})\.(png|jpg)")
 
@@ -44,8 +46,10 @@ def admin_app(double: Double) -> Starlette:
                 return answer(handler(arguments))
             except HTTPException as error:
                 return answer({"error": error.detail}, error.status_code)
-            except (KeyError, TypeError, ValueError) as error:
-                return answer({"error": str(error.args[0]) if error.args else type(error).__name__}, 400)
+            except UnknownJobError as error:
+                return answer({"error": error.args[0]}, 404)
+            except ValueError as error:
+                return answer({"error": str(error)}, 400)
 
         return Route(f"{RESERVED_PREFIX}{path}", endpoint, methods=[method])
 
@@ -68,8 +72,41 @@ def admin_app(double: Double) -> Starlette:
             route("/journal", admin.journal, "GET"),
             route("/journal/counts", admin.counts, "GET"),
         ],
-        exception_handlers={404: answer_http_error, 405: answer_http_error},
+        exception_handlers={404: answer_http_error, 405: answer_http_error, 500: answer_own_failure},
     )
+
+
+Handler = Callable[["Admin", dict[str, Any]], Any]
+STRING, NUMBER, WHOLE, BOOLEAN = ({"type": name} for name in ("string", "number", "integer", "boolean"))
+NO_FIELDS: Mapping[str, Mapping[str, object]] = {}
+JOB = {"request_id": STRING}
+JOURNAL: dict[str, Mapping[str, object]] = dict.fromkeys(("operation_id", "key", "status", "accepted"), STRING)
+"""As words of a query."""
+
+
+def takes(fields: Mapping[str, Mapping[str, object]] = NO_FIELDS, *required: str) -> Callable[[Handler], Handler]:
+    """A handler that is called only with these fields, each by its JSON schema; otherwise ValueError is raised."""
+    # Of draft 4, where 2.0 is no integer.
+    validator = jsonschema_rs.Draft4Validator({"properties": fields, **({"required": required} if required else {})})
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def handle(self: Admin, arguments: dict[str, Any]) -> Any:
+            unknown = sorted(arguments.keys() - fields.keys())
+            if unknown:
+                known = f"known are {', '.join(fields)}" if fields else "this call takes none"
+                raise ValueError(f"there is no field {unknown[0][:LONGEST_NAME]!r}; {known}")
+            for error in validator.iter_errors(arguments):
+                raise ValueError(describe(error)[:LONGEST_MESSAGE])
+            return handler(self, arguments)
+
+        return handle
+
+    return decorate
+
+
+def or_null(schema: Mapping[str, object]) -> dict[str, object]:
+    return {"type": [schema["type"], "null"]}
 
 
 class Admin:
@@ -78,48 +115,80 @@ class Admin:
     def __init__(self, double: Double) -> None:
         self._double = double
 
+    @takes()
     def reset(self, _: dict[str, Any]) -> Any:
         self._double.reset()
         return {}
 
+    @takes()
     def list_accounts(self, _: dict[str, Any]) -> Any:
-        return [show(account) for account in self._records(Account)]
+        return [show(account) for account in self._double.accounts()]
 
+    @takes(
+        {
+            "key": STRING,
+            "credits": NUMBER,
+            "requests_per_minute": or_null(WHOLE),
+            "forbidden_models": {"type": "array", "items": STRING},
+            "has_balance": BOOLEAN,
+        }
+    )
     def open_account(self, arguments: dict[str, Any]) -> Any:
         return show(self._double.open_account(**arguments))
 
+    @takes()
     def list_faults(self, _: dict[str, Any]) -> Any:
         return [show(rule) for rule in self._records(FaultRule)]
 
+    @takes(
+        {
+            "fault": {"type": "object"},
+            "operation_id": or_null(STRING),
+            "key": or_null(STRING),
+            "times": or_null(WHOLE),
+            "probability": NUMBER,
+            "seed": WHOLE,
+        },
+        "fault",
+    )
     def add_fault(self, arguments: dict[str, Any]) -> Any:
         return show(self._double.add_fault(**arguments))
 
+    @takes()
     def clear_faults(self, _: dict[str, Any]) -> Any:
         self._double.clear_faults()
         return {}
 
+    @takes()
     def read_clock(self, _: dict[str, Any]) -> Any:
         return {"now": self._double.clock.now()}
 
+    @takes(dict.fromkeys(("seconds", "minutes", "hours", "days"), NUMBER))
     def advance_clock(self, arguments: dict[str, Any]) -> Any:
-        self._double.clock.advance(**{name: float(value) for name, value in arguments.items()})
+        self._double.clock.advance(**arguments)
         return self.read_clock({})
 
+    @takes()
     def list_jobs(self, _: dict[str, Any]) -> Any:
-        return [self._show(job) for job in self._records(Job)]
+        return [self._show(job) for job in self._double.jobs()]
 
+    @takes(JOB)
     def inspect_job(self, arguments: dict[str, Any]) -> Any:
         return self._show(self._double.job(arguments["request_id"]))
 
+    @takes(JOB)
     def complete_job(self, arguments: dict[str, Any]) -> Any:
         return self._show(self._double.complete(arguments["request_id"]))
 
+    @takes({**JOB, "error": or_null(STRING)})
     def fail_job(self, arguments: dict[str, Any]) -> Any:
         return self._show(self._double.fail(**arguments))
 
+    @takes(JOURNAL)
     def journal(self, arguments: dict[str, Any]) -> Any:
         return [asdict(row) for row in self._double.requests(**with_numbers(arguments))]
 
+    @takes(JOURNAL)
     def counts(self, arguments: dict[str, Any]) -> Any:
         """How many calls there were, by key."""
         counts: dict[str, int] = {}
@@ -134,13 +203,18 @@ class Admin:
         return {**show(job), "state": job.state(self._double.clock.now())}
 
 
-def with_numbers(arguments: dict[str, Any]) -> dict[str, Any]:
-    """A query's words for a status and for yes and no, as what they stand for."""
-    words = {"true": True, "false": False}
-    return {
-        name: int(value) if name == "status" else words.get(str(value).lower(), value)
-        for name, value in arguments.items()
-    }
+def with_numbers(query: dict[str, str]) -> dict[str, Any]:
+    """A query's words for a status and for true and false, as what they stand for."""
+    arguments: dict[str, Any] = {**query}
+    if "status" in query:
+        if not re.fullmatch(r"\d{1,3}", query["status"], re.ASCII):
+            raise ValueError("status: expected a number such as 200, or 0 for a dropped call")
+        arguments["status"] = int(query["status"])
+    if "accepted" in query:
+        if query["accepted"].lower() not in ("true", "false"):
+            raise ValueError("accepted: expected true or false")
+        arguments["accepted"] = query["accepted"].lower() == "true"
+    return arguments
 
 
 def show(record: Account | FaultRule | Job) -> dict[str, Any]:
@@ -159,9 +233,12 @@ async def read_object(request: Request, largest: int) -> dict[str, Any]:
     if media_type_of(request.headers) != "application/json":
         # A web page may send a body of some other types anywhere without asking first.
         raise HTTPException(415, "a body needs the header Content-Type: application/json")
-    value: Any = orjson.loads(body)
+    try:
+        value: Any = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the body is not valid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise TypeError("expected a JSON object")
+        raise ValueError("expected a JSON object")  # noqa: TRY004  refused as any other body
     return cast(dict[str, Any], value)
 
 
@@ -195,6 +272,11 @@ def image_endpoint(double: Double) -> Callable[[Request], Awaitable[Response]]:
 async def answer_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return answer({"error": f"no {request.method} at {request.url.path}"}, status)
+
+
+async def answer_own_failure(_request: Request, error: Exception) -> Response:
+    """The application logs the failure."""
+    return answer({"error": f"the double itself failed with {type(error).__name__}; its log has the traceback"}, 500)
 
 
 def answer(body: Any, status: int = 200) -> Response:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -22,6 +25,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+LOG = logging.getLogger("segmind_mock")
 ABORT = "segmind_mock.abort"
 """In the state of a scope: how our server closes the connection without an answer."""
 
@@ -55,10 +59,36 @@ class MockApp:
         if scope["type"] == "lifespan":
             await answer_lifespan(receive, send)
         elif scope["type"] == "http":
-            if scope["path"].startswith(RESERVED_PREFIX):
-                await self._admin(scope, receive, send)
-            else:
-                await self._serve(scope, receive, send)
+            await self._respond(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        def send_dated(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._date()]
+                started = True
+            return send(message)
+
+        handle = self._admin if scope["path"].startswith(RESERVED_PREFIX) else self._serve
+        try:
+            await handle(scope, receive, send_dated)
+        except ConnectionDroppedError:
+            raise
+        except Exception as error:
+            outcome = failure(scope, error)
+            if started:
+                raise
+            await send_outcome(scope, send_dated, outcome, NO_FAULT)
+
+    def _date(self) -> list[tuple[bytes, bytes]]:
+        """The Date header by the double's clock; none where the store that moves the clock cannot be read."""
+        try:
+            return [(b"date", http_date(int(self._double.clock.now())))]
+        except Exception:
+            LOG.exception("the clock cannot be read")
+            return []
 
     def _route(self, path: str) -> tuple[dict[str, Operation], str]:
         """The operations at a path, by verb, and the request id in it."""
@@ -75,6 +105,10 @@ class MockApp:
         double = self._double
         now = double.clock.now()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if "prefer" in headers:
+            # A header that comes several times stands for one list.
+            lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"prefer"]
+            headers["prefer"] = ", ".join(lines)
         operations, request_id = self._route(scope["path"])
         operation = operations.get(scope["method"])
         body = b""
@@ -93,31 +127,38 @@ class MockApp:
             else:
                 body = read
                 call = Call(operation, request_id, headers, body, address_of(scope, headers), now)
-                fields, fault, outcome = self._answer(call)
-                if outcome.finish is not None:
-                    outcome = await self._wait_and_finish(call, outcome, receive)
+                try:
+                    fields, fault, outcome = self._answer(call)
+                    if outcome.finish is not None:
+                        outcome = await self._wait_and_finish(outcome, receive)
+                except Exception as error:
+                    # Answered like any other call, so that it is in the journal.
+                    outcome = failure(scope, error)
         if fault.malformed:
             outcome.body = b'{"error": '
         if fault.latency:
             await double.clock.sleep(fault.latency)
         dropped = fault.drop is not None
         # By position, which takes a third of the time that names take.
-        double.store.append(
-            Exchange(
-                now,
-                operation.operation_id if operation else None,
-                scope["method"],
-                scope["path"],
-                headers,
-                double.contract.key_header,
-                body,
-                0 if dropped else outcome.status,
-                outcome.body,
-                outcome.request_id,
-                outcome.accepted,
-                fields,
-            )
+        exchange = Exchange(
+            now,
+            operation.operation_id if operation else None,
+            scope["method"],
+            scope["path"],
+            headers,
+            double.contract.key_header,
+            body,
+            0 if dropped else outcome.status,
+            outcome.body,
+            outcome.request_id,
+            outcome.accepted,
+            fields,
         )
+        try:
+            double.store.append(exchange)
+        except Exception:
+            # The call has been carried out: another response than its own would make the caller repeat it.
+            LOG.exception("%s %s is missing in the journal", scope["method"], scope["path"])
         if dropped:
             abort(scope)
         else:
@@ -135,24 +176,36 @@ class MockApp:
 
         return self._double.store.transact(work)
 
-    async def _wait_and_finish(self, call: Call, outcome: Outcome, receive: Receive) -> Outcome:
-        """Waits, then finishes; a caller who has gone by then gets no answer and is not charged."""
-        store, service = self._double.store, self._double.service
+    async def _wait_and_finish(self, outcome: Outcome, receive: Receive) -> Outcome:
+        """Waits, then finishes; a caller who has gone by then gets no response and is not charged."""
+        store, clock, finish, abandon = self._double.store, self._double.clock, outcome.finish, outcome.abandon
         gone = True
         try:
-            gone = await sleep_unless_gone(self._double.clock.sleep, outcome.wait, receive)
+            gone = await sleep_unless_gone(clock.sleep, outcome.wait, receive)
         finally:
-            if gone:
-                store.transact(lambda tx: service.release(tx, call))
-        if gone or outcome.finish is None:
+            if gone and abandon is not None:
+                store.transact(abandon)
+        if gone or finish is None:
             return Outcome(499, b"", "text/plain")
-        return store.transact(outcome.finish)
+        return store.transact(lambda tx: finish(tx, clock.now()))
 
     def _answer_unknown(self, scope: Scope, operations: Mapping[str, Operation]) -> Outcome:
         if not operations:
             return Outcome(404, orjson.dumps({"error": f"no such model or endpoint: {scope['path']}"}))
         page = self._double.contract.example(next(iter(operations.values())), 405, "page")
         return Outcome(405, str(page).encode(), "text/html", {"allow": ", ".join(operations)})
+
+
+def failure(scope: Scope, error: Exception) -> Outcome:
+    """For a failure of the double itself, which is logged."""
+    LOG.error("%s %s failed in the double itself", scope["method"], scope["path"], exc_info=error)
+    message = f"the double itself failed with {type(error).__name__}; its log has the traceback"
+    return Outcome(500, orjson.dumps({"error": message}))
+
+
+@lru_cache(maxsize=64)
+def http_date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 
@@ -71,11 +72,23 @@ class Contract:
 
         self.image_retention = float(document["components"]["schemas"]["ImageUrl"]["x-retention-seconds"]["value"])
         self.job_paths = {item.role: item.path for item in self.operations if item.role in ("status", "result")}
+        self.poll_path = self._poll_path()
 
     @classmethod
     def load(cls, path: Path | None = None) -> Contract:
         """The contract in a JSON file, by default the one that comes with the package."""
         return packaged_contract() if path is None else cls(json.loads(path.read_text(encoding="utf-8")))
+
+    def _poll_path(self) -> str | None:
+        """The path of a submit's `poll_url`, which no operation has, out of the contract's example of a submit."""
+        for operation in self.operations:
+            if operation.role == "submit":
+                media = operation.responses[200]["content"]["application/json"]
+                for example in media.get("examples", {}).values():
+                    submitted: dict[str, str] = example["value"]
+                    if "poll_url" in submitted:
+                        return urlsplit(submitted["poll_url"]).path.replace(submitted["request_id"], "{request_id}")
+        return None
 
     def example(self, operation: Operation, status: int, name: str) -> Any:
         """The body of a named example of a response. Raises KeyError where the contract has none."""

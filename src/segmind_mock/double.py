@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,13 @@ from segmind_mock.access import AdminAccess
 from segmind_mock.app import MockApp
 from segmind_mock.clock import Clock, SystemClock
 from segmind_mock.contract import Contract
-from segmind_mock.faults import read_fault
-from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job
-from segmind_mock.service import MOST_RULES, Service, Settings, end, settle
+from segmind_mock.faults import FIELDS, ROLES, as_texts, read_fault
+from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job, UnknownJobError
+from segmind_mock.service import MOST_LISTED, MOST_RULES, Service, Settings, end, settle
 from segmind_mock.stores import JournalRow, MemoryStore, Store, Transaction, mask
 
 if TYPE_CHECKING:
     from segmind_mock.transport import DoubleTransport
-
-FAULT_EXPECTED = "fault: expected an object with texts, such as {'code': '502'}"
 
 
 class Double:
@@ -51,11 +48,11 @@ class Double:
         self.store: Store = store or MemoryStore()
         self.clock: Clock = clock or SystemClock(self.store)
         self.admin_access = admin_access or AdminAccess()
-        self.service = Service(self.contract, self.settings, seed)
+        ready = account or Account(DEFAULT_KEY)
+        self._check(ready)
+        self.service = Service(self.contract, self.settings, ready, seed)
         self.app = MockApp(self)
-        self._first_account = account or Account(DEFAULT_KEY)
-        self._check(self._first_account)
-        self._open_first_account()
+        self._open_ready_account()
 
     def transport(self) -> DoubleTransport:
         """Calls this double in process: for httpx clients and those of `segmind_client`, sync and async."""
@@ -67,17 +64,11 @@ class Double:
     def reset(self) -> None:
         """Forgets everything but the settings, moves of the machine's time too, and opens the ready account anew."""
         self.store.reset()
-        self._open_first_account()
+        self._open_ready_account()
 
-    def _open_first_account(self) -> None:
+    def _open_ready_account(self) -> None:
         """Opens the ready account, unless another process that shares the store has."""
-        account = replace(self._first_account, forbidden_models=[*self._first_account.forbidden_models], pending=[])
-
-        def put(tx: Transaction) -> None:
-            if tx.get(Account, account.key) is None:
-                tx.put(account.key, account)
-
-        self.store.transact(put)
+        self.store.transact(lambda tx: self.service.account(tx, self.service.ready.key))
 
     def open_account(
         self,
@@ -100,7 +91,7 @@ class Double:
             known = tx.get(Account, key)
             if known is not None:
                 # What is on its way is settled with the account as it is now.
-                account.reserved, account.pending = known.reserved, known.pending
+                account.reserved, account.pending, account.opening = known.reserved, known.pending, known.opening
             tx.put(key, account)
             return account
 
@@ -111,7 +102,8 @@ class Double:
         if unknown:
             raise ValueError(f"no model has the slug {unknown[0]!r}; known are {', '.join(self.contract.models)}")
         limit = account.requests_per_minute
-        require(account.key, str, "key: expected a text")
+        require(account.key, str, "key: expected a string")
+        require(account.credits, int | float, "credits: expected a number")
         require(limit, int | None, "requests_per_minute: expected a whole number")
         require(account.has_balance, bool, "has_balance: expected true or false")
         if not account.key or not 0 <= account.credits < math.inf or (limit is not None and limit < 1):
@@ -121,18 +113,33 @@ class Double:
         """An account with all that has completed by now charged. Raises KeyError for a key that nobody holds."""
 
         def read(tx: Transaction) -> Account:
-            account = tx.get(Account, key)
+            account = self.service.account(tx, key)
             if account is None:
-                raise KeyError(f"no account has the key {key!r}")
+                raise KeyError(f"no account has the key {mask(key)}")
             if settle(tx, account, self.clock.now()):
                 tx.put(key, account)
             return account
 
         return self.store.transact(read)
 
+    def accounts(self) -> list[Account]:
+        """The accounts with all that has completed by now charged, in the order in which they were opened."""
+        now = self.clock.now()
+        return self.store.transact(lambda tx: self.service.settled_accounts(tx, now, MOST_LISTED))
+
+    def jobs(self) -> list[Job]:
+        """The jobs that are remembered, oldest first, settled as their accounts are."""
+        now = self.clock.now()
+
+        def read(tx: Transaction) -> list[Job]:
+            self.service.settled_accounts(tx, now, MOST_LISTED)
+            return tx.oldest(Job, MOST_LISTED)
+
+        return self.store.transact(read)
+
     def job(self, request_id: str) -> Job:
         """A job. Raises KeyError for an id that is not known."""
-        return self._with_job(request_id, look)
+        return self._with_job(request_id)
 
     def complete(self, request_id: str) -> Job:
         """Lets a job complete now. Raises KeyError for an id that is not known, ValueError for a job that has ended."""
@@ -143,11 +150,9 @@ class Double:
         return self._end(request_id, error or "failed on demand")
 
     def _end(self, request_id: str, error: str | None) -> Job:
-        require(error, str | None, "error: expected a text")
+        require(error, str | None, "error: expected a string")
 
-        def work(tx: Transaction, job: Job) -> None:
-            now = self.clock.now()
-            account = tx.get(Account, job.key)
+        def work(tx: Transaction, job: Job, account: Account | None, now: float) -> None:
             if now >= job.ended_at or account is None:
                 raise ValueError(f"the job {request_id} has ended already")
             job.error = error
@@ -155,19 +160,29 @@ class Double:
 
         return self._with_job(request_id, work)
 
-    def _with_job(self, request_id: str, work: Callable[[Transaction, Job], None]) -> Job:
+    def _with_job(
+        self, request_id: str, work: Callable[[Transaction, Job, Account | None, float], None] | None = None
+    ) -> Job:
+        """A job, settled, after the work on it. Raises UnknownJobError."""
+        now = self.clock.now()
+
         def find(tx: Transaction) -> Job:
             job = tx.get(Job, request_id)
             if job is None:
-                raise KeyError(f"no job has the request id {request_id!r}")
-            work(tx, job)
+                raise UnknownJobError(f"no job has the request id {request_id!r}")
+            account = tx.get(Account, job.key)
+            if account is not None and settle(tx, account, now):
+                tx.put(account.key, account)
+                job = tx.get(Job, request_id) or job
+            if work is not None:
+                work(tx, job, account, now)
             return job
 
         return self.store.transact(find)
 
     def add_fault(
         self,
-        fault: dict[str, str],
+        fault: Mapping[str, str | float],
         *,
         operation_id: str | None = None,
         key: str | None = None,
@@ -177,20 +192,21 @@ class Double:
     ) -> FaultRule:
         """Sets a rule: which calls go wrong, and how. The first rule that strikes counts.
 
-        `fault` holds the fields of a `Prefer` header. Without an `operation_id` or a `key` the rule is for all,
-        without `times` it has no end. Raises ValueError for what makes no sense.
+        `fault` holds the fields of a `Prefer` header, numbers as numbers or as texts. Without an `operation_id` or a
+        `key` the rule is for all, without `times` it has no end; one with `fail` is for submits only, one with
+        `state` for status calls. Raises ValueError for what makes no sense.
         """
-        require(fault, dict, FAULT_EXPECTED)
-        for value in fault.values():
-            require(value, str, FAULT_EXPECTED)
+        require(fault, Mapping, "fault: expected an object")
         require(times, int | None, "times: expected a whole number")
-        read_fault(fault)
-        known = {operation.operation_id for operation in self.contract.operations}
-        if operation_id is not None and operation_id not in known:
-            raise ValueError(f"no operation is called {operation_id!r}; known are {', '.join(sorted(known))}")
+        fields = as_texts(fault)
+        read_fault(fields)
+        role = self._role(operation_id)
+        for name in ROLES.keys() & fields.keys():
+            if role not in (None, ROLES[name]):
+                raise ValueError(f"{name}: {operation_id} is no {ROLES[name]} operation")
         if not 0 < probability <= 1 or (times is not None and times < 1):
             raise ValueError("expected a probability above 0 and up to 1, and times of 1 or more")
-        rule = FaultRule(fault, str(uuid.uuid4()), operation_id, key, times, probability, seed)
+        rule = FaultRule(fields, str(uuid.uuid4()), operation_id, key, times, probability, seed)
 
         def put(tx: Transaction) -> None:
             if tx.count(FaultRule) >= MOST_RULES:
@@ -200,9 +216,26 @@ class Double:
         self.store.transact(put)
         return rule
 
-    def fail_next(self, operation_id: str | None = None, *, status: int, times: int = 1, **fields: str) -> FaultRule:
-        """Answers the next calls with an error, documented or not. Further fields are those of `Prefer`."""
-        return self.add_fault({"code": str(status), **fields}, operation_id=operation_id, times=times)
+    def fail_next(
+        self, operation_id: str | None = None, *, status: int | None = None, times: int = 1, **fields: str | float
+    ) -> FaultRule:
+        """Lets the next calls go wrong: with the status of an error, documented or not, or by other fields of `Prefer`.
+
+        `fail_next("submitImagen4", fail="out of memory")` accepts the next submit and lets its job fail.
+        """
+        fault = fields if status is None else {"code": status, **fields}
+        if not fault:
+            raise ValueError(f"expected a status, or one of {', '.join(FIELDS)}")
+        return self.add_fault(fault, operation_id=operation_id, times=times)
+
+    def _role(self, operation_id: str | None) -> str | None:
+        """What kind of operation it is; None for None. Raises ValueError for an operation that the contract lacks."""
+        if operation_id is None:
+            return None
+        roles = {operation.operation_id: operation.role for operation in self.contract.operations}
+        if operation_id not in roles:
+            raise ValueError(f"no operation is called {operation_id!r}; known are {', '.join(sorted(roles))}")
+        return roles[operation_id]
 
     def clear_faults(self) -> None:
         def delete(tx: Transaction) -> None:
@@ -222,7 +255,9 @@ class Double:
         """The calls that the journal still has, oldest first: of one operation, by one key, with one answer.
 
         `accepted` asks for the POSTs that were accepted, or for all other calls. A dropped call has the status 0.
+        Raises ValueError for an operation that the contract lacks.
         """
+        self._role(operation_id)
         return [
             row
             for row in self.store.journal()
@@ -237,23 +272,18 @@ class Double:
 
         As far as the journal goes back and the jobs are still remembered.
         """
-        return [row for row in self.requests(key=key, accepted=True) if self._was_charged(row)]
+        rows, now = self.requests(key=key, accepted=True), self.clock.now()
 
-    def _was_charged(self, row: JournalRow) -> bool:
-        if row.request_id is None:
-            return True
-        try:
-            job = self.job(row.request_id)
-        except KeyError:
-            return False
-        return job.state(self.clock.now()) == "COMPLETED"
+        def completed(tx: Transaction) -> set[str]:
+            self.service.settled_accounts(tx, now, MOST_LISTED)
+            jobs = [tx.get(Job, row.request_id) for row in rows if row.request_id is not None]
+            return {job.request_id for job in jobs if job is not None and job.state(now) == "COMPLETED"}
+
+        ids = self.store.transact(completed)
+        return [row for row in rows if row.request_id is None or row.request_id in ids]
 
 
 def require(value: object, kind: Any, message: str) -> None:
-    """Raises TypeError; for what may come from JSON, whatever its declared type."""
-    if not isinstance(value, kind):
+    """Raises TypeError; for what may be of any type, whatever is declared. True is no number."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(message)
-
-
-def look(_tx: Transaction, _job: Job) -> None:
-    """Leaves a job as it is."""

@@ -20,7 +20,27 @@ FIELDS = {
     "fail": "let the job that is submitted end as FAILED, with this message",
     "malformed": "answer with a body that is no JSON: `json`",
 }
-"""The fields of a `Prefer` header that the double knows. Others are left alone, as RFC 7240 has it."""
+"""The fields of a fault, in a `Prefer` header or in a rule."""
+NUMBERS = frozenset({"code", "latency", "truncate", "html"})
+"""Fields whose value may be given as a number."""
+ROLES = {"state": "status", "fail": "submit"}
+"""Fields that say something of one kind of operation only."""
+REGISTERED = frozenset(
+    {"depth-noroot", "handling", "respond-async", "return", "safe", "subscribe-enhanced-get", "wait"}
+)
+"""Preferences that IANA has registered. They are ignored, as RFC 7240 allows; so are those of OData."""
+LONGEST_VALUE = 10_000
+"""Characters of one field."""
+QUOTED = r'"(?:[^"\\]|\\.)*+"'
+# Possessive quantifiers: without them a long header takes time that is quadratic in its length.
+PREFERENCE = re.compile(
+    rf"""[\s,]*+ (?P<name>[^\s=;,"]++) \s*+
+    (?: = \s*+ (?P<value>{QUOTED} | [^;,"]*+) \s*+ )?
+    (?: ; (?:[^,"] | {QUOTED})*+ )?  # parameters, which none of ours has
+    (?= , | $ )""",
+    re.VERBOSE,
+)
+NOTHING_MORE = re.compile(r"[\s,]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +67,38 @@ NO_FAULT = Fault()
 
 
 def parse_prefer(header: str) -> dict[str, str]:
-    """The fields of a `Prefer` header that the double knows."""
+    """The fields of a `Prefer` header, without the registered preferences.
+
+    Raises ValueError for a field that is neither known nor registered: to ignore it would carry the call out, and
+    charge for it.
+    """
     fields: dict[str, str] = {}
-    for name, value in re.findall(r'([\w-]+)\s*=\s*("[^"]*"|[^,]*)', header):
-        if name.lower() in FIELDS:
-            fields[name.lower()] = value.strip().strip('"')
+    position = 0
+    while not NOTHING_MORE.match(header, position):
+        match = PREFERENCE.match(header, position)
+        if match is None:
+            raise ValueError(f"cannot read {header[position : position + 100].strip()!r}; write name=value, name=value")
+        name, value = match["name"].lower(), (match["value"] or "").strip()
+        if name in FIELDS:
+            # Of a preference that comes twice only the first counts.
+            fields.setdefault(name, re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value)
+        elif name not in REGISTERED and not name.startswith("odata."):
+            raise ValueError(f"no fault has the field {name[:100]!r}; known are {', '.join(FIELDS)}")
+        position = match.end()
     return fields
+
+
+def as_texts(fields: Mapping[str, object]) -> dict[str, str]:
+    """The fields of a fault as they stand in a header. Raises ValueError for a value of another kind."""
+    texts: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and name in NUMBERS:
+            texts[name] = str(value)
+        elif isinstance(value, str):
+            texts[name] = value
+        else:
+            raise ValueError(f"{name}: expected a string{' or a number' if name in NUMBERS else ''}")
+    return texts
 
 
 def read_fault(fields: Mapping[str, str]) -> Fault:
@@ -60,6 +106,9 @@ def read_fault(fields: Mapping[str, str]) -> Fault:
     unknown = sorted(set(fields) - set(FIELDS))
     if unknown:
         raise ValueError(f"no fault has the field {unknown[0]!r}; known are {', '.join(FIELDS)}")
+    for name, value in fields.items():
+        if len(value) > LONGEST_VALUE:
+            raise ValueError(f"{name}: expected at most {LONGEST_VALUE:,} characters")
     drop = fields.get("drop")
     if drop is not None and drop not in ("before", "after"):
         raise ValueError("drop: expected before or after")
@@ -80,6 +129,8 @@ def read_fault(fields: Mapping[str, str]) -> Fault:
 
 def read_status(fields: Mapping[str, str], name: str) -> int | None:
     number = read_number(fields, name, 200, 599)
+    if number is not None and not number.is_integer():
+        raise ValueError(f"{name}: expected a whole number, got {fields[name]!r}")
     return None if number is None else int(number)
 
 
@@ -91,7 +142,7 @@ def read_number(fields: Mapping[str, str], name: str, low: float, high: float) -
     except ValueError:
         number = math.nan
     if not low <= number <= high:
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {fields[name]!r}")
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {fields[name][:100]!r}")
     return number
 
 

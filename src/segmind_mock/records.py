@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import uuid
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +13,14 @@ NEVER = 1e15
 """Seconds since the epoch, for what has no time yet. Finite, since JSON has no infinity."""
 
 State = Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
+
+
+class UnknownJobError(KeyError):
+    """No job has the request id, or it has been forgotten."""
+
+
+def new_opening() -> str:
+    return uuid.uuid4().hex
 
 
 @dataclass(slots=True)
@@ -26,22 +36,45 @@ class Account:
     has_balance: bool = True
     """Whether there is a record of a balance at all."""
     reserved: float = 0.0
-    """Price of what is on its way."""
+    """Credits reserved for unsettled jobs and for v1 calls that are being carried out."""
     pending: list[list[Any]] = field(default_factory=list[list[Any]])
-    """When each unsettled job ends or expires, its request id and its price: a heap of lists, as JSON has them."""
+    """When each reservation ends, its request id and its price: a heap of lists, as JSON has them."""
     window_started: float = 0.0
     window_calls: int = 0
+    opening: str = field(default_factory=new_opening)
+    """Tells this account from one that was opened with the same key after a reset."""
+    opened_with: float | None = None
+    """The credits that it was opened with."""
+
+    def __post_init__(self) -> None:
+        if self.opened_with is None:
+            self.opened_with = self.credits
 
     def can_pay(self, price: float) -> bool:
         # Amounts are multiples of a millionth, which their difference misses by less than half of one.
         return self.has_balance and self.credits - self.reserved > price - 5e-7
 
-    def reserve(self, price: float) -> None:
+    def reserve(self, request_id: str, price: float, until: float) -> None:
         self.reserved = dollars(self.reserved + price)
+        heapq.heappush(self.pending, [until, request_id, price])
 
-    def release(self, price: float) -> None:
-        # What was set aside before a reset is not set aside any more.
-        self.reserved = max(0.0, dollars(self.reserved - price))
+    def release(self, request_id: str) -> bool:
+        """Ends a reservation; whether there was one."""
+        for item in self.pending:
+            if item[1] == request_id:
+                self.pending.remove(item)
+                heapq.heapify(self.pending)
+                self.reserved = dollars(self.reserved - item[2])
+                return True
+        return False
+
+    def pop_due(self, now: float) -> str | None:
+        """Ends the reservation that ended first, if any has ended by now, and gives its request id."""
+        if not self.pending or self.pending[0][0] > now:
+            return None
+        _, request_id, price = heapq.heappop(self.pending)
+        self.reserved = dollars(self.reserved - price)
+        return str(request_id)
 
     def charge(self, price: float) -> None:
         self.credits = dollars(self.credits - price)
@@ -66,6 +99,8 @@ class Job:
     """Why the job fails, if it does."""
     remaining_credits: float | None = None
     """The balance after the job, once it was charged."""
+    digest: str = ""
+    """Names the image of a job whose parameters were cut; empty for one whose parameters are whole."""
 
     def state(self, now: float) -> State:
         if now >= self.ended_at:

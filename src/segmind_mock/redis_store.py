@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
@@ -11,64 +13,78 @@ import redis
 
 from segmind_mock.stores import JOURNAL_LENGTH, LOCK_SECONDS, Exchange, JournalRow, R, Record, T, Transaction, decode
 
+TURN_SECONDS = 1.0
+"""For which one process has the store to itself, and for which others wait for it. It may have died."""
+
 
 class RedisStore:
-    """State under one prefix of a Redis database, behind a lock that all processes share.
+    """State under one prefix of a Redis database.
+
+    A transaction reads, then writes all at once, if nobody has written in the meantime; else it is repeated. So
+    a process that dies in the middle leaves nothing half done. The lock only saves repetitions.
 
     Raises ConnectionError where there is no Redis.
     """
 
     def __init__(self, url: str, *, prefix: str = "segmind-mock") -> None:
         client: Any = redis.Redis
-        self._redis: Any = client.from_url(url)
+        self._redis: Any = client.from_url(url, socket_timeout=LOCK_SECONDS, socket_connect_timeout=LOCK_SECONDS)
         self._prefix = prefix
         self._thread_lock = threading.RLock()
         self._lock: Any = self._redis.lock(
-            self._name("lock"), timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS, sleep=0.001
+            self._name("lock"), timeout=TURN_SECONDS, blocking_timeout=TURN_SECONDS, sleep=0.001
         )
         try:
             self._redis.ping()
         except redis.RedisError as error:
-            # Without the address, which may hold a password.
+            # Without the URL, which may hold a password.
             raise ConnectionError(f"Redis cannot be used: {error}") from error
 
     def _name(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
 
     def reset(self) -> None:
-        with self._thread_lock, self._lock:
-            names = [name for name in self._redis.scan_iter(self._name("*")) if name.decode() != self._name("lock")]
+        def delete_all(pipe: Any) -> None:
+            names = list(self._redis.scan_iter(self._name("*")))
+            pipe.multi()
             if names:
-                self._redis.delete(*names)
+                pipe.delete(*names)
+
+        self._attempt(delete_all)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        with self._thread_lock, self._lock:
-            return work(self)
+        def read_and_write(pipe: Any) -> T:
+            transaction = RedisTransaction(pipe, self._name)
+            try:
+                result = work(transaction)
+            except Exception:
+                # What was read may not have belonged together; then this raises WatchError, and all is repeated.
+                pipe.multi()
+                pipe.execute()
+                raise
+            transaction.write()
+            return result
 
-    def get(self, kind: type[R], key: str) -> R | None:
-        value = self._redis.hget(self._name(kind.__name__), key)
-        return None if value is None else decode(kind, value)
+        return self._attempt(read_and_write)
 
-    def put(self, key: str, record: Record) -> None:
-        kind = type(record).__name__
-        pipeline = self._redis.pipeline()
-        pipeline.hset(self._name(kind), key, orjson.dumps(record))
-        if not self._redis.hexists(self._name(kind), key):
-            pipeline.zadd(self._name(kind, "order"), {key: self._redis.incr(self._name("position"))})
-        pipeline.execute()
+    def _attempt(self, work: Callable[[Any], T]) -> T:
+        """Does the work until nobody else writes meanwhile."""
+        deadline = time.monotonic() + LOCK_SECONDS
 
-    def delete(self, kind: type[Record], key: str) -> None:
-        self._redis.pipeline().hdel(self._name(kind.__name__), key).zrem(
-            self._name(kind.__name__, "order"), key
-        ).execute()
+        def work_in_time(pipe: Any) -> T:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"other processes kept writing to Redis for {LOCK_SECONDS:g} s")
+            return work(pipe)
 
-    def oldest(self, kind: type[R], count: int) -> list[R]:
-        keys = self._redis.zrange(self._name(kind.__name__, "order"), 0, count - 1)
-        values: list[bytes] = self._redis.hmget(self._name(kind.__name__), keys) if keys else []
-        return [decode(kind, value) for value in values]
-
-    def count(self, kind: type[Record]) -> int:
-        return int(self._redis.hlen(self._name(kind.__name__)))
+        with self._thread_lock:
+            has_turn = self._lock.acquire()
+            try:
+                return cast(T, self._redis.transaction(work_in_time, self._name("position"), value_from_callable=True))
+            finally:
+                if has_turn:
+                    # It may have ended already.
+                    with suppress(redis.RedisError):
+                        self._lock.release()
 
     def shift(self) -> float:
         return float(self._redis.get(self._name("shift")) or 0.0)
@@ -86,3 +102,61 @@ class RedisStore:
 
     def close(self) -> None:
         self._redis.close()
+
+
+class RedisTransaction:
+    """Reads at once, and remembers what is to be written."""
+
+    def __init__(self, pipe: Any, name: Callable[..., str]) -> None:
+        self._pipe = pipe
+        self._name = name
+        self._changes: dict[tuple[str, str], Record | None] = {}
+        """By kind and key; None for what is deleted."""
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        place = (kind.__name__, key)
+        if place in self._changes:
+            return cast(R | None, self._changes[place])
+        value = self._pipe.hget(self._name(kind.__name__), key)
+        return None if value is None else decode(kind, value)
+
+    def put(self, key: str, record: Record) -> None:
+        self._changes[type(record).__name__, key] = record
+
+    def delete(self, kind: type[Record], key: str) -> None:
+        self._changes[kind.__name__, key] = None
+
+    def oldest(self, kind: type[R], count: int) -> list[R]:
+        name = kind.__name__
+        changed = {key: record for (of_kind, key), record in self._changes.items() if of_kind == name}
+        # As many more as may have been deleted.
+        stored = [key.decode() for key in self._pipe.zrange(self._name(name, "order"), 0, count + len(changed) - 1)]
+        unread = [key for key in stored if key not in changed]
+        values: list[bytes] = self._pipe.hmget(self._name(name), unread) if unread else []
+        records: dict[str, Any] = {**dict.fromkeys(stored), **changed}
+        records |= {key: decode(kind, value) for key, value in zip(unread, values, strict=True)}
+        return [record for record in records.values() if record is not None][:count]
+
+    def count(self, kind: type[Record]) -> int:
+        name = kind.__name__
+        total = int(self._pipe.hlen(self._name(name)))
+        for (of_kind, key), record in self._changes.items():
+            if of_kind == name:
+                total += (record is not None) - int(self._pipe.hexists(self._name(name), key))
+        return total
+
+    def write(self) -> None:
+        """Queues the changes, to be carried out together."""
+        position = int(self._pipe.get(self._name("position")) or 0) if self._changes else 0
+        self._pipe.multi()
+        for (kind, key), record in self._changes.items():
+            position += 1
+            if record is None:
+                self._pipe.hdel(self._name(kind), key)
+                self._pipe.zrem(self._name(kind, "order"), key)
+            else:
+                self._pipe.hset(self._name(kind), key, orjson.dumps(record))
+                # A record that is there already keeps its place.
+                self._pipe.zadd(self._name(kind, "order"), {key: position}, nx=True)
+        if self._changes:
+            self._pipe.set(self._name("position"), position)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 from urllib.parse import quote
@@ -14,20 +13,27 @@ from urllib.parse import quote
 import orjson
 
 from segmind_mock.contract import Contract, Model, Operation, describe, media_type_of
-from segmind_mock.faults import NO_FAULT, Fault, parse_prefer, read_fault, strikes
+from segmind_mock.faults import NO_FAULT, ROLES, Fault, parse_prefer, read_fault, strikes
 from segmind_mock.images import draw, image_digest, image_size
-from segmind_mock.records import NEVER, Account, FaultRule, Job
+from segmind_mock.records import NEVER, Account, FaultRule, Job, new_opening
 from segmind_mock.stores import Transaction
 
 RESERVED_PREFIX = "/_mock"
 """Paths below it are the double's own, not the service's."""
 WINDOW_SECONDS = 60.0
+FAULT_WINDOW_SECONDS = 1.0
+"""Until the reset that a 429 on demand names."""
+GRACE_SECONDS = 60.0
+"""For which the price of a v1 call stays reserved after its time: its process may have died, or may only be late."""
 SHARE_IN_QUEUE = 0.1
 """Part of a job's latency that it spends in the queue."""
 MOST_JOBS = 10_000
 """Jobs that are remembered; beyond that the oldest that have ended are forgotten, if need be before their retention."""
 FORGOTTEN_AT_ONCE = 100
+LONGEST_TEXT = 10_000
+"""Characters of each parameter that a job keeps."""
 MOST_RULES = 100
+MOST_LISTED = 10_000
 LONGEST_MESSAGE = 500
 """Characters; a message may quote what was sent."""
 SEED_BITS = 31
@@ -50,6 +56,8 @@ class Settings:
     """Status calls until a job ends; None lets the time decide."""
     generate_as: Literal["json", "text", "image"] = "json"
     """What v1 answers with; the vendor's documentation has all three."""
+    generate_seconds: float = 60.0
+    """Seconds after which a v1 call is cut off with 504. The default is inferred: the service documents no number."""
     image_format: Literal["png", "jpeg"] = "png"
     captions: bool = False
     """Whether model, prompt and seed are written on the picture. JPEG and captions need the extra `pictures`."""
@@ -65,6 +73,8 @@ class Settings:
             raise ValueError("expected 1 poll or more until a job completes")
         if self.generate_as not in ("json", "text", "image") or self.image_format not in ("png", "jpeg"):
             raise ValueError("expected generate_as json, text or image, and image_format png or jpeg")
+        if not 0 < self.generate_seconds < math.inf:
+            raise ValueError("expected more than 0 generate_seconds")
         if self.largest_body < 1:
             raise ValueError("expected a largest_body of 1 byte or more")
 
@@ -103,8 +113,10 @@ class Outcome:
     """Whether this is a POST that is charged for, now or when its job completes."""
     wait: float = 0.0
     """Seconds until the answer."""
-    finish: Callable[[Transaction], Outcome] | None = None
-    """Gives the answer after the wait, where it depends on what happens until then."""
+    finish: Callable[[Transaction, float], Outcome] | None = None
+    """Gives the response after the wait, at the time of then, where it depends on what happens until then."""
+    abandon: Callable[[Transaction], None] | None = None
+    """For a caller who hangs up during the wait."""
 
 
 class RefusedError(Exception):
@@ -126,11 +138,15 @@ class RefusedError(Exception):
 
 
 class Service:
-    """Answers calls. All state is in the transaction; a service itself remembers nothing but its settings."""
+    """Answers calls. All state is in the transaction; a service itself remembers nothing but its settings.
 
-    def __init__(self, contract: Contract, settings: Settings, seed: int | None = None) -> None:
+    `ready` is the account that always exists.
+    """
+
+    def __init__(self, contract: Contract, settings: Settings, ready: Account, seed: int | None = None) -> None:
         self.contract = contract
         self.settings = settings
+        self.ready = ready
         self._random = random.Random(seed)  # noqa: S311  no secret
         # Never seeded by the caller: two processes must not give out the same ids. Asking the system for random
         # bytes with every id costs a tenth of a call.
@@ -138,6 +154,7 @@ class Service:
         self._status_path, self._result_path = (
             contract.job_paths[role].replace("%", "%%").replace("{request_id}", "%s") for role in ("status", "result")
         )
+        self._poll_path = (contract.poll_path or "").replace("%", "%%").replace("{request_id}", "%s")
         self._handlers: Mapping[str, Callable[[Transaction, Call, Account, Fault], Outcome]] = {
             "generate": self._generate,
             "submit": self._submit,
@@ -145,6 +162,26 @@ class Service:
             "result": self._result,
             "credits": self._credits,
         }
+
+    def account(self, tx: Transaction, key: str) -> Account | None:
+        """The account of a key; opens the ready one where it is missing: a store may lose what it held."""
+        account = tx.get(Account, key)
+        if account is None and key == self.ready.key:
+            ready = self.ready
+            account = replace(
+                ready, forbidden_models=[*ready.forbidden_models], pending=[], reserved=0.0, opening=new_opening()
+            )
+            tx.put(key, account)
+        return account
+
+    def settled_accounts(self, tx: Transaction, now: float, count: int) -> list[Account]:
+        """The oldest accounts, with all that has ended by now charged."""
+        self.account(tx, self.ready.key)
+        accounts = tx.oldest(Account, count)
+        for account in accounts:
+            if settle(tx, account, now):
+                tx.put(account.key, account)
+        return accounts
 
     def fault_of(self, tx: Transaction, call: Call) -> tuple[dict[str, str], Fault]:
         """How this call goes wrong, by its own header or else by the first rule that strikes. Raises ValueError."""
@@ -158,7 +195,9 @@ class Service:
         for rule in tx.oldest(FaultRule, MOST_RULES):
             if rule.operation_id not in (None, call.operation.operation_id) or rule.key not in (None, key):
                 continue
-            if rule.times == 0:
+            if rule.times == 0 or any(
+                ROLES.get(name, call.operation.role) != call.operation.role for name in rule.fault
+            ):
                 continue
             rule.seen += 1
             struck = strikes(rule.seed, rule.seen, rule.probability)
@@ -172,16 +211,19 @@ class Service:
     def answer(self, tx: Transaction, call: Call, fault: Fault) -> Outcome:
         """Carries a call out. Raises nothing: what is refused is an answer too."""
         if fault.replaces_the_call:
-            return self._replacement(call.operation, fault)
+            return self._replacement(call.operation, fault, call.now)
         try:
             account = self._authenticate(tx, call)
             outcome = self._handlers[call.operation.role](tx, call, account, fault)
         except RefusedError as refusal:
-            body = refusal.body or self.contract.example(call.operation, refusal.status, refusal.example)
-            outcome = Outcome(refusal.status, orjson.dumps(body), headers=refusal.headers)
+            outcome = self._refused(call.operation, refusal)
         return outcome
 
-    def _replacement(self, operation: Operation, fault: Fault) -> Outcome:
+    def _refused(self, operation: Operation, refusal: RefusedError) -> Outcome:
+        body = refusal.body or self.contract.example(operation, refusal.status, refusal.example)
+        return Outcome(refusal.status, orjson.dumps(body), headers=refusal.headers)
+
+    def _replacement(self, operation: Operation, fault: Fault, now: float) -> Outcome:
         if fault.html is not None and fault.html not in WITHOUT_BODY:
             page = f"<!doctype html><title>{fault.html}</title><h1>{fault.html}</h1>"
             return Outcome(fault.html, page.encode(), "text/html")
@@ -192,6 +234,8 @@ class Service:
         if documented is None:
             return Outcome(status, orjson.dumps({"error": f"status {status}, as it was asked for"}))
         headers = {name: str(header["example"]) for name, header in self.contract.headers(documented).items()}
+        if status == 429:
+            headers |= limit_headers(now + FAULT_WINDOW_SECONDS)
         for media_type, media in documented["content"].items():
             examples = media.get("examples", {})
             name = fault.example or next(iter(examples), None)
@@ -206,7 +250,7 @@ class Service:
         key = call.headers.get(self.contract.key_header)
         if not key:
             raise RefusedError(401, example="missing-key")
-        account = tx.get(Account, key)
+        account = self.account(tx, key)
         if account is None:
             raise RefusedError(401, example="unknown-key")
         if settle(tx, account, call.now):
@@ -242,48 +286,68 @@ class Service:
 
     def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
         parameters = self._accept(call, account)
-        model, seed, latency = call.model, self._seed(call.model, parameters), self.latency(call.model)
-
-        def finish(tx: Transaction) -> Outcome:
-            # Read again: others may have spent in the meantime.
-            payer = tx.get(Account, account.key) or account
-            payer.release(model.price)
-            payer.charge(model.price)
-            tx.put(payer.key, payer)
-            return self._generated(call, parameters, seed, latency, payer.credits)
-
-        # Set aside before the wait, so that calls in parallel cannot spend the same credits.
-        account.reserve(model.price)
-        tx.put(account.key, account)
-        return Outcome(200, b"", wait=latency, finish=finish) if latency else finish(tx)
-
-    def release(self, tx: Transaction, call: Call) -> None:
-        """Gives back what was set aside for a v1 call that is not answered."""
-        account = tx.get(Account, call.headers[self.contract.key_header])
-        if account is not None:
-            account.release(call.model.price)
+        model, latency = call.model, self.latency(call.model)
+        seed = self._seed(model, parameters)
+        job = Job(
+            self._draw_id(),
+            account.key,
+            model.slug,
+            parameters,
+            seed,
+            model.price,
+            call.now,
+            call.now,
+            call.now + latency,
+        )
+        if latency == 0:
+            account.charge(job.price)
             tx.put(account.key, account)
+            return self._generated(call, job, account.credits)
+        wait, opening = min(latency, self.settings.generate_seconds), account.opening
 
-    def _generated(
-        self, call: Call, parameters: Mapping[str, Any], seed: int, latency: float, credits_left: float
-    ) -> Outcome:
-        model = call.model
-        request_id = self._draw_id()
+        def finish(tx: Transaction, now: float) -> Outcome:
+            # Read again: others may have spent in the meantime, and a reset may have forgotten this call.
+            payer = self.account(tx, job.key)
+            if payer is None or payer.opening != opening:
+                return self._refused(call.operation, RefusedError(504, example="cut-off"))
+            reserved = payer.release(job.request_id)
+            settle(tx, payer, now)
+            charged = wait == latency and (reserved or payer.can_pay(job.price))
+            if charged:
+                payer.charge(job.price)
+            tx.put(payer.key, payer)
+            if not charged:
+                return self._refused(call.operation, RefusedError(504, example="cut-off"))
+            return self._generated(call, job, payer.credits)
+
+        def abandon(tx: Transaction) -> None:
+            payer = tx.get(Account, job.key)
+            if payer is not None and payer.release(job.request_id):
+                tx.put(payer.key, payer)
+
+        # Reserved before the wait, so that calls in parallel cannot spend the same credits; and only for a time,
+        # since this process may die before it can release them.
+        account.reserve(job.request_id, job.price, call.now + wait + GRACE_SECONDS)
+        tx.put(account.key, account)
+        return Outcome(200, b"", wait=wait, finish=finish, abandon=abandon)
+
+    def _generated(self, call: Call, job: Job, credits_left: float) -> Outcome:
+        model, parameters, seed = call.model, job.parameters, job.seed
         headers = {
-            "x-request-id": request_id,
-            "x-cost": f"{model.price:g}",
+            "x-request-id": job.request_id,
+            "x-cost": f"{job.price:g}",
             "x-remaining-credits": f"{credits_left:.6f}",
-            "x-generation-time": f"{latency:.3f}",
+            "x-generation-time": f"{job.ended_at - job.started_at:.3f}",
         }
         if "seed" in model.parameters:
             headers["x-seed-value"] = str(seed)
-        described = self._describe_image(call, request_id, model, parameters, seed, call.now)
+        described = self._describe_image(call.address, model, job, job.started_at)
         outcome = Outcome(200, b"", headers=headers, accepted=True)
         match self.settings.generate_as:
             case "text":
                 outcome.body, outcome.content_type = described["url"].encode(), "text/plain"
             case "image":
-                outcome.body, outcome.content_type = self._picture(model, parameters, seed), described["content_type"]
+                outcome.body, outcome.content_type = self._picture(model, job), described["content_type"]
             case _:
                 body = {"output": described["url"], "images": [described], "prompt": parameters["prompt"]}
                 outcome.body = orjson.dumps({**body, "seed": seed} if "seed" in model.parameters else body)
@@ -296,6 +360,11 @@ class Service:
         started_at = now + SHARE_IN_QUEUE * latency if polls is None else NEVER
         ended_at = now + latency if polls is None else NEVER
         seed = self._seed(model, parameters)
+        digest = ""
+        if len(call.body) > LONGEST_TEXT:
+            # The image follows from all that was sent.
+            digest = image_digest(model.slug, parameters, seed)
+            parameters = {name: shortened(value) for name, value in parameters.items()}
         job = Job(
             request_id,
             account.key,
@@ -308,32 +377,38 @@ class Service:
             ended_at,
             polls,
             fault.fail,
+            None,
+            digest,
         )
         if ended_at <= now:
             settle_job(account, job)
         else:
-            account.reserve(model.price)
-            due = min(ended_at, now + self.contract.job_retention)
-            heapq.heappush(account.pending, [due, request_id, model.price])
+            account.reserve(request_id, model.price, min(ended_at, now + self.contract.job_retention))
         tx.put(account.key, account)
         tx.put(request_id, job)
         self._forget(tx, now)
         body = {"request_id": request_id, "status": "QUEUED", **self._addresses(call.address, request_id)}
+        if self._poll_path:
+            body["poll_url"] = call.address + self._poll_path % request_id
         return Outcome(200, orjson.dumps(body), request_id=request_id, accepted=True)
 
     def _forget(self, tx: Transaction, now: float) -> None:
-        """Forgets the oldest jobs beyond the number that is remembered, many at once; none that is on its way."""
-        if tx.count(Job) < MOST_JOBS + FORGOTTEN_AT_ONCE:
+        """Forgets the oldest jobs beyond the number that is remembered, many at once; none that has not ended."""
+        count = tx.count(Job)
+        # Not with every submit, which would be slow where no job has ended.
+        if count < MOST_JOBS + FORGOTTEN_AT_ONCE or (count - MOST_JOBS) % FORGOTTEN_AT_ONCE:
             return
-        accounts: dict[str, set[str]] = {}
-        for job in tx.oldest(Job, FORGOTTEN_AT_ONCE):
-            if job.key not in accounts:
-                account = tx.get(Account, job.key)
-                if account is not None and settle(tx, account, now):
-                    tx.put(job.key, account)
-                accounts[job.key] = {name for _, name, _ in account.pending} if account else set()
-            if job.request_id not in accounts[job.key]:
-                tx.delete(Job, job.request_id)
+        unsettled = {
+            item[1] for account in self.settled_accounts(tx, now, tx.count(Account)) for item in account.pending
+        }
+        looked_at, ended = FORGOTTEN_AT_ONCE, list[str]()
+        while len(ended) < FORGOTTEN_AT_ONCE and looked_at < 2 * count:
+            # The newest stay, whether they have ended or not.
+            jobs = tx.oldest(Job, min(looked_at, count - FORGOTTEN_AT_ONCE))
+            ended = [job.request_id for job in jobs if job.request_id not in unsettled]
+            looked_at *= 2
+        for request_id in ended[:FORGOTTEN_AT_ONCE]:
+            tx.delete(Job, request_id)
 
     def _status(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
         job = self._job(tx, call, account)
@@ -350,7 +425,7 @@ class Service:
         if body["status"] != "COMPLETED":
             raise RefusedError(404, example="not-completed")
         model = self.contract.models[job.slug]
-        described = self._describe_image(call, job.request_id, model, job.parameters, job.seed, job.ended_at)
+        described = self._describe_image(call.address, model, job, job.ended_at)
         body |= {"output": described["url"], "images": [described], "prompt": job.parameters["prompt"], "error": None}
         if "seed" in model.parameters:
             body["seed"] = job.seed
@@ -373,31 +448,36 @@ class Service:
             "response_url": address + self._result_path % request_id,
         }
 
-    def _describe_image(
-        self, call: Call, request_id: str, model: Model, parameters: Mapping[str, Any], seed: int, made_at: float
-    ) -> dict[str, Any]:
-        width, height = image_size(parameters, model.defaults)
+    def _describe_image(self, address: str, model: Model, job: Job, made_at: float) -> dict[str, Any]:
+        width, height = image_size(job.parameters, model.defaults)
         suffix = "jpg" if self.settings.image_format == "jpeg" else "png"
-        # The address says all that the image follows from, so that any process can draw it again.
-        digest = image_digest(model.slug, parameters, seed)
-        name = f"{request_id}-{digest}-{width}x{height}-{int(made_at)}.{suffix}"
-        caption = f"?caption={quote(self._caption(model, parameters, seed))}" if self.settings.captions else ""
+        # The URL says all that the image follows from, so that any process can draw it again.
+        name = f"{job.request_id}-{digest_of(job)}-{width}x{height}-{int(made_at)}.{suffix}"
+        caption = f"?caption={quote(self._caption(job))}" if self.settings.captions else ""
         return {
-            "url": f"{call.address}{RESERVED_PREFIX}/images/{name}{caption}",
+            "url": f"{address}{RESERVED_PREFIX}/images/{name}{caption}",
             "content_type": f"image/{self.settings.image_format}",
-            "file_name": f"{request_id}.{suffix}",
-            "file_size": len(self._picture(model, parameters, seed)),
+            "file_name": f"{job.request_id}.{suffix}",
+            "file_size": len(self._picture(model, job)),
         }
 
-    def _picture(self, model: Model, parameters: Mapping[str, Any], seed: int) -> bytes:
-        width, height = image_size(parameters, model.defaults)
-        caption = self._caption(model, parameters, seed) if self.settings.captions else ""
-        digest = image_digest(model.slug, parameters, seed)
-        return draw(digest, width, height, image_format=self.settings.image_format, caption=caption)
+    def _picture(self, model: Model, job: Job) -> bytes:
+        width, height = image_size(job.parameters, model.defaults)
+        caption = self._caption(job) if self.settings.captions else ""
+        return draw(digest_of(job), width, height, image_format=self.settings.image_format, caption=caption)
 
     @staticmethod
-    def _caption(model: Model, parameters: Mapping[str, Any], seed: int) -> str:
-        return f"{model.slug}, seed {seed}: {str(parameters['prompt'])[:80]}"
+    def _caption(job: Job) -> str:
+        return f"{job.slug}, seed {job.seed}: {str(job.parameters['prompt'])[:80]}"
+
+
+def digest_of(job: Job) -> str:
+    return job.digest or image_digest(job.slug, job.parameters, job.seed)
+
+
+def shortened(value: Any) -> Any:
+    """As much of a parameter's value as a job keeps."""
+    return value[:LONGEST_TEXT] if isinstance(value, str) else value
 
 
 def read_parameters(call: Call) -> dict[str, Any]:
@@ -419,25 +499,25 @@ def count_call(tx: Transaction, account: Account, limit: int, now: float) -> Non
     if now >= account.window_started + WINDOW_SECONDS:
         account.window_started, account.window_calls = now, 0
     if account.window_calls >= limit:
-        reset = datetime.fromtimestamp(math.ceil(account.window_started + WINDOW_SECONDS), UTC)
-        headers = {
-            "x-rate-limit-reset-at-utc": reset.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "x-rate-limit-remaining": "0",
-        }
-        raise RefusedError(429, example="too-many", headers=headers)
+        raise RefusedError(429, example="too-many", headers=limit_headers(account.window_started + WINDOW_SECONDS))
     account.window_calls += 1
     tx.put(account.key, account)
 
 
+def limit_headers(reset: float) -> dict[str, str]:
+    """Of a 429. Rounded up to a second, so that the window has ended when a caller comes back at the named time."""
+    named = datetime.fromtimestamp(math.ceil(reset), UTC)
+    return {"x-rate-limit-reset-at-utc": named.strftime("%Y-%m-%dT%H:%M:%SZ"), "x-rate-limit-remaining": "0"}
+
+
 def settle(tx: Transaction, account: Account, now: float) -> bool:
-    """Charges the account's jobs that have completed, in the order of completion; whether there were any that ended."""
+    """Charges the account's jobs that have completed, in the order of completion; whether anything was settled."""
     settled = False
-    while account.pending and account.pending[0][0] <= now:
+    while (request_id := account.pop_due(now)) is not None:
         settled = True
-        _, request_id, price = heapq.heappop(account.pending)
-        account.release(price)
         job = tx.get(Job, request_id)
         if job is None:
+            # A v1 call whose process has died, or is late.
             continue
         if job.ended_at > now:
             # Its retention is over, and nobody has polled it to its end.
@@ -469,11 +549,9 @@ def end(tx: Transaction, job: Job, account: Account, now: float) -> None:
     job.started_at = min(job.started_at, now)
     job.ended_at = now
     job.polls_left = 0 if job.polls_left is not None else None
-    account.pending = [item for item in account.pending if item[1] != job.request_id]
-    heapq.heapify(account.pending)
+    account.release(job.request_id)
     # What has completed before it is charged before it.
     settle(tx, account, now)
-    account.release(job.price)
     settle_job(account, job)
     tx.put(job.request_id, job)
     tx.put(account.key, account)

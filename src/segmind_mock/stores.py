@@ -24,7 +24,7 @@ T = TypeVar("T")
 JOURNAL_LENGTH = 1000
 """Calls that are remembered; older ones are forgotten."""
 LONGEST_IN_JOURNAL = 10_000
-"""Characters of a body that the journal keeps."""
+"""Bytes of a body that the journal keeps, and characters of the headers and of the path."""
 LOCK_SECONDS = 10.0
 """For the lock of a shared store, before an error."""
 
@@ -53,7 +53,10 @@ class JournalRow:
 
 @dataclass(slots=True)
 class Exchange:
-    """One call and its answer, as they came. To write it down costs more than to answer, so that it waits."""
+    """One call and its response, cut to what the journal keeps; a row is made of it when somebody reads the journal.
+
+    To make a row costs more than to respond.
+    """
 
     at: float
     operation_id: str | None
@@ -68,6 +71,16 @@ class Exchange:
     accepted: bool
     fault: dict[str, str]
 
+    def __post_init__(self) -> None:
+        headers = self.headers
+        # Most are short, and joined they are counted fastest.
+        if len(self.body) + len(self.answer) + len(self.path) > LONGEST_IN_JOURNAL:
+            self.path = self.path[:LONGEST_IN_JOURNAL]
+            self.body = self.body[:LONGEST_IN_JOURNAL]
+            self.answer = self.answer[:LONGEST_IN_JOURNAL]
+        if len("".join(headers)) + len("".join(headers.values())) > LONGEST_IN_JOURNAL:
+            self.headers = shortened(headers, self.key_header)
+
     def row(self) -> JournalRow:
         return JournalRow(
             at=self.at,
@@ -76,9 +89,9 @@ class Exchange:
             path=self.path,
             headers=[item for item in self.headers.items() if item[0] not in (self.key_header, "authorization")],
             key=mask(self.headers.get(self.key_header)),
-            body=self.body[:LONGEST_IN_JOURNAL].decode(errors="replace"),
+            body=self.body.decode(errors="replace"),
             status=self.status,
-            answer=self.answer[:LONGEST_IN_JOURNAL].decode(errors="replace"),
+            answer=self.answer.decode(errors="replace"),
             request_id=self.request_id,
             accepted=self.accepted,
             fault=self.fault,
@@ -272,6 +285,18 @@ class SqliteStore:
 
 def decode(kind: type[R], value: bytes) -> R:
     return kind(**orjson.loads(value))
+
+
+def shortened(headers: Mapping[str, str], key_header: str) -> dict[str, str]:
+    """Headers up to LONGEST_IN_JOURNAL characters in all; the key is kept, since it is masked only later."""
+    left = LONGEST_IN_JOURNAL
+    kept: dict[str, str] = {}
+    for name, value in sorted(headers.items(), key=lambda item: item[0] != key_header):
+        kept[name] = value[: max(0, left - len(name))]
+        left -= len(name) + len(value)
+        if left <= 0:
+            break
+    return kept
 
 
 def mask(key: str | None) -> str | None:

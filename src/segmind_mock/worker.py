@@ -12,7 +12,7 @@ from segmind_mock.access import AdminAccess
 from segmind_mock.double import Double
 from segmind_mock.records import Account
 from segmind_mock.service import Settings
-from segmind_mock.stores import MemoryStore, SqliteStore, Store
+from segmind_mock.stores import MemoryStore, SqliteStore, Store, mask
 
 VARIABLE = "SEGMIND_MOCK_SETTINGS"
 
@@ -23,7 +23,8 @@ class WorkerSettings:
 
     store: str
     key: str
-    credits: float
+    credits: float | None
+    """None for 100, or for what the account in the store was opened with."""
     requests_per_minute: int | None
     admin_access: dict[str, Any]
     """That of the double, by name."""
@@ -34,11 +35,33 @@ class WorkerSettings:
         os.environ[VARIABLE] = json.dumps(asdict(self))
 
     def double(self) -> Double:
-        """The double of these settings. Raises ValueError for a store that nobody knows."""
+        """The double of these settings.
+
+        Raises ValueError for a store that nobody knows, and for one whose account was opened with other options.
+        """
+        double = self.open_double()
+        account = double.account(self.key)
+        options = {
+            "--credits": (self.credits, account.opened_with),
+            "--requests-per-minute": (self.requests_per_minute, account.requests_per_minute),
+        }
+        for option, (asked, found) in options.items():
+            if asked is not None and asked != found:
+                double.store.close()
+                opened = f"without {option}" if found is None else f"with {option} {found:g}"
+                raise ValueError(
+                    f"the account {mask(self.key)} in this store was opened {opened}, not with {asked:g}; leave"
+                    f" {option} out to go on with it, or name another store or another --key"
+                )
+        return double
+
+    def open_double(self) -> Double:
+        """The double, whatever its account was opened with: that may have changed since the command was started."""
+        opened_with = 100.0 if self.credits is None else self.credits
         return Double(
             Settings(**self.settings),
             store=open_store(self.store),
-            account=Account(self.key, credits=self.credits, requests_per_minute=self.requests_per_minute),
+            account=Account(self.key, credits=opened_with, requests_per_minute=self.requests_per_minute),
             admin_access=AdminAccess(**self.admin_access),
         )
 
@@ -58,4 +81,4 @@ def open_store(name: str) -> Store:
 
 def app() -> Any:
     """For uvicorn: the application of this process."""
-    return WorkerSettings(**json.loads(os.environ[VARIABLE])).double().app
+    return WorkerSettings(**json.loads(os.environ[VARIABLE])).open_double().app

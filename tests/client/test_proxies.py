@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.client.calls import KEY, WAYS, outcome, outcomes
 from tests.client.servers import REQUEST_ID, End, HostileServer, Request, Step, closed_port, drips, response
 
 ACCEPTED = {"request_id": REQUEST_ID}
-HAS_SOCKS = sys.modules.get("socksio") is not None or network.find_spec("socksio") is not None
+HAS_SOCKS = importlib.util.find_spec("socksio") is not None
 needs_socks = pytest.mark.skipif(not HAS_SOCKS, reason="needs httpx[socks]")
 
 
@@ -163,7 +163,7 @@ def images(url: str, **options: Any) -> list[Any]:
 @pytest.fixture
 def service() -> Iterator[HostileServer]:
     """A service whose images are elsewhere, over TLS."""
-    completed = {**ACCEPTED, "status": "COMPLETED", "output": "https://images.example/a.png", "metrics": {}}
+    completed: dict[str, Any] = {**ACCEPTED, "status": "COMPLETED", "output": "https://images.example/a.png", "metrics": {}}
     with HostileServer(lambda _: [response(completed)]) as server:
         yield server
 

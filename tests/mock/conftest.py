@@ -7,7 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -33,7 +34,14 @@ def redis_url() -> Iterator[str]:
             pytest.fail("redis-server is missing, and CI has to have it")
         pytest.skip("redis-server is not installed; Debian has it as a package")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+        port = int(listener.getsockname()[1])
+    with redis_server(port) as url:
+        yield url
+
+
+@contextmanager
+def redis_server(port: int) -> Generator[str]:
+    """A Redis server without a file, and its URL."""
     command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

@@ -56,6 +56,24 @@ def test_a_limit_is_a_window_of_a_minute_per_key(call: httpx.Client, double: Dou
     assert call.post("/v2/imagen", json=PROMPT).status_code == 200
 
 
+@pytest.mark.parametrize("started", [0.0, 0.001, 0.4, 0.999])
+def test_a_limited_call_names_the_same_reset_until_the_window_ends_and_is_answered_at_that_time(
+    call: httpx.Client, double: Double, clock: MovableClock, started: float
+) -> None:
+    double.open_account(requests_per_minute=1)
+    clock.advance(started)
+    call.get("/v1/get-user-credits")
+    resets: set[str] = set()
+    for seconds in (0, 30, 29.5, 0.4, 0.099):
+        clock.advance(seconds)
+        limited = call.get("/v1/get-user-credits")
+        assert (limited.status_code, limited.headers["x-rate-limit-remaining"]) == (429, "0")
+        resets.add(limited.headers["x-rate-limit-reset-at-utc"])
+    (named,) = resets
+    clock.advance(datetime.fromisoformat(named).timestamp() - clock.now())
+    assert call.get("/v1/get-user-credits").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
@@ -66,8 +84,28 @@ def test_a_limit_is_a_window_of_a_minute_per_key(call: httpx.Client, double: Dou
         ({"key": ""}, "a key"),
     ],
 )
-def test_an_account_that_makes_no_sense_is_refused(double: Double, properties: dict[str, object], message: str) -> None:
+def test_an_account_with_an_impossible_value_is_refused(
+    double: Double, properties: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
+        double.open_account(**properties)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"credits": True}, "credits: expected a number"),
+        ({"credits": "5"}, "credits: expected a number"),
+        ({"requests_per_minute": True}, "requests_per_minute: expected a whole number"),
+        ({"requests_per_minute": 2.0}, "requests_per_minute: expected a whole number"),
+        ({"has_balance": 1}, "has_balance: expected true or false"),
+        ({"key": 5}, "key: expected a string"),
+    ],
+)
+def test_an_account_with_a_value_of_another_type_is_refused(
+    double: Double, properties: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
         double.open_account(**properties)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
 
 

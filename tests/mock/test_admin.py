@@ -65,23 +65,86 @@ def test_a_reset_forgets_everything_but_the_ready_account(admin: httpx.Client, c
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
-        ("/accounts", {"credit": 5}, "credit"),
-        ("/accounts", {"credits": "many"}, ""),
-        ("/faults", {"fault": {"code": "x"}}, "expected a number"),
-        ("/faults", {}, "fault"),
-        ("/faults", {"fault": []}, "fault: expected an object with texts"),
-        ("/accounts", {"key": 5}, "key: expected a text"),
+        ("/accounts", {"credit": 5}, "there is no field 'credit'; known are key, credits, requests_per_minute, "),
+        ("/accounts", {"credits": "many"}, 'credits: "many" is not of type "number"'),
+        ("/accounts", {"credits": "5"}, 'credits: "5" is not of type "number"'),
+        ("/accounts", {"credits": True}, 'credits: true is not of type "number"'),
+        ("/accounts", {"credits": None}, 'credits: null is not of type "number"'),
+        ("/accounts", {"credits": -1}, "credits of 0 or more"),
+        ("/accounts", {"key": 5}, 'key: 5 is not of type "string"'),
+        ("/accounts", {"key": ""}, "expected a key"),
+        ("/accounts", {"requests_per_minute": 2.0}, "requests_per_minute: 2.0 is not of types"),
+        ("/accounts", {"requests_per_minute": True}, "requests_per_minute: true is not of types"),
+        ("/accounts", {"forbidden_models": "imagen"}, 'forbidden_models: "imagen" is not of type "array"'),
+        ("/accounts", {"forbidden_models": [5]}, 'forbidden_models.0: 5 is not of type "string"'),
+        ("/accounts", {"has_balance": 1}, 'has_balance: 1 is not of type "boolean"'),
+        ("/accounts", [], "expected a JSON object"),
+        ("/faults", {"fault": {"code": "x"}}, "code: expected a number from 200 to 599, got 'x'"),
+        ("/faults", {"fault": {"code": True}}, "code: expected a string or a number"),
+        ("/faults", {"fault": {"fail": None}}, "fail: expected a string"),
+        ("/faults", {}, '"fault" is a required property'),
+        ("/faults", {"fault": []}, 'fault: [] is not of type "object"'),
+        ("/faults", {"fault": {"code": 502}, "times": "1"}, 'times: "1" is not of types'),
+        ("/faults", {"fault": {"code": 502}, "probability": "1"}, 'probability: "1" is not of type "number"'),
+        ("/faults", {"fault": {"code": 502}, "rule_id": "r"}, "there is no field 'rule_id'"),
         ("/clock", {"days": 1e8}, "up to 1e+09 seconds"),
         ("/clock", {"hours": -1}, "only forward"),
-        ("/clock", {"hours": "x"}, ""),
-        ("/jobs/no-such-id/complete", {}, "no job has the request id"),
+        ("/clock", {"hours": "x"}, 'hours: "x" is not of type "number"'),
+        ("/clock", {"weeks": 1}, "there is no field 'weeks'; known are seconds, minutes, hours, days"),
+        ("/reset", {"all": True}, "there is no field 'all'; this call takes none"),
         ("/jobs/no-such-id/fail", [], "expected a JSON object"),
+        ("/jobs/no-such-id/fail", {"error": 5}, "error: 5 is not of types"),
+        ("/jobs/no-such-id/fail", {"reason": "x"}, "there is no field 'reason'; known are request_id, error"),
     ],
 )
-def test_what_makes_no_sense_is_400_with_a_message(admin: httpx.Client, path: str, body: object, message: str) -> None:
+def test_what_makes_no_sense_is_400_in_words_of_json(
+    admin: httpx.Client, path: str, body: object, message: str
+) -> None:
     response = admin.post(path, json=body)
     assert response.status_code == 400
     assert message in response.json()["error"]
+
+
+def test_a_body_that_is_no_json_is_400(admin: httpx.Client) -> None:
+    response = admin.post("/accounts", content=b"{", headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("the body is not valid JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"operation_id": "typo"}, "no operation is called 'typo'; known are generateImagen, "),
+        ({"operation": "submitImagen"}, "there is no field 'operation'; known are operation_id, key, status, accepted"),
+        ({"status": "many"}, "status: expected a number such as 200"),
+        ({"accepted": "maybe"}, "accepted: expected true or false"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/journal", "/journal/counts"])
+def test_a_query_that_makes_no_sense_is_400(
+    admin: httpx.Client, path: str, query: dict[str, str], message: str
+) -> None:
+    response = admin.get(path, params=query)
+    assert response.status_code == 400
+    assert message in response.json()["error"]
+
+
+@pytest.mark.parametrize(("method", "end"), [("GET", ""), ("POST", "/complete"), ("POST", "/fail")])
+def test_an_unknown_job_is_404(admin: httpx.Client, method: str, end: str) -> None:
+    response = admin.request(method, f"/jobs/no-such-id{end}")
+    assert response.status_code == 404
+    assert response.json() == {"error": "no job has the request id 'no-such-id'"}
+
+
+def test_a_job_that_has_ended_cannot_be_ended_again(admin: httpx.Client, call: httpx.Client) -> None:
+    request_id = call.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    assert [admin.post(f"/jobs/{request_id}/{end}").status_code for end in ("complete", "fail")] == [200, 400]
+
+
+def test_a_fault_may_name_its_status_as_a_number(admin: httpx.Client, call: httpx.Client) -> None:
+    rule = admin.post("/faults", json={"fault": {"code": 502, "latency": 0.5}, "times": 1}).json()
+    assert rule["fault"] == {"code": "502", "latency": "0.5"}
+    assert call.get("/v1/get-user-credits").status_code == 502
 
 
 def test_what_is_not_there_is_404_and_another_verb_405(admin: httpx.Client) -> None:

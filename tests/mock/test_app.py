@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -153,6 +155,10 @@ class TestJobs:
             states.append(response.json()["status"])
         assert states == ["QUEUED", "QUEUED", "PROCESSING", "PROCESSING", "COMPLETED"]
 
+    def test_a_submit_names_a_poll_url_under_v1(self, call: httpx.Client, address: str) -> None:
+        submitted = call.post("/v2/imagen-4", json={"prompt": "x"}).json()
+        assert submitted["poll_url"] == f"{address}/v1/requests/{submitted['request_id']}"
+
     def test_a_result_is_not_available_before_completion(self, call: httpx.Client, clock: MovableClock) -> None:
         submitted = call.post("/v2/imagen-4", json={"prompt": "x"}).json()
         early = call.get(submitted["response_url"])
@@ -287,3 +293,45 @@ class TestImages:
     def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str) -> None:
         name = f"7c9e6679-7425-40de-944b-e07fc1f90ae7-{'0' * 32}-{size}-1800000000"
         assert call.get(f"/_mock/images/{name}.png").status_code == 404
+
+
+DATED = [
+    ("POST", "/v2/imagen", 200),
+    ("POST", "/v1/imagen", 200),
+    ("GET", "/v1/get-user-credits", 200),
+    ("GET", "/v1/imagen", 405),
+    ("GET", "/nothing", 404),
+    ("GET", "/_mock/accounts", 200),
+    ("GET", "/_mock/nothing", 404),
+    ("GET", "/_mock/images/nothing", 404),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), DATED)
+def test_every_response_has_one_date_by_the_doubles_clock(
+    call: httpx.Client, clock: MovableClock, method: str, path: str, status: int
+) -> None:
+    clock.advance(days=400, seconds=0.9)
+    response = call.request(method, path, json={"prompt": "x"} if method == "POST" else None)
+    assert response.status_code == status
+    assert response.headers.get_list("date") == [formatdate(clock.now(), usegmt=True)]
+
+
+def test_the_date_of_a_response_is_that_of_its_end_where_the_call_takes_time(
+    call: httpx.Client, clock: MovableClock
+) -> None:
+    response = call.get("/v1/get-user-credits", headers={"prefer": "latency=90"})
+    assert parsedate_to_datetime(response.headers["date"]).timestamp() == clock.now() == 1_800_000_090
+
+
+class TestMachineTime:
+    @pytest.fixture
+    def double(self) -> Double:
+        return Double()
+
+    def test_the_date_follows_a_clock_of_the_machine_that_has_been_moved(
+        self, call: httpx.Client, double: Double
+    ) -> None:
+        double.clock.advance(days=1)
+        date = parsedate_to_datetime(call.get("/v1/get-user-credits").headers["date"])
+        assert date.timestamp() == pytest.approx(time.time() + 86400, abs=60)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from segmind_mock import Double, MovableClock, Settings
-from segmind_mock.faults import FIELDS
+from segmind_mock import Double, FaultRule, MovableClock, Settings
+from segmind_mock.faults import FIELDS, parse_prefer
 from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
 
 PROMPT = {"prompt": "x"}
@@ -115,15 +118,102 @@ def test_a_job_can_be_told_to_fail(call: httpx.Client, double: Double) -> None:
     assert double.account().credits == 100
 
 
-@pytest.mark.parametrize("prefer", ["code=99", "code=x", "latency=-1", "latency=nan", "truncate=2", "drop=later"])
+@pytest.mark.parametrize(
+    "prefer",
+    [
+        "code=99",
+        "code=x",
+        "code=502.5",
+        "code",
+        "latency=-1",
+        "latency=nan",
+        "truncate=2",
+        "drop=later",
+        "drop",
+        "malformed",
+        "fail=" + "x" * 10_001,
+    ],
+)
 def test_a_fault_that_makes_no_sense_is_400_and_says_what_is_allowed(call: httpx.Client, prefer: str) -> None:
     response = call.get("/v1/get-user-credits", headers={"prefer": prefer})
     assert response.status_code == 400
     assert "expected" in response.json()["error"]
 
 
-def test_other_preferences_are_left_alone(call: httpx.Client) -> None:
-    assert call.get("/v1/get-user-credits", headers={"prefer": "respond-async, wait=10"}).status_code == 200
+@pytest.mark.parametrize(
+    "prefer",
+    [
+        "respond-async, wait=10",
+        "return=minimal, handling=lenient",
+        'return=representation; include="a, code=502"',
+        "depth-noroot, Safe",
+        "odata.maxpagesize=5",
+        "",
+        ", ,",
+    ],
+)
+def test_registered_preferences_are_ignored(call: httpx.Client, prefer: str) -> None:
+    assert call.get("/v1/get-user-credits", headers={"prefer": prefer}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "prefer", ["cod=502", "code=200, colour=red", "respond-async, x", "=5", 'fail="no end', 'code="502"x', '"code"=502']
+)
+def test_a_preference_that_is_neither_known_nor_registered_is_400_and_nothing_is_charged(
+    call: httpx.Client, double: Double, prefer: str
+) -> None:
+    response = call.post("/v2/imagen", json=PROMPT, headers={"prefer": prefer})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("Prefer: ")
+    assert (double.account().credits, double.requests(accepted=True)) == (100, [])
+
+
+def test_the_message_of_an_unknown_preference_names_the_known_ones(call: httpx.Client) -> None:
+    message = call.get("/v1/get-user-credits", headers={"prefer": "colour=red"}).json()["error"]
+    assert message == f"Prefer: no fault has the field 'colour'; known are {', '.join(FIELDS)}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("prefer", "code=503"), ("prefer", "wait=10")], 503),
+        ([("prefer", "code=503, code=502")], 503),
+        ([("prefer", 'CODE = "503" ; why=not , latency=0')], 503),
+    ],
+)
+def test_preferences_are_read_as_the_standard_has_it(
+    call: httpx.Client, headers: list[tuple[str, str]], status: int
+) -> None:
+    assert call.get("/v1/get-user-credits", headers=headers).status_code == status
+
+
+def test_a_quoted_value_may_hold_quotes(call: httpx.Client) -> None:
+    headers = {"prefer": r'fail="say \"no\""'}
+    submitted = call.post("/v2/imagen", json=PROMPT, headers=headers).json()
+    assert call.get(submitted["status_url"]).json()["error"] == 'say "no"'
+
+
+@pytest.mark.parametrize("header", ["code=5" + " " * 200_000 + '"', 'fail="' + r"\"" * 100_000, "wait," * 50_000])
+def test_a_long_preference_is_read_in_a_time_that_is_linear_in_its_length(header: str) -> None:
+    before = time.process_time()
+    with contextlib.suppress(ValueError):
+        parse_prefer(header)
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("seconds", [0, 0.25, 0.999])
+@pytest.mark.parametrize("how", ["rule", "header"])
+def test_a_429_on_demand_names_a_reset_to_come_by_the_doubles_clock_and_no_calls_that_are_left(
+    call: httpx.Client, double: Double, clock: MovableClock, how: str, seconds: float
+) -> None:
+    clock.advance(seconds)
+    headers = {"prefer": "code=429"} if how == "header" else {}
+    if how == "rule":
+        double.fail_next(status=429)
+    response = call.get("/v1/get-user-credits", headers=headers)
+    reset = datetime.fromisoformat(response.headers["x-rate-limit-reset-at-utc"]).timestamp()
+    assert 1 <= reset - clock.now() <= 2
+    assert response.headers["x-rate-limit-remaining"] == "0"
 
 
 class TestRules:
@@ -156,6 +246,61 @@ class TestRules:
         double.fail_next(status=500)
         assert call.get("/v1/get-user-credits", headers={"prefer": "code=429"}).status_code == 429
         assert self.statuses(call, 2) == [500, 200]
+
+    def test_the_next_submit_is_accepted_and_its_job_fails(self, call: httpx.Client, double: Double) -> None:
+        double.fail_next("submitImagen", fail="out of memory")
+        failed, completed = (call.post("/v2/imagen", json=PROMPT).json()["status_url"] for _ in range(2))
+        assert (call.get(failed).status_code, call.get(failed).json()["error"]) == (422, "out of memory")
+        assert call.get(completed).json()["status"] == "COMPLETED"
+        assert double.account().credits == 99.94
+
+    @pytest.mark.parametrize(
+        ("fault", "method", "path"),
+        [({"fail": "no"}, "GET", "/v1/get-user-credits"), ({"state": "PAUSED"}, "POST", "/v2/imagen")],
+    )
+    def test_a_rule_about_jobs_is_not_used_up_by_other_calls(
+        self, call: httpx.Client, double: Double, fault: dict[str, str], method: str, path: str
+    ) -> None:
+        rule = double.add_fault(fault, times=1)
+        call.request(method, path, json=PROMPT if method == "POST" else None)
+        assert double.store.transact(lambda tx: tx.get(FaultRule, rule.rule_id)) == rule
+        assert (rule.times, rule.seen) == (1, 0)
+
+    @pytest.mark.parametrize(
+        ("fault", "status"),
+        [({"code": 502}, 502), ({"code": 502.0}, 502), ({"html": 503}, 503), ({"code": "504"}, 504)],
+    )
+    def test_a_status_is_given_as_a_number_or_as_a_text(
+        self, call: httpx.Client, double: Double, fault: dict[str, str | float], status: int
+    ) -> None:
+        double.add_fault(fault, times=1)
+        assert self.statuses(call, 2) == [status, 200]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({}, "expected a status, or one of code, example, latency"),
+            (
+                {"operation_id": "submitNothing", "status": 502},
+                "no operation is called 'submitNothing'; known are gener",
+            ),
+            ({"operation_id": "getJobStatus", "fail": "no"}, "fail: getJobStatus is no submit operation"),
+            ({"operation_id": "submitImagen", "state": "PAUSED"}, "state: submitImagen is no status operation"),
+            ({"status": 502.5}, "code: expected a whole number"),
+            ({"status": True}, "code: expected a string or a number"),
+            ({"fail": 5}, "fail: expected a string"),
+            ({"status": 502, "colour": "red"}, "no fault has the field 'colour'"),
+        ],
+    )
+    def test_a_next_failure_that_makes_no_sense_is_refused(
+        self, double: Double, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            double.fail_next(**arguments)
+
+    def test_to_ask_for_the_requests_of_an_unknown_operation_is_an_error(self, double: Double) -> None:
+        with pytest.raises(ValueError, match="no operation is called 'typo'; known are generateImagen, "):
+            double.requests("typo")
 
     @pytest.mark.parametrize(
         ("rule", "message"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +22,11 @@ import pytest
 from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, Settings, SqliteStore
 from segmind_mock.records import NEVER
 from segmind_mock.redis_store import RedisStore
-from segmind_mock.service import FORGOTTEN_AT_ONCE
-from segmind_mock.stores import JOURNAL_LENGTH, Exchange, Store, Transaction
+from segmind_mock.service import FORGOTTEN_AT_ONCE, LONGEST_TEXT
+from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Exchange, Store, Transaction
+from segmind_mock.worker import VARIABLE, WorkerSettings, app, open_store
 
+PROMPT = {"prompt": "x"}
 JOBS = 200
 MOST_POLLS = 400
 
@@ -223,6 +227,163 @@ def test_a_command_that_makes_no_sense_says_so_in_a_line(arguments: list[str], m
     assert run.returncode == 1
     assert message in run.stderr
     assert len(run.stderr.splitlines()) == 1
+
+
+OPENED = Account(DEFAULT_KEY, credits=7, requests_per_minute=5)
+
+
+def settings_of(store: str, **options: Any) -> WorkerSettings:
+    asked: dict[str, Any] = {"credits": None, "requests_per_minute": None, **options}
+    return WorkerSettings(store=store, key=DEFAULT_KEY, admin_access={}, settings={}, **asked)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def used_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The name of a store whose ready account was opened with options, and has spent since."""
+    name = (
+        f"sqlite:{tmp_path / 'state.db'}" if request.param == "sqlite" else request.getfixturevalue("redis_url") + "/6"
+    )
+    store = open_store(name)
+    store.reset()
+    double = Double(store=store, account=OPENED)
+    spent = replace(double.account(), credits=3.5)
+    store.transact(lambda tx: tx.put(DEFAULT_KEY, spent))
+    store.close()
+    return name
+
+
+@pytest.mark.parametrize("options", [{}, {"credits": 7.0}, {"requests_per_minute": 5}])
+def test_a_store_that_is_used_again_goes_on_with_its_account(used_store: str, options: dict[str, Any]) -> None:
+    double = settings_of(used_store, **options).double()
+    account = double.account()
+    assert (account.credits, account.requests_per_minute) == (3.5, 5)
+    double.store.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"credits": 9.0}, "was opened with --credits 7, not with 9; leave --credits out to go on with it"),
+        ({"requests_per_minute": 6}, "was opened with --requests-per-minute 5, not with 6"),
+    ],
+)
+def test_a_store_whose_account_was_opened_with_other_options_is_refused(
+    used_store: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as refusal:
+        settings_of(used_store, **options).double()
+    assert DEFAULT_KEY not in str(refusal.value)
+
+
+def test_a_limit_that_was_not_there_before_is_refused(sqlite: str) -> None:
+    settings_of(sqlite).double().store.close()
+    with pytest.raises(ValueError, match="was opened without --requests-per-minute, not with 6"):
+        settings_of(sqlite, requests_per_minute=6).double()
+
+
+def test_the_command_refuses_an_existing_file_with_other_options(sqlite: str) -> None:
+    settings_of(sqlite, credits=7.0).double().store.close()
+    run = subprocess.run(
+        [sys.executable, "-m", "segmind_mock", "--port", "0", "--store", sqlite, "--credits", "9"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "was opened with --credits 7, not with 9" in run.stderr
+
+
+def test_a_worker_that_is_started_anew_serves_an_account_that_was_opened_with_other_credits_meanwhile(
+    sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(sqlite, credits=7.0)
+    settings.double().open_account(credits=2)
+    monkeypatch.setenv(VARIABLE, "")
+    settings.export()
+    app()
+
+
+def submit_all(double: Double, bodies: Iterable[dict[str, Any]], **headers: str) -> list[dict[str, Any]]:
+    """What each submit was answered with, in process."""
+
+    async def submit() -> list[dict[str, Any]]:
+        transport = httpx.ASGITransport(double.app)
+        sent = {"x-api-key": DEFAULT_KEY, **headers}
+        async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=sent) as client:
+            return [dict((await client.post("/v2/imagen-4-fast", json=body)).json()) for body in bodies]
+
+    return anyio.run(submit)
+
+
+def fetch(double: Double, path: str) -> httpx.Response:
+    async def get() -> httpx.Response:
+        transport = httpx.ASGITransport(double.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.get(path, headers={"x-api-key": DEFAULT_KEY})
+
+    return anyio.run(get)
+
+
+def test_long_prompts_do_not_fill_the_memory() -> None:
+    double = Double()
+    submit_all(double, [PROMPT])
+    tracemalloc.start()
+    try:
+        submit_all(
+            double, ({"prompt": f"{number:06}" * 80_000, "negative_prompt": "y" * 300_000} for number in range(50))
+        )
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Of 39 MB that were sent.
+    assert kept < 3_000_000
+    assert len(double.requests(accepted=True)) == 51
+
+
+def test_a_long_prompt_is_cut_in_the_result_and_its_image_still_follows_from_the_whole() -> None:
+    double = Double()
+    prompts = [character * 20_000 + end for character, end in (("x", "a"), ("x", "b"), ("x", "a"))]
+    jobs = submit_all(double, ({"prompt": prompt, "seed": 7} for prompt in prompts))
+    results = [fetch(double, job["response_url"]).json() for job in jobs]
+    assert [result["prompt"] for result in results] == ["x" * LONGEST_TEXT] * 3
+    images = [fetch(double, result["output"]).content for result in results]
+    assert images[0] == images[2] != images[1]
+
+
+def test_a_prompt_up_to_the_limit_comes_back_whole() -> None:
+    double = Double()
+    (job,) = submit_all(double, [{"prompt": "é" * LONGEST_TEXT}])
+    assert fetch(double, job["response_url"]).json()["prompt"] == "é" * LONGEST_TEXT
+
+
+def test_long_headers_and_paths_are_cut_in_the_journal_and_the_key_is_still_told_apart() -> None:
+    double = Double()
+    submit_all(double, [PROMPT], **{f"x-{number:03}": "v" * 1000 for number in range(100)})
+    fetch(double, "/" + "p" * 30_000)
+    row, unknown = double.requests()
+    assert sum(len(name) + len(value) for name, value in row.headers) <= LONGEST_IN_JOURNAL
+    assert len(double.requests(key=DEFAULT_KEY)) == 2
+    assert len(unknown.path) == LONGEST_IN_JOURNAL
+
+
+def test_jobs_that_nobody_polls_do_not_keep_others_from_being_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmind_mock.service.MOST_JOBS", 250)
+    double = Double(Settings(polls_to_complete=1))
+    unpolled = [job["request_id"] for job in submit_all(double, [PROMPT] * (FORGOTTEN_AT_ONCE + 50))]
+    for _ in range(400):
+        (job,) = submit_all(double, [PROMPT])
+        double.complete(job["request_id"])
+    assert len(double.jobs()) < 250 + FORGOTTEN_AT_ONCE
+    assert [double.job(request_id).state(double.clock.now()) for request_id in unpolled] == ["QUEUED"] * len(unpolled)
+
+
+def test_a_job_that_has_not_ended_is_not_forgotten_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmind_mock.service.MOST_JOBS", 50)
+    double = Double(Settings(polls_to_complete=1))
+    submit_all(double, [PROMPT] * 400)
+    assert len(double.jobs()) == 400
 
 
 def test_the_jobs_and_the_calls_that_a_double_remembers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,167 @@
+"""Calls that are interrupted by Ctrl-C at any line, or cancelled at any await: whether they say what was accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import sys
+import threading
+import types
+import uuid
+from collections.abc import Callable, Coroutine, Generator
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar, cast
+
+import anyio
+import attrs
+import httpx
+import pytest
+import trio
+
+import segmind_client
+from segmind_client import AsyncClient, Client
+from tests.client.clock import PauseClock
+from tests.client.servers import HostileServer, Request, response
+
+T = TypeVar("T")
+
+KEY = "SG_5ec4e75ec4e75ec4"
+SLUG = "imagen-4-fast"
+SOURCES = str(Path(segmind_client.__file__).parent)
+MOST_POINTS = 5_000
+"""Lines or awaits of one call, at most."""
+MAY_HAVE_BEEN = "may have been accepted"
+
+Call = Callable[[Any], Any]
+CALLS: dict[str, Call] = {
+    "submit": lambda client: client.submit_model(SLUG, {"prompt": "x"}),
+    "run": lambda client: client.run_model(SLUG, {"prompt": "x"}),
+    "generate": lambda client: client.generate_model(SLUG, {"prompt": "x"}),
+}
+
+
+class Service:
+    """Accepts every POST that comes as a whole; jobs complete at once."""
+
+    def __init__(self) -> None:
+        self.accepted: list[str] = []
+        self._server = HostileServer(self._respond)
+        self.url = self._server.url
+
+    def _respond(self, request: Request) -> list[bytes]:
+        if request.method != "POST":
+            return [response({"request_id": request.path.split("/")[3], "status": "COMPLETED", "metrics": {}})]
+        request_id = str(uuid.uuid4())
+        self.accepted.append(request_id)
+        if request.path.startswith("/v1"):
+            return [response({"output": "https://images.example/a.png"}, x_request_id=request_id)]
+        return [response({"request_id": request_id, "status": "QUEUED"})]
+
+    def settle(self) -> None:
+        """Waits until everything that was sent has been read."""
+        for thread in threading.enumerate():
+            if thread.name == "segmind-client":
+                thread.join(20)
+        gc.collect()
+        # Connections are accepted in their order, so that all earlier ones are known after this one.
+        httpx.get(f"{self.url}/v2/requests/last/status", trust_env=False)
+        self._server.wait_until(self._server.all_closed)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@attrs.frozen
+class Interruption:
+    """What an interrupted call says, and what is true."""
+
+    point: int
+    place: str
+    says: str
+    accepted: tuple[str, ...]
+
+    @property
+    def problem(self) -> str | None:
+        named = [request_id for request_id in self.accepted if request_id in self.says]
+        if self.accepted and not named and MAY_HAVE_BEEN not in self.says:
+            return f"{self.place}: accepted {self.accepted}, and says {self.says!r}"
+        if not self.accepted and self.says and MAY_HAVE_BEEN not in self.says:
+            return f"{self.place}: accepted nothing, and says {self.says!r}"
+        return None
+
+
+def notes_of(error: BaseException) -> str:
+    return " ".join(getattr(error, "__notes__", ()))
+
+
+class LineTracer:
+    """Raises KeyboardInterrupt at one line of the client's source."""
+
+    def __init__(self, point: int) -> None:
+        self.point = point
+        self.lines = 0
+        self.place = ""
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(SOURCES):
+            return None
+        if event == "line":
+            self.lines += 1
+            if self.lines == self.point:
+                self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                raise KeyboardInterrupt
+        return self
+
+
+def interrupt(service: Service, call: Call, point: int, carrier: str) -> Interruption | None:
+    """Interrupts a call at its so-manieth line; None where it has fewer."""
+    before = len(service.accepted)
+    transport = httpx.HTTPTransport(trust_env=False) if carrier == "transport" else None
+    tracer, says = LineTracer(point), ""
+    with Client(KEY, base_url=service.url, transport=transport, clock=PauseClock()) as client:
+        previous = sys.gettrace()
+        try:
+            sys.settrace(tracer)
+            call(client)
+        except KeyboardInterrupt as error:
+            says = notes_of(error)
+        finally:
+            sys.settrace(previous)
+    service.settle()
+    if not tracer.place:
+        return None
+    return Interruption(point, tracer.place, says, tuple(service.accepted[before:]))
+
+
+@pytest.fixture
+def service() -> Generator[Service]:
+    service = Service()
+    yield service
+    service.close()
+
+
+# What was being opened when a line was interrupted is closed by the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.mark.parametrize("carrier", ["own connections", "transport"])
+@pytest.mark.parametrize("name", CALLS)
+def test_an_interrupt_at_any_line_says_what_was_accepted_and_nothing_that_is_false(
+    service: Service, name: str, carrier: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    seen: list[Interruption] = []
+    for point in range(1, MOST_POINTS):
+        interruption = interrupt(service, CALLS[name], point, carrier)
+        if interruption is None:
+            break
+        seen.append(interruption)
+    print(name, carrier, len(seen), sum(bool(one.accepted) for one in seen), sum(bool(one.says) and not one.accepted for one in seen))
+    for one in seen:
+        if one.says and not one.accepted: print(one.place, one.says[:100])
+    assert [one.problem for one in seen if one.problem] == []
+    assert [one for one in seen if one.accepted]
+    assert [one for one in seen if not one.accepted]
