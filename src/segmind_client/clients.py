@@ -139,7 +139,7 @@ class Client(Configured):
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        call = Call()
+        call = Call(is_generation=True)
         try:
             flow = traced(self._caller.generate(call, model_of(model), parameters), OPERATION, model=model)
             return Generation(*(self._driver.carry_out(flow)), self._caller, self._driver)
@@ -314,7 +314,7 @@ class AsyncClient(Configured):
 
     async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncGeneration:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        call = Call()
+        call = Call(is_generation=True)
         try:
             flow = traced(self._caller.generate(call, model_of(model), parameters), OPERATION, model=model)
             return AsyncGeneration(*(await self._driver.carry_out(flow)), self._caller, self._driver)

@@ -363,8 +363,9 @@ def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
     secure = urlsplit(url).scheme == "https"
     if problem := problem_of(url, public_only=public_only):
         raise DownloadFailed(f"the image was not fetched: {shown(url)} {problem}")
+    until = caller.clock.monotonic() + DOWNLOAD_SECONDS
     for _ in range(MOST_REDIRECTS + 1):
-        response = yield from caller.fetch(url, sink, sink.until, check_address if public_only else None)
+        response = yield from caller.fetch(url, sink, until, check_address if public_only else None)
         if response.status == 200:
             return
         location = response.headers.get("location")

@@ -39,10 +39,12 @@ from segmind_client.polling import SHORTEST_INTERVAL, Latencies, PollPlan, durat
 from segmind_client.reading import (
     DOUBT,
     answers,
+    check_completed,
     check_origin,
     error_message,
     expect,
     expect_of_post,
+    is_refusal,
     is_retried,
     is_transient,
     job_failed,
@@ -59,6 +61,8 @@ T = TypeVar("T")
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 8.0
 """Seconds."""
+SHORTEST_WAIT = 1.0
+"""Seconds. Shorter waits for a rate limit grow like a backoff."""
 MOST_DOUBLINGS = 10
 LAST_SECONDS = 0.5
 """Beyond the deadline, for the last request of a wait."""
@@ -71,13 +75,15 @@ logger = logging.getLogger("segmind_client")
 class Call:
     """One call of a public method, and what is known of it when something ends it."""
 
-    def __init__(self, request_id: str | None = None) -> None:
+    def __init__(self, request_id: str | None = None, *, is_generation: bool = False) -> None:
+        self.is_generation = is_generation
+        """Whether it is a v1 call, whose response is the image."""
         self.request_id = request_id
         """Of a job that exists."""
         self.sent: Sent | None = None
         """The last POST."""
         self.response: ApiResponse | None = None
-        """Of a v1 call, which is paid for."""
+        """Of the last POST, as far as it was received."""
 
     def fail(self, error: BaseException) -> NoReturn:
         """Raises what ended the call, with what is known of the job: as a SegmindError, or an interruption as it is."""
@@ -113,12 +119,18 @@ class Call:
         if sent is None or not sent.begun:
             return None, ""
         what = f"{sent.request.method} {sent.request.path}"
-        if self.response is not None or (sent.status == 200 and sent.headers.get("x-request-id")):
-            number = sent.headers.get("x-request-id", "without an id")
-            return number, f"{what} was accepted and is charged (request {number}); `response` has what was received."
-        if named := job_in_part(sent):
-            return named, f"The job {named} was accepted, and is charged when it completes: job({named!r}) picks it up."
-        if sent.status is not None and 400 <= sent.status < 504:
+        self.response = self.response or partial_response(sent)
+        request_id = paid_request(sent, self.is_generation)
+        if sent.status == 200 and self.is_generation:
+            number = request_id or "without an id"
+            return (
+                request_id,
+                f"{what} was accepted and is charged (request {number}); `response` is what was received.",
+            )
+        if request_id is not None:
+            stay = f"job({request_id!r}) picks it up"
+            return request_id, f"The job {request_id} was accepted, and is charged when it completes: {stay}."
+        if self.response is not None and is_refusal(sent.request, self.response):
             return None, ""
         return None, f"{what} was interrupted on its way. {DOUBT}."
 
@@ -216,7 +228,8 @@ class Errand:
     check_address: Callable[[str], None] | None = None
 
     def send(self) -> Send:
-        accepts = partial(answers, request_id=self.request_id) if self.request_id else None
+        is_result = self.rank is Rank.RESULT
+        accepts = partial(answers, request_id=self.request_id, result=is_result) if self.request_id else None
         turn = Turn(
             self.rank,
             since=self.since,
@@ -326,19 +339,23 @@ class Caller:
             except ConnectionLost as error:
                 if request.method != "GET":
                     problem = f"its response was lost ({error.detail})"
-                    raise may_have_been_accepted(request, problem, request_id=job_in_part(step.sent)) from error
+                    raise may_have_been_accepted(
+                        request, problem, partial_response(step.sent), paid_request(step.sent, step.turn.slow)
+                    ) from error
                 outcome = error if step.into else lost(request, error)
             now = self.clock.monotonic()
             if isinstance(outcome, ApiResponse):
-                if step.into is None and outcome.status == 429 and job_in(outcome) is None:
-                    refusals += 1
-                    wanted = server_wait(outcome, self.utc()) or self.chance() * backoff(refusals)
+                if step.into is None and outcome.status == 429 and (request.method == "GET" or not job_in(outcome)):
+                    wanted = server_wait(outcome, self.utc())
+                    if wanted < SHORTEST_WAIT:
+                        refusals += 1
+                        wanted = max(wanted, self.chance() * backoff(refusals))
                     message = cut(error_message(outcome) or "too many requests")
                     step.line.limit(step.turn, now, wanted, outcome, f"{request.method} {request.path}", message)
                     step.line.check(step.turn, now)
                     # It waits in the line, like every other request of the client.
                     continue
-                step.line.passed(now)
+                step.line.passed(step.turn, now)
                 retried = is_retried(request, outcome) or (step.into is not None and outcome.status == 429)
                 if not retried:
                     return outcome
@@ -390,7 +407,7 @@ class Caller:
         until = self.clock.monotonic() + self.options.deadline if until is None else until
         request = get_job_result.build(request_id)
         response = yield from self.exchange(request, Rank.RESULT, until=until, expires=expires, request_id=request_id)
-        return expect(get_job_result.read(response), request_id)
+        return check_completed(expect(get_job_result.read(response), request_id), request_id)
 
     def present_result(self, request_id: str, submission: Submission | None) -> Flow[JobResult]:
         """The result of a job that has completed. Raises NotFound, which says whether it is running or expired."""
@@ -512,6 +529,16 @@ def expiry(watch: Watch) -> float:
 def backoff(attempt: int) -> float:
     """Seconds: a bound that doubles with each attempt. With full jitter, a pause is anything up to it."""
     return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempt, MOST_DOUBLINGS))
+
+
+def partial_response(sent: Sent) -> ApiResponse | None:
+    """A response as far as it was received."""
+    return None if sent.status is None else ApiResponse(sent.status, sent.headers, bytes(sent.received))
+
+
+def paid_request(sent: Sent, is_generation: bool) -> str | None:
+    """The id of the job, or of the v1 call, that a response names as far as it was received."""
+    return sent.headers.get("x-request-id") if is_generation else job_in_part(sent)
 
 
 def lost(request: ApiRequest, error: ConnectionLost) -> ConnectionLost:

@@ -68,7 +68,7 @@ class Turn:
         self.expires = expires
         """When what it is for is lost; of two turns of one rank, the one that expires first is admitted first."""
         self.patience = patience
-        """Seconds without a response other than 429 to any request of the client, after which it gives up."""
+        """Seconds without a response other than 429 to any request of its rank, after which it gives up."""
         self.slow = slow
         """Whether its response comes only when an image is there."""
         self.request_id = request_id
@@ -97,7 +97,7 @@ class Line:
         self._refusal: ApiResponse | None = None
         self._message = ""
         self._passed = 0
-        self._passed_at = -math.inf
+        self._passed_at = dict.fromkeys(Rank, -math.inf)
         self._budget = connections
         self._swept_at = -math.inf
 
@@ -109,10 +109,10 @@ class Line:
         """Whether each request that is sent keeps another one waiting, or soon may."""
         return self._first() is not None or self.is_limited(now)
 
-    def passed(self, now: float) -> None:
-        """Takes note of a response other than 429."""
+    def passed(self, turn: Turn, now: float) -> None:
+        """Takes note of a response other than 429 to the request of a turn."""
         with self._mutex:
-            self._passed_at = now
+            self._passed_at[turn.rank] = now
             self._passed += now >= self._opens
 
     def limit(self, turn: Turn, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
@@ -159,7 +159,7 @@ class Line:
             raise NotSent("no connection came free before the deadline")
 
     def _is_late(self, turn: Turn) -> bool:
-        return self._opens > min(turn.until, max(turn.since, self._passed_at) + turn.patience)
+        return self._opens > min(turn.until, max(turn.since, self._passed_at[turn.rank]) + turn.patience)
 
     def take(self, turn: Turn, clock: Clock) -> None:
         """Blocks until the turn is admitted. To be followed by `leave` in any case. Raises RateLimited and NotSent."""

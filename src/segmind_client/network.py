@@ -25,6 +25,7 @@ import attrs
 import httpcore
 import httpx
 from anyio import to_thread
+from anyio.lowlevel import RunVar
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient, NotSent
@@ -39,6 +40,9 @@ CLOSE_SECONDS = 1.0
 """For what there is to close after a response."""
 MOST_LEFT = 10_000
 """Pieces that had been received of a body that is not read to its end."""
+MOST_WORKERS = 8
+"""Threads of one event loop that work with files."""
+WORKERS: RunVar[anyio.CapacityLimiter | None] = RunVar("segmind_client_workers")
 PORTS = {b"http": 80, b"https": 443}
 LATE = "the response did not end in time"
 CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
@@ -256,7 +260,10 @@ class Connection:
         self._backend = DeadlineBackend(target.check_address)
         self._http: httpcore.HTTPConnection = target.connections(sync=True)(self._backend)
         self.close = self._http.close
-        self.has_expired = self._http.has_expired
+
+    def is_usable(self) -> bool:
+        """Whether another request may be sent: the service may have closed it, or said that it would."""
+        return self._http.is_idle() and not self._http.has_expired()
 
     def exchange(self, request: httpcore.Request, sent: Sent, until: float, into: Sink | None) -> ApiResponse:
         self._backend.until = until
@@ -282,7 +289,9 @@ class AsyncConnection:
     def __init__(self, target: Target) -> None:
         backend = CheckingBackend(target.check_address)
         self._http: httpcore.AsyncHTTPConnection = target.connections(sync=False)(backend)
-        self.has_expired = self._http.has_expired
+
+    def is_usable(self) -> bool:
+        return self._http.is_idle() and not self._http.has_expired()
 
     async def exchange(self, request: httpcore.Request, sent: Sent, into: Sink | None) -> ApiResponse:
         response = await self._http.handle_async_request(request)
@@ -301,10 +310,19 @@ async def receive_async(pieces: AsyncIterator[bytes], sent: Sent, head: ApiRespo
     if into is None:
         async for piece in pieces:
             sent.receive(piece)
-    elif await to_thread.run_sync(into.begin, head):
+    elif await on_worker(into.begin, head):
         async for piece in pieces:
-            await to_thread.run_sync(into.write, piece)
-        await to_thread.run_sync(into.end)
+            await on_worker(into.write, piece)
+        await on_worker(into.end)
+
+
+async def on_worker(work: Callable[..., T], *arguments: Any) -> T:
+    """The result of work with files, on a thread that is free even where callers occupy all of anyio's own."""
+    limiter = WORKERS.get(None)
+    if limiter is None:
+        limiter = anyio.CapacityLimiter(MOST_WORKERS)
+        WORKERS.set(limiter)
+    return await to_thread.run_sync(work, *arguments, limiter=limiter)
 
 
 @asynccontextmanager
@@ -374,12 +392,12 @@ class Pool:
         kept = None if sent.needs_fresh_connection else self._idle.newest()
         if kept is not None:
             try:
-                if not kept.has_expired():
+                if kept.is_usable():
                     response = kept.exchange(request, sent, until, None)
                     if sent.accepts is None or sent.accepts(response):
                         self._keep(kept)
                         return response
-            except (httpcore.NetworkError, httpcore.ProtocolError, ConnectionLost):
+            except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable, ConnectionLost):
                 pass
             except BaseException:
                 kept.close()
@@ -425,12 +443,12 @@ class AsyncPool:
             kept = None if sent.needs_fresh_connection else self._idle.newest()
             if kept is not None:
                 try:
-                    if not kept.has_expired():
+                    if kept.is_usable():
                         response = await kept.exchange(request, sent, None)
                         if sent.accepts is None or sent.accepts(response):
                             await self._keep(kept)
                             return response
-                except (httpcore.NetworkError, httpcore.ProtocolError, ConnectionLost):
+                except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable, ConnectionLost):
                     pass
                 except BaseException:
                     await kept.close()
@@ -470,28 +488,26 @@ def headers_of(raw: RawHeaders) -> dict[str, str]:
 
 
 def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
-    """The response with its body decoded. Raises ConnectionLost for a body that cannot be, or is too large."""
-    encoding = sent.headers.get("content-encoding", "").strip().lower()
-    content = bytes(sent.received)
-    if encoding not in ("", "identity") and not already:
-        content, complete = decompressed(encoding, content)
-        if not complete:
-            raise ConnectionLost(
-                f"the body, encoded as {encoding[:100]}, is incomplete or decodes to more than {LARGEST_BODY} bytes"
-            )
+    """The response with its body decoded. Raises ConnectionLost for a body that is incomplete, or too large.
+
+    A body that is not encoded as its headers say is left as it is: it may be paid for.
+    """
+    encoding = "" if already else sent.headers.get("content-encoding", "").strip().lower()
+    content, complete = decompressed(encoding, bytes(sent.received))
+    if not complete:
+        raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete or larger than {LARGEST_BODY} bytes")
     return ApiResponse(sent.status or 0, sent.headers, content)
 
 
 def decompressed(encoding: str, content: bytes) -> tuple[bytes, bool]:
-    """What a body decodes to, and whether that is all of it; a body of more than one encoding is not decoded."""
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        return content, False
-    # 32 finds out by itself whether there is a header of gzip or of zlib; what has neither is raw.
-    for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS):
-        decompressor = zlib.decompressobj(window)
-        with suppress(zlib.error):
-            return decompressor.decompress(content, LARGEST_BODY), decompressor.eof
-    return content, False
+    """What a body decodes to, up to a limit, and whether that is all of it. Other encodings are left as they are."""
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        # 32 finds out by itself whether there is a header of gzip or of zlib; what has neither is raw.
+        for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS):
+            decompressor = zlib.decompressobj(window)
+            with suppress(zlib.error):
+                return decompressor.decompress(content, LARGEST_BODY), decompressor.eof
+    return content, True
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ from dateutil import parser as date_parser
 
 from segmind_api.api.jobs import get_job_status
 from segmind_api.client import BASE_URL
-from segmind_api.models import ErrorResponse, FailedJob, SubmittedJob
+from segmind_api.models import ErrorResponse, FailedJob, JobResult, SubmittedJob
 from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
 from segmind_client.errors import (
     ConnectionLost,
@@ -60,6 +60,11 @@ def is_retried(request: ApiRequest, response: ApiResponse) -> bool:
     return request.method == "GET" or (error_message(response) is not None and job_in(response) is None)
 
 
+def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
+    """Whether the service says that it has not accepted a POST."""
+    return 400 <= response.status < 500 or is_retried(request, response)
+
+
 def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
     """The result of a GET, or the error that its response stands for."""
     if request_id is not None and other_job(answer.response, request_id):
@@ -70,7 +75,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
         )
     if answer.result is not None:
         return answer.result
-    if isinstance(answer.error, FailedJob):
+    if isinstance(answer.error, FailedJob) and is_failure(answer.error):
         raise job_failed(answer.error, answer.response, request_id)
     if answer.status < 400:
         raise UnreadableAnswer(
@@ -96,6 +101,25 @@ def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | 
     raise status_error(answer, of_submit=named)
 
 
+def is_failure(body: Mapping[str, Any]) -> bool:
+    """Whether a 422 is about a job that failed: that of a gateway or a validator says nothing about the job."""
+    return body.get("status") == "FAILED" or ("request_id" in body and isinstance(body.get("error"), str))
+
+
+def check_completed(result: JobResult, request_id: str) -> JobResult:
+    """The result of a completed job. Raises InferenceFailed for one that failed, UnreadableAnswer for any other."""
+    status = result.get("status")
+    if status == "FAILED":
+        raise job_failed(result, result.response, request_id)
+    if status not in (None, "COMPLETED"):
+        raise UnreadableAnswer(
+            f"the service sent a result whose status is {cut(str(status))}, not COMPLETED",
+            response=result.response,
+            request_id=request_id,
+        )
+    return result
+
+
 def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:
     detail = body.get("error")
     return InferenceFailed(
@@ -106,7 +130,8 @@ def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id
 def may_have_been_accepted(
     request: ApiRequest, what_happened: str, response: ApiResponse | None = None, request_id: str | None = None
 ) -> MayHaveBeenAccepted:
-    request_id = request_id or (job_in(response) if response else None)
+    if response is not None:
+        request_id = request_id or job_in(response) or job_mentioned(response.content)
     return MayHaveBeenAccepted(
         f"{request.method} {request.path} was sent, but {what_happened}. {DOUBT}{naming(request_id)}",
         response=response,
@@ -145,10 +170,12 @@ def job_in(response: ApiResponse) -> str | None:
 
 def job_in_part(sent: Sent) -> str | None:
     """The id of the job that a response names, as far as it was received."""
-    encoding = sent.headers.get("content-encoding", "").strip().lower()
-    content = bytes(sent.received)
-    if encoding not in ("", "identity"):
-        content, _ = decompressed(encoding, content)
+    content, _ = decompressed(sent.headers.get("content-encoding", "").strip().lower(), bytes(sent.received))
+    return job_mentioned(content)
+
+
+def job_mentioned(content: bytes) -> str | None:
+    """The id of the job that a body names, also where it is not quite JSON."""
     found = REQUEST_ID.search(content)
     return named_in({"request_id": found[1].decode("latin-1")}) if found else None
 
@@ -169,10 +196,15 @@ def other_job(response: ApiResponse, request_id: str) -> bool:
     return named is not None and named.lower() != request_id.lower()
 
 
-def answers(response: ApiResponse, request_id: str) -> bool:
-    """Whether a response can be taken as the one to a question about this job: it names the job, or is retried."""
+def answers(response: ApiResponse, request_id: str, *, result: bool) -> bool:
+    """Whether a response can be taken as the one to a request about this job: it names the job, or is retried.
+
+    A `result` has an output besides, or it may be what is left over from a request for the status.
+    """
     if response.status == 429 or response.status in RETRIED["GET"]:
         return True
+    if result and response.status == 200 and b'"output"' not in response.content:
+        return False
     named = job_in(response)
     return named is not None and named.lower() == request_id.lower()
 

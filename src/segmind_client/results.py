@@ -13,7 +13,6 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import attrs
-from anyio import to_thread
 
 from segmind_api.catalog import IMAGE_RETENTION_SECONDS, JOB_RETENTION_SECONDS
 from segmind_api.headers import ResponseHeaders
@@ -34,6 +33,7 @@ from segmind_client.drivers import AsyncDriver
 from segmind_client.errors import InvalidParameter, NoClient, NoImage, NotSaved, SegmindError, in_words
 from segmind_client.flows import Caller
 from segmind_client.masking import masked
+from segmind_client.network import on_worker
 from segmind_client.steps import Flow
 
 T = TypeVar("T")
@@ -190,7 +190,7 @@ class AsyncSavable(Pictured):
 
     async def _fill(self, sink: ImageSink, image: Image) -> None:
         if image.content is not None:
-            await to_thread.run_sync(sink.take, image.media_type, image.content)
+            await on_worker(sink.take, image.media_type, image.content)
         elif self._caller is None or self._driver is None:
             raise no_client(image)
         else:

@@ -35,7 +35,7 @@ class Sink(Protocol):
 class Sent:
     """One request, and what is known of how far it came: neither an exception nor its class says as much."""
 
-    __slots__ = ("_states", "accepts", "fresh", "headers", "received", "request", "status")
+    __slots__ = ("_states", "accepts", "fresh", "given_up", "headers", "received", "request", "status")
 
     def __init__(
         self, request: ApiRequest, *, fresh: bool = False, accepts: Callable[[ApiResponse], bool] | None = None
@@ -49,6 +49,7 @@ class Sent:
         self.headers: dict[str, str] = {}
         self.received = bytearray()
         """The body of the response, encoded, as far as it was received."""
+        self.given_up = False
         self._states: dict[str, bool] = {}
 
     @property
@@ -67,7 +68,8 @@ class Sent:
             raise ConnectionLost("the request was given up before it was sent")
 
     def give_up(self) -> bool:
-        """Keeps the request from being sent; whether it was not sent already."""
+        """Keeps the request from being sent, and its response from being read on; whether it was not sent already."""
+        self.given_up = True
         return not self._states.setdefault("begun", False)
 
     def start_response(self, status: int, headers: dict[str, str]) -> ApiResponse:
@@ -75,8 +77,14 @@ class Sent:
         self.received.clear()
         return ApiResponse(status, headers, b"")
 
+    def check_wanted(self) -> None:
+        """Raises ConnectionLost for a request that was given up in the meantime."""
+        if self.given_up:
+            raise ConnectionLost("the request was given up")
+
     def receive(self, piece: bytes) -> None:
-        """Raises ConnectionLost for a body that is too large."""
+        """Raises ConnectionLost for a body that is too large, or not wanted any more."""
+        self.check_wanted()
         self.received += piece
         if len(self.received) > LARGEST_BODY:
             raise ConnectionLost(f"the response is larger than {LARGEST_BODY} bytes")

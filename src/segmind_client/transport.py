@@ -198,6 +198,7 @@ class CustomSender(Custom[httpx.Client]):
                     sent.receive(piece)
             elif into.begin(head):
                 for piece in pieces:
+                    sent.check_wanted()
                     into.write(piece)
                 into.end()
         finally:

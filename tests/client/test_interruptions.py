@@ -6,6 +6,8 @@ import asyncio
 import gc
 import json
 import logging
+import socket
+import ssl
 import sys
 import threading
 import types
@@ -33,6 +35,8 @@ SLUG = "imagen-4-fast"
 SOURCES = str(Path(segmind_client.__file__).parent)
 MOST_POINTS = 5_000
 """Lines or awaits of one call, at most."""
+TLS = ssl.create_default_context()
+"""To make one takes longer than a call."""
 MAY_HAVE_BEEN = "may have been accepted"
 
 Call = Callable[[Any], Any]
@@ -65,9 +69,12 @@ class Service:
         for thread in threading.enumerate():
             if thread.name == "segmind-client":
                 thread.join(20)
-        gc.collect()
         # Connections are accepted in their order, so that all earlier ones are known after this one.
-        httpx.get(f"{self.url}/v2/requests/last/status", trust_env=False)
+        opened = self._server.opened
+        socket.create_connection(("127.0.0.1", self._server.port)).close()
+        self._server.wait_until(lambda: self._server.opened > opened)
+        if not self._server.all_closed():
+            gc.collect()
         self._server.wait_until(self._server.all_closed)
 
     def close(self) -> None:
@@ -119,7 +126,7 @@ class LineTracer:
 def interrupt(service: Service, call: Call, point: int, carrier: str) -> Interruption | None:
     """Interrupts a call at its so-manieth line; None where it has fewer."""
     before = len(service.accepted)
-    transport = httpx.HTTPTransport(trust_env=False) if carrier == "transport" else None
+    transport = httpx.HTTPTransport(verify=TLS, trust_env=False) if carrier == "transport" else None
     tracer, says = LineTracer(point), ""
     with Client(KEY, base_url=service.url, transport=transport, clock=PauseClock()) as client:
         previous = sys.gettrace()
@@ -159,9 +166,16 @@ def test_an_interrupt_at_any_line_says_what_was_accepted_and_nothing_that_is_fal
         if interruption is None:
             break
         seen.append(interruption)
-    print(name, carrier, len(seen), sum(bool(one.accepted) for one in seen), sum(bool(one.says) and not one.accepted for one in seen))
+    print(
+        name,
+        carrier,
+        len(seen),
+        sum(bool(one.accepted) for one in seen),
+        sum(bool(one.says) and not one.accepted for one in seen),
+    )
     for one in seen:
-        if one.says and not one.accepted: print(one.place, one.says[:100])
+        if one.says and not one.accepted:
+            print(one.place, one.says[:100])
     assert [one.problem for one in seen if one.problem] == []
     assert [one for one in seen if one.accepted]
     assert [one for one in seen if not one.accepted]

@@ -496,6 +496,34 @@ def test_threads_are_told_at_once_that_a_limit_was_extended_beyond_their_deadlin
     assert sorted(raised) == [(job, 1_002) for job in JOBS[:3]]
 
 
+class WorkersClock(JumpingClock):
+    """Jumps as soon as all threads that work sleep."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__()
+        self._workers = workers
+        self._moments: list[float] = []
+        self._changed = threading.Condition()
+
+    def sleep_until(self, moment: float) -> None:
+        with self._changed:
+            self._moments.append(moment)
+            self._jump()
+            assert self._changed.wait_for(lambda: self.time >= moment, timeout=20)
+            self._moments.remove(moment)
+
+    def leave(self) -> None:
+        """A thread has no more work."""
+        with self._changed:
+            self._workers -= 1
+            self._jump()
+
+    def _jump(self) -> None:
+        if self._moments and len(self._moments) >= self._workers:
+            self.time = max(self.time, min(self._moments))
+            self._changed.notify_all()
+
+
 class LimitedService(httpx.BaseTransport):
     """A service whose jobs take LATENCY, and that takes so many requests in each window; safe to share."""
 
@@ -533,7 +561,7 @@ class LimitedService(httpx.BaseTransport):
 
 @pytest.mark.parametrize(("jobs", "limit", "threads"), [(4, 4, 1), (10, 10, 1), (6, 6, 3), (12, 12, 4), (20, 10, 4)])
 def test_jobs_of_several_threads_take_about_as_long_as_the_limit_allows(jobs: int, limit: int, threads: int) -> None:
-    clock = JumpingClock()
+    clock = WorkersClock(threads)
     service = LimitedService(limit, clock)
     left = iter(range(jobs))
     failures: list[BaseException] = []
@@ -544,6 +572,7 @@ def test_jobs_of_several_threads_take_about_as_long_as_the_limit_allows(jobs: in
                 client.run_model(SLUG, {"prompt": f"cabin {number}"})
             except BaseException as error:
                 failures.append(error)
+        clock.leave()
 
     started = clock.time
     with Client(DEFAULT_KEY, base_url="https://x.example", transport=service, clock=clock) as client:
