@@ -32,7 +32,10 @@ SLOWEST_UPLOAD = 10_000
 BODY_SECONDS = 300.0
 """For a body as a whole."""
 LAST_SECONDS = 0.5
-"""That the last request before a deadline has at least: it may be for a result that is paid for."""
+"""That the last request before a deadline has at least: it may be for a result that is paid for. Further ones share
+as much again.
+"""
+SHORTEST_SECONDS = 0.1
 
 
 @attrs.frozen
@@ -147,7 +150,8 @@ def times_of(step: Send, now: float) -> Times:
     """The limits of one exchange, which ends in time however little is sent and received at a time."""
     upload = sum(len(str(value)) for value in (step.request.body or {}).values()) / SLOWEST_UPLOAD
     longest = step.connect_seconds + WRITE_SECONDS + step.read_seconds + upload + BODY_SECONDS
-    total = min(max(LAST_SECONDS, step.until - now), longest)
+    left = step.until - now
+    total = min(max(LAST_SECONDS, left), max(SHORTEST_SECONDS, left + 2 * LAST_SECONDS - SHORTEST_SECONDS), longest)
     return Times(step.connect_seconds, WRITE_SECONDS + upload, step.read_seconds, total)
 
 

@@ -54,7 +54,7 @@ from segmind_client.reading import (
     named_in,
     server_wait,
 )
-from segmind_client.steps import Flow, Pause, Send, Sent, Sink
+from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, Flow, Pause, Send, Sent, Sink
 
 T = TypeVar("T")
 
@@ -240,7 +240,12 @@ class Errand:
             request_id=self.request_id,
         )
         return Send(
-            Sent(self.request, fresh=self.fresh, accepts=accepts),
+            Sent(
+                self.request,
+                fresh=self.fresh,
+                accepts=accepts,
+                largest=LARGEST_BODY if self.read_seconds is None else LARGEST_IMAGE_BODY,
+            ),
             turn,
             self.line,
             self.options.connect_seconds,

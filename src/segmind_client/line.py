@@ -27,6 +27,10 @@ CAUTIOUS_SECONDS = 60.0
 """After a rate limit has reset, for which requests are sent only about as fast as in the window before."""
 CAUTIOUS_SHARE = 10
 """Of the requests that passed in the window before, one in so many is sent at the same time."""
+LONGEST_HOLD_SECONDS = 120.0
+"""For which a 429 keeps other requests waiting. The time that it names may be later, but hold for one model, or be
+wrong.
+"""
 MOST_NAMED = 20
 """Jobs that one log record names."""
 
@@ -45,8 +49,8 @@ class Turn:
     """One request's place in the line. Times are monotonic."""
 
     __slots__ = (
-        *("__weakref__", "admitted", "expires", "gone", "patience", "rank", "request_id", "since", "slow"),
-        *("until", "wake"),
+        *("__weakref__", "admitted", "expires", "gone", "is_late", "patience", "rank", "request_id", "since"),
+        *("slow", "until", "wake"),
     )
 
     def __init__(
@@ -74,6 +78,8 @@ class Turn:
         self.request_id = request_id
         self.admitted = False
         self.gone = False
+        self.is_late = False
+        """Whether the rate limit resets too late for it."""
         self.wake: Callable[[], object] | None = None
 
 
@@ -94,6 +100,7 @@ class Line:
         self._sending: tuple[dict[int, weakref.ref[Turn]], dict[int, weakref.ref[Turn]]] = ({}, {})
         self._timekeeper: Turn | None = None
         self._opens = -math.inf
+        self._resets = -math.inf
         self._refusal: ApiResponse | None = None
         self._message = ""
         self._passed = 0
@@ -118,7 +125,7 @@ class Line:
     def limit(self, turn: Turn, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
         """Takes note of a 429 to the request of a turn, which asks to wait so many seconds."""
         with self._mutex:
-            opens, is_news = now + seconds, now >= self._opens
+            opens, is_news = now + min(seconds, LONGEST_HOLD_SECONDS), now >= self._opens
             self._refusal, self._message = response, message
             if is_news:
                 # What is being sent was accepted, until another 429 says otherwise.
@@ -126,15 +133,17 @@ class Line:
             self._budget = max(1, self._budget - 1)
             if opens > self._opens + HEARTBEAT_SECONDS:
                 self._opens = opens
-                self._give_up_late_turns(turn, what, seconds)
+                self._give_up_late_turns(turn, what, now, seconds)
+            turn.is_late = self._is_late(turn, now + seconds)
+            self._resets = max(self._resets if now < self._opens else now, now + seconds)
             self._opens = max(self._opens, opens)
             self._wake_first()
 
-    def _give_up_late_turns(self, refused: Turn, what: str, seconds: float) -> None:
+    def _give_up_late_turns(self, refused: Turn, what: str, now: float, seconds: float) -> None:
         references = [reference for sending in self._sending for reference in sending.values()]
         sending = [turn for reference in references if (turn := reference()) is not None]
         waiting = [refused, *sending, *(turn for *_, turn in self._waiting if not turn.gone)]
-        late = [turn for turn in waiting if self._is_late(turn)]
+        late = [turn for turn in waiting if self._is_late(turn, now + seconds)]
         jobs = list(dict.fromkeys(turn.request_id for turn in late if turn.request_id))
         more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
         beyond = f"; too late for the jobs {', '.join(jobs[:MOST_NAMED])}{more}" if jobs else ""
@@ -143,14 +152,15 @@ class Line:
             *(what, len(waiting) - len(late), seconds, beyond),
         )
         for turn in late:
+            turn.is_late = True
             if turn.wake is not None:
                 turn.wake()
 
     def check(self, turn: Turn, now: float) -> None:
         """Raises RateLimited for a turn that cannot wait until the limit resets, NotSent for one whose time is over."""
-        if now < self._opens and self._is_late(turn) and self._refusal is not None:
+        if self._refusal is not None and (turn.is_late or (now < self._opens and self._is_late(turn, self._opens))):
             raise RateLimited(
-                f"429 from the service: {self._message} (the rate limit resets in {self._opens - now:.1f} s, "
+                f"429 from the service: {self._message} (the rate limit resets in {self._resets - now:.1f} s, "
                 f"which is too late for this request: give a longer deadline, or send fewer requests a minute)",
                 response=self._refusal,
                 request_id=turn.request_id,
@@ -158,8 +168,8 @@ class Line:
         if now >= turn.until:
             raise NotSent("no connection came free before the deadline")
 
-    def _is_late(self, turn: Turn) -> bool:
-        return self._opens > min(turn.until, max(turn.since, self._passed_at[turn.rank]) + turn.patience)
+    def _is_late(self, turn: Turn, opens: float) -> bool:
+        return opens > min(turn.until, max(turn.since, self._passed_at[turn.rank]) + turn.patience)
 
     def take(self, turn: Turn, clock: Clock) -> None:
         """Blocks until the turn is admitted. To be followed by `leave` in any case. Raises RateLimited and NotSent."""
@@ -224,9 +234,10 @@ class Line:
             if now < self._opens:
                 return
             while (turn := self._first()) is not None and self._has_place(turn, now):
-                heapq.heappop(self._waiting)
-                self._sending[turn.slow][id(turn)] = weakref.ref(turn)
+                # In this order, since an interrupt of this thread may come in between, and the turn is another's.
                 turn.admitted = True
+                self._sending[turn.slow][id(turn)] = weakref.ref(turn)
+                heapq.heappop(self._waiting)
                 if turn.wake is not None:
                     turn.wake()
 
@@ -234,7 +245,7 @@ class Line:
         with self._mutex:
             while self._waiting:
                 turn = self._waiting[0][-1]
-                if not turn.gone:
+                if not turn.gone and not turn.admitted:
                     return turn
                 heapq.heappop(self._waiting)
             return None

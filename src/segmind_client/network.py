@@ -25,11 +25,11 @@ import attrs
 import httpcore
 import httpx
 from anyio import to_thread
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, checkpoint
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient, NotSent
-from segmind_client.steps import LARGEST_BODY, RequestBody, Sent, Sink
+from segmind_client.steps import RequestBody, Sent, Sink
 
 T = TypeVar("T")
 ConnectionT = TypeVar("ConnectionT", bound="Connection | AsyncConnection")
@@ -38,8 +38,10 @@ IDLE_SECONDS = 4.0
 """For which a connection is kept without a request. Servers close theirs after 5 s or more."""
 CLOSE_SECONDS = 1.0
 """For what there is to close after a response."""
-MOST_LEFT = 10_000
-"""Pieces that had been received of a body that is not read to its end."""
+MOST_LEFT = 20
+"""Pieces of a closed response that are asked for, so that its generators end."""
+PIECES_AT_ONCE = 256
+"""After which other tasks get their turn: thousands of pieces may have been received together."""
 MOST_WORKERS = 8
 """Threads of one event loop that work with files."""
 WORKERS: RunVar[anyio.CapacityLimiter | None] = RunVar("segmind_client_workers")
@@ -308,8 +310,12 @@ class AsyncConnection:
 
 async def receive_async(pieces: AsyncIterator[bytes], sent: Sent, head: ApiResponse, into: Sink | None) -> None:
     if into is None:
+        count = 0
         async for piece in pieces:
             sent.receive(piece)
+            count += 1
+            if count % PIECES_AT_ONCE == 0:
+                await checkpoint()
     elif await on_worker(into.begin, head):
         async for piece in pieces:
             await on_worker(into.write, piece)
@@ -493,20 +499,20 @@ def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
     A body that is not encoded as its headers say is left as it is: it may be paid for.
     """
     encoding = "" if already else sent.headers.get("content-encoding", "").strip().lower()
-    content, complete = decompressed(encoding, bytes(sent.received))
+    content, complete = decompressed(encoding, bytes(sent.received), sent.largest)
     if not complete:
-        raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete or larger than {LARGEST_BODY} bytes")
+        raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete or larger than {sent.largest} bytes")
     return ApiResponse(sent.status or 0, sent.headers, content)
 
 
-def decompressed(encoding: str, content: bytes) -> tuple[bytes, bool]:
+def decompressed(encoding: str, content: bytes, limit: int) -> tuple[bytes, bool]:
     """What a body decodes to, up to a limit, and whether that is all of it. Other encodings are left as they are."""
     if encoding in ("gzip", "x-gzip", "deflate"):
         # 32 finds out by itself whether there is a header of gzip or of zlib; what has neither is raw.
         for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS):
             decompressor = zlib.decompressobj(window)
             with suppress(zlib.error):
-                return decompressor.decompress(content, LARGEST_BODY), decompressor.eof
+                return decompressor.decompress(content, limit), decompressor.eof
     return content, True
 
 

@@ -6,7 +6,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from threading import Lock
+from threading import RLock
 
 import attrs
 
@@ -137,7 +137,8 @@ class Latencies:
 
     def __init__(self) -> None:
         self._models: dict[str, Learned] = {}
-        self._lock = Lock()
+        # Reentrant, since a signal handler or the garbage collector may come back here on the same thread.
+        self._lock = RLock()
 
     def plan(self, model: Model | None, interval: float | None = None) -> PollPlan:
         """For a job of this model, or of one that is not known; at a fixed interval, where there is one."""

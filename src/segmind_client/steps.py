@@ -16,8 +16,9 @@ from segmind_client.line import Line, Turn
 
 T = TypeVar("T")
 
-LARGEST_BODY = 100_000_000
-"""Bytes of a response's body, encoded and decoded."""
+LARGEST_BODY = 4_000_000
+LARGEST_IMAGE_BODY = 100_000_000
+"""Bytes of a response's body, encoded and decoded; the second where it may be an image."""
 
 
 class Sink(Protocol):
@@ -35,12 +36,18 @@ class Sink(Protocol):
 class Sent:
     """One request, and what is known of how far it came: neither an exception nor its class says as much."""
 
-    __slots__ = ("_states", "accepts", "fresh", "given_up", "headers", "received", "request", "status")
+    __slots__ = ("_states", "accepts", "fresh", "given_up", "headers", "largest", "received", "request", "status")
 
     def __init__(
-        self, request: ApiRequest, *, fresh: bool = False, accepts: Callable[[ApiResponse], bool] | None = None
+        self,
+        request: ApiRequest,
+        *,
+        fresh: bool = False,
+        accepts: Callable[[ApiResponse], bool] | None = None,
+        largest: int = LARGEST_BODY,
     ) -> None:
         self.request = request
+        self.largest = largest
         self.fresh = fresh
         """Whether it needs a connection that has carried nothing before."""
         self.accepts = accepts
@@ -86,8 +93,8 @@ class Sent:
         """Raises ConnectionLost for a body that is too large, or not wanted any more."""
         self.check_wanted()
         self.received += piece
-        if len(self.received) > LARGEST_BODY:
-            raise ConnectionLost(f"the response is larger than {LARGEST_BODY} bytes")
+        if len(self.received) > self.largest:
+            raise ConnectionLost(f"the response is larger than {self.largest} bytes")
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
