@@ -19,7 +19,7 @@ from segmind_client.clock import Clock, EventLoopClock, SystemClock
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import InvalidParameter, MissingKey, NoClient
 from segmind_client.flows import Call, Caller, JobUpdate, Submission, Watch
-from segmind_client.masking import Secret
+from segmind_client.masking import Secret, masked
 from segmind_client.network import is_loopback
 from segmind_client.options import OPTIONS, OptionChanges
 from segmind_client.reading import trusted_prefixes
@@ -159,6 +159,8 @@ class Client(Configured):
             call.fail(error)
 
     def close(self) -> None:
+        """Closes the connections. Calls that wait meanwhile raise NoClient."""
+        self._caller.line.close()
         self._driver.http.close()
 
     def __enter__(self) -> Self:
@@ -170,7 +172,9 @@ class Client(Configured):
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
+        # One that was refused when it was made has no driver, and is shown in tracebacks.
+        driver = vars(self).get("_driver")
+        return f"{type(self).__name__}(base_url={str(driver.http.base_url)!r})" if driver else type(self).__name__
 
 
 class JobHandle:
@@ -334,7 +338,11 @@ class AsyncClient(Configured):
             call.fail(error)
 
     async def close(self) -> None:
-        """Raises NoClient in another event loop than the one that the client was used in."""
+        """Closes the connections. Calls that wait meanwhile raise NoClient.
+
+        Raises NoClient itself in another event loop than the one that the client was used in.
+        """
+        self._caller.line.close()
         await self._driver.close()
 
     async def __aenter__(self) -> Self:
@@ -346,7 +354,9 @@ class AsyncClient(Configured):
         await self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={str(self._driver.http.base_url)!r})"
+        # One that was refused when it was made has no driver, and is shown in tracebacks.
+        driver = vars(self).get("_driver")
+        return f"{type(self).__name__}(base_url={str(driver.http.base_url)!r})" if driver else type(self).__name__
 
 
 class AsyncJobHandle:
@@ -469,25 +479,27 @@ def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
         raise InvalidParameter("Client", BASE_URL_VARIABLE, "", f"{allowed}; unset it to use the service itself")
     if not isinstance(given, str):
         raise InvalidParameter("Client", "base_url", given, allowed)
+    # The key may have been mistaken for the URL.
+    shown = masked(given)
     try:
         parsed = httpx.URL(given.strip())
         host, port = parsed.host, parsed.port
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise InvalidParameter("Client", "base_url", given, f"{allowed} ({error})") from error
+        raise InvalidParameter("Client", "base_url", shown, f"{allowed} ({masked(str(error))})") from error
     if parsed.userinfo:
         # Its password is not to be shown.
         raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{host}", f"{allowed}, without a user")
     if parsed.scheme not in ("http", "https") or not host:
-        raise InvalidParameter("Client", "base_url", given, allowed)
+        raise InvalidParameter("Client", "base_url", shown, allowed)
     if port is not None and not 0 < port < 65536:
-        raise InvalidParameter("Client", "base_url", given, f"{allowed}, with a port from 1 to 65535")
+        raise InvalidParameter("Client", "base_url", shown, f"{allowed}, with a port from 1 to 65535")
     if "?" in given or "#" in given:
-        raise InvalidParameter("Client", "base_url", given, f"{allowed}, without a query or a fragment")
+        raise InvalidParameter("Client", "base_url", shown, f"{allowed}, without a query or a fragment")
     if parsed.scheme == "http" and not allow_http and not is_loopback(str(parsed)):
         raise InvalidParameter(
             "Client",
             "base_url",
-            given,
+            shown,
             "https, since anybody on the way could read the key; "
             f"allow_http=True, or {ALLOW_HTTP_VARIABLE}=1 in the environment, allows it",
         )
@@ -526,6 +538,7 @@ def known_slug(model: str, parameters: Mapping[str, Any]) -> str:
     except InvalidParameter as error:
         if error.value in OPTIONS:
             error.detail += f". `{error.value}` is an option: use with_options({error.value}=...)"
+        error.detail = masked(error.detail)
         raise
 
 

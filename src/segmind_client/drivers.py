@@ -163,6 +163,8 @@ def as_outcome(error: BaseException, step: Send | Pause, service: str) -> BaseEx
     detail = f"{type(error).__name__}: {error}"
     # httpcore's error and the socket's below it say the same again, in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True
+    # Its frames hold the head of the request, with the key.
+    error.__traceback__ = None
     failure: NotSent | ConnectionLost
     if not step.sent.begun or (step.sent.request.body is None and isinstance(error, NEVER_SENT)):
         failure = NotSent(f"{place} was not reached, so it accepted nothing ({detail})")

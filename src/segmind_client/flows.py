@@ -168,12 +168,16 @@ class Watch:
     polls: int = 0
     failures: int = 0
     """Polls or fetches one after another that brought nothing."""
+    wanted: float = 0.0
+    """Seconds until the next poll, at least, after such a failure."""
     pending: float = 0.0
     """The last age at which the job was known not to have ended."""
     ended: float | None = None
     """The age at which the job was known to have ended."""
     asked: float = -math.inf
     """When the last poll was due."""
+    answered: float = -math.inf
+    """When its response came, or none."""
     trouble: SegmindError | None = None
     """Why the last poll or fetch brought nothing."""
     state: str = ""
@@ -183,7 +187,7 @@ class Watch:
     def submitted(self) -> float:
         return self.submission.at if self.submission else self.started
 
-    def record_transient(self, error: SegmindError, now: float) -> None:
+    def record_transient(self, error: SegmindError, now: float, chance: float, utc: float) -> None:
         """Takes note of a transient error; raises any other, with the id of the job."""
         if isinstance(error, RateLimited):
             self.trouble = error
@@ -193,6 +197,7 @@ class Watch:
             raise error
         self.trouble = error
         self.failures += 1
+        self.wanted = max(chance * backoff(self.failures), server_wait(error.response, utc) if error.response else 0.0)
 
     def timed_out(self, now: float) -> InferenceTimeout:
         last = f" (the last response: {self.trouble.detail})" if self.trouble else ""
@@ -458,32 +463,31 @@ class Caller:
             try:
                 status = yield from self.status(watch.request_id, until=watch.until, expires=expiry(watch))
             except SegmindError as error:
-                watch.record_transient(error, self.clock.monotonic())
+                watch.answered = self.clock.monotonic()
+                watch.record_transient(error, watch.answered, self.chance(), self.utc())
                 continue
             if status.get("status") == "FAILED":
                 raise job_failed(status, status.response, watch.request_id)
-            watch.trouble, watch.failures = None, 0
-            now = self.clock.monotonic()
+            watch.trouble, watch.failures, watch.wanted = None, 0, 0.0
+            watch.answered = self.clock.monotonic()
             if status.get("status") == "COMPLETED":
-                watch.ended = now - watch.submitted
+                watch.ended = watch.answered - watch.submitted
             else:
                 watch.pending = watch.asked - watch.submitted
             return status
 
     def _pause_before_poll(self, watch: Watch) -> Flow[None]:
+        last = watch.answered if watch.polls else watch.started
         while True:
             now = self.clock.monotonic()
-            age, sparing = now - watch.submitted, self.line.is_scarce(now)
-            pause = watch.plan.pause(age, watch.polls, sparing=sparing)
-            if watch.failures:
-                pause = max(pause, self.chance() * backoff(watch.failures))
+            sparing = self.line.is_scarce(now)
+            pause = max(watch.wanted, watch.plan.pause(last - watch.submitted, watch.polls, sparing=sparing))
             # What the jobs of others teach meanwhile may bring the poll forward.
-            look_again = watch.plan.look_again(age, sparing=sparing)
-            seconds = min(pause, look_again, watch.until - now)
-            if seconds > 0:
-                yield Pause(seconds)
-            if pause <= look_again or now + seconds >= watch.until:
+            look_again = watch.plan.look_again(now - watch.submitted, sparing=sparing)
+            due = min(last + pause, watch.until)
+            if now >= due:
                 return
+            yield Pause(min(due - now, look_again))
 
     def update(self, watch: Watch) -> Flow[JobUpdate | None]:
         """Polls until the job's state is another than at the last update; None after the job has completed."""
@@ -515,10 +519,10 @@ class Caller:
                 return (yield from self.result(watch.request_id, until=watch.until, expires=expiry(watch)))
             except SegmindError as error:
                 now = self.clock.monotonic()
-                watch.record_transient(error, now)
+                watch.record_transient(error, now, self.chance(), self.utc())
                 if now >= watch.until:
                     raise watch.timed_out(now) from error
-                yield Pause(min(max(0.0, watch.until - now), self.chance() * backoff(watch.failures)))
+                yield Pause(min(max(0.0, watch.until - now), watch.wanted))
 
     def run(self, call: Call, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
         # Of the responses, only the id is kept while the job runs: many may run at the same time.

@@ -15,10 +15,12 @@ import anyio
 
 from segmind_api.types import ApiResponse
 from segmind_client.clock import Clock
-from segmind_client.errors import NotSent, RateLimited
+from segmind_client.errors import NoClient, NotSent, RateLimited
 
 CONNECTIONS = 100
 """Requests of one client that are sent at the same time, at most."""
+RESERVED = 10
+"""Of these, for requests whose responses come at once."""
 HEARTBEAT_SECONDS = 1.0
 """After which what waits looks again: the limit may have been extended, or a signal handler that raises may have
 swallowed the call that wakes a thread.
@@ -33,6 +35,8 @@ wrong.
 """
 MOST_NAMED = 20
 """Jobs that one log record names."""
+
+CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
 
 logger = logging.getLogger("segmind_client")
 
@@ -107,6 +111,7 @@ class Line:
         self._passed_at = dict.fromkeys(Rank, -math.inf)
         self._budget = connections
         self._swept_at = -math.inf
+        self._closed = False
 
     def is_limited(self, now: float) -> bool:
         """Whether the rate limit holds, or was met a short while ago."""
@@ -156,8 +161,20 @@ class Line:
             if turn.wake is not None:
                 turn.wake()
 
+    def close(self) -> None:
+        """Ends the wait of every turn."""
+        with self._mutex:
+            self._closed = True
+            for *_, turn in self._waiting:
+                if turn.wake is not None:
+                    turn.wake()
+
     def check(self, turn: Turn, now: float) -> None:
-        """Raises RateLimited for a turn that cannot wait until the limit resets, NotSent for one whose time is over."""
+        """Raises NoClient once it is closed, RateLimited for a turn that cannot wait until the limit resets, and
+        NotSent for one whose time is over.
+        """
+        if self._closed:
+            raise NoClient(CLOSED)
         if self._refusal is not None and (turn.is_late or (now < self._opens and self._is_late(turn, self._opens))):
             raise RateLimited(
                 f"429 from the service: {self._message} (the rate limit resets in {self._resets - now:.1f} s, "
@@ -253,6 +270,9 @@ class Line:
     def _has_place(self, turn: Turn, now: float) -> bool:
         same, other = self._sending[turn.slow], self._sending[not turn.slow]
         allowed = self._connections
+        if turn.slow:
+            # What is paid for is asked for even while images take all their time.
+            allowed -= min(RESERVED, allowed - 1)
         if self.is_limited(now):
             # What is slow must be sent at the same time, or a window would end before it was used up.
             allowed = min(allowed, self._budget if turn.slow else max(1, self._budget // CAUTIOUS_SHARE))

@@ -14,7 +14,7 @@ MOST_KEYS = 1000
 SHORTEST_KEY = 6
 """Characters; what is shorter appears in texts by chance."""
 
-DOCUMENTED = re.compile(API_KEY_PATTERN.strip("^$"))
+DOCUMENTED = re.compile(API_KEY_PATTERN.strip("^$"), re.IGNORECASE)
 _keys: dict[str, None] = {}
 
 
@@ -43,9 +43,11 @@ class Secret:
 
 def masked(text: str) -> str:
     """The text without any key of this process's clients, and without anything of the documented form of a key."""
+    lowered = text.lower()
     for key in tuple(_keys):
-        if key in text:
-            text = text.replace(key, MASK)
+        # Hosts and media types are shown in lower case.
+        if key.lower() in lowered:
+            text = re.sub(re.escape(key), MASK, text, flags=re.IGNORECASE)
     return DOCUMENTED.sub(MASK, text)
 
 

@@ -29,6 +29,7 @@ from anyio.lowlevel import RunVar, checkpoint
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient, NotSent
+from segmind_client.line import CLOSED
 from segmind_client.steps import RequestBody, Sent, Sink
 
 T = TypeVar("T")
@@ -47,7 +48,6 @@ MOST_WORKERS = 8
 WORKERS: RunVar[anyio.CapacityLimiter | None] = RunVar("segmind_client_workers")
 PORTS = {b"http": 80, b"https": 443}
 LATE = "the response did not end in time"
-CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
 HEADERS = {
     "accept": "*/*",
     # Nothing that the service sends gets smaller, and what is not compressed needs no limit while it is decompressed.
@@ -187,10 +187,15 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def _flush(self, buffer: bytes, timeout: float | None) -> None:
         buffer, self._head = self._head + buffer, b""
-        # In pieces, since httpcore's time starts anew whenever the other side takes some bytes.
-        for start in range(0, len(buffer), 65536):
-            left = self._backend.left(timeout, httpcore.WriteTimeout)
-            self._stream.write(buffer[start : start + 65536], left)
+        try:
+            # In pieces, since httpcore's time starts anew whenever the other side takes some bytes.
+            for start in range(0, len(buffer), 65536):
+                left = self._backend.left(timeout, httpcore.WriteTimeout)
+                self._stream.write(buffer[start : start + 65536], left)
+        except BaseException:
+            # Tracebacks that show local variables do not show the key.
+            buffer = b""
+            raise
 
     def close(self) -> None:
         self._stream.close()
@@ -384,9 +389,9 @@ class Pool:
     read as its own. A GET may get a kept one, and is sent anew over another where its response is not its own.
     """
 
-    def __init__(self, base_url: httpx.URL, headers: RawHeaders) -> None:
-        self._target = Target(base_url)
-        self._prefix = base_url.raw_path.rstrip(b"/")
+    def __init__(self, target: Target, prefix: bytes, headers: RawHeaders) -> None:
+        self._target = target
+        self._prefix = prefix
         self._headers = headers
         self._idle: Idle[Connection] = Idle()
 
@@ -435,9 +440,9 @@ class Pool:
 class AsyncPool:
     """`Pool` with `await`."""
 
-    def __init__(self, base_url: httpx.URL, headers: RawHeaders) -> None:
-        self._target = Target(base_url)
-        self._prefix = base_url.raw_path.rstrip(b"/")
+    def __init__(self, target: Target, prefix: bytes, headers: RawHeaders) -> None:
+        self._target = target
+        self._prefix = prefix
         self._headers = headers
         self._idle: Idle[AsyncConnection] = Idle()
 

@@ -31,6 +31,9 @@ FIRST_LOOK = 0.05
 LOOK_SHARE = 0.1
 """Seconds, and later a share of the job's age, after which a job that waits for another's to end looks again."""
 
+LONGEST_LOOK = 5.0
+"""Seconds after which it is looked whether requests are still scarce."""
+
 ENOUGH = 8
 """So many durations show how a model's durations vary. Fewer, the typical one among them, stand for others too."""
 AROUND = (0.6, 0.8, 1.0, 1.25, 1.6)
@@ -123,9 +126,11 @@ class PollPlan:
 
     def look_again(self, age: float, *, sparing: bool = False) -> float:
         """Seconds after which `pause` may be shorter, when other jobs have taught something or are done."""
-        if self._interval is not None or not self._latencies.may_learn(self._model, self, sparing=sparing):
+        if self._interval is not None:
             return math.inf
-        return max(FIRST_LOOK, age * LOOK_SHARE)
+        if self._latencies.may_learn(self._model, self, sparing=sparing):
+            return max(FIRST_LOOK, age * LOOK_SHARE)
+        return LONGEST_LOOK if sparing else math.inf
 
     def release(self) -> None:
         """The job is not waited for any more."""

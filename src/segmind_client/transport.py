@@ -12,9 +12,9 @@ import httpx
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient
+from segmind_client.line import CLOSED
 from segmind_client.masking import Secret
 from segmind_client.network import (
-    CLOSED,
     HEADERS,
     LATE,
     AsyncConnection,
@@ -64,7 +64,8 @@ class Sender(Carrier):
 
     def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
         super().__init__(base_url, key_header, key)
-        self._pool = Pool(self.base_url, raw(self.headers()))
+        target = Target(self.base_url)
+        self._pool = Pool(target, self.base_url.raw_path.rstrip(b"/"), raw(self.headers()))
 
     def exchange(self, sent: Sent, times: Times) -> ApiResponse:
         """The response, with its body decoded. Raises ConnectionLost, NoClient, and what httpcore raises."""
@@ -91,7 +92,8 @@ class AsyncSender(Carrier):
 
     def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
         super().__init__(base_url, key_header, key)
-        self._pool = AsyncPool(self.base_url, raw(self.headers()))
+        target = Target(self.base_url)
+        self._pool = AsyncPool(target, self.base_url.raw_path.rstrip(b"/"), raw(self.headers()))
 
     async def exchange(self, sent: Sent, times: Times) -> ApiResponse:
         self.check_open()

@@ -158,7 +158,7 @@ class SegmindClient(Client):
     @typed_method
     def run_sync(self, slug: str, **params: Any) -> httpx.Response:
         """One blocking call (v1). Every keyword goes into the body, as with `run`."""
-        call, began = Call(), time.monotonic()
+        call, began = Call(is_generation=True), time.monotonic()
         try:
             flow = traced(self._caller.generate(call, unchecked(slug), params), OPERATION, model=slug)
             response, _ = self._driver.carry_out(flow)

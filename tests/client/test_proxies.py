@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import time
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_socket_is_left_open() -> Iterator[None]:
+    """Python warns of each socket that only the garbage collector closes; here a warning is an error."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

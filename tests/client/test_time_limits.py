@@ -1,154 +1,372 @@
-"""Servers that send a little now and then, and never all of it: no call waits for them longer than it has time."""
+"""Servers that send little, slowly or nothing: no call waits beyond its time, and none takes memory without a limit."""
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+import tracemalloc
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
 
 import anyio
-import httpx
 import pytest
 
 from segmind_api.models import JobResult
-from segmind_client import AsyncClient, AsyncResult, Client, Result, errors, transport
+from segmind_client import AsyncResult, Client, Result, errors
+from segmind_client.clock import EventLoopClock
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.flows import Caller
-from segmind_client.network import limit, reading_until
+from segmind_client.masking import Secret
 from segmind_client.transport import AsyncSender, Sender
+from tests.client.calls import CARRIERS, WAYS, Step, outcome
+from tests.client.servers import (
+    REQUEST_ID,
+    HostileServer,
+    Request,
+    Script,
+    drips,
+    respond_with,
+    response,
+)
+from tests.client.servers import Step as ServerStep
 
-DRIP_SECONDS = 0.02
-PATIENCE = 6.0
+DEADLINE = 0.6
+PATIENCE = 5.0
 """Seconds after which a server gives up, so that a client without limits fails instead of hanging."""
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n"
-NEVER_ENDING = {
-    "a head": (b"HTTP/1.1 200 OK\r\nx-long: ", b"a"),
-    "informational answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-    "a body": (HEAD + b"content-length: 1000000\r\n\r\n", b"a"),
-    "chunks": (HEAD + b"transfer-encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+SLOW: dict[str, Script] = {
+    "silence": drips(b"", b""),
+    "a dripped head": drips(b"HTTP/1.1 200 OK\r\nx-long: ", b"a"),
+    "headers without end": drips(b"HTTP/1.1 200 OK\r\n", b"x-more: a\r\n"),
+    "informational responses without end": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "a dripped body": drips(HEAD + b"content-length: 1000000\r\n\r\n", b"a"),
+    "dripped chunks": drips(CHUNKED, b"1\r\na\r\n"),
+    "a dripped extension of a chunk": drips(CHUNKED + b"1;x=", b"a"),
+    "a dripped trailer": drips(CHUNKED + b"0\r\nx: ", b"a"),
+    "a body without a length": drips(HEAD + b"\r\n", b"a"),
 }
 
 
-class Dripping:
-    """A server that answers every call with a beginning and then the same bytes over and over."""
-
-    def __init__(self, beginning: bytes, drop: bytes) -> None:
-        self._beginning, self._drop = beginning, drop
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._until = time.monotonic() + PATIENCE
-        self.gave_up = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=self._drip, args=[self._listener.accept()[0]], daemon=True).start()
-
-    def _drip(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            connection.recv(65_536)
-            connection.sendall(self._beginning)
-            while time.monotonic() < self._until:
-                connection.sendall(self._drop)
-                time.sleep(DRIP_SECONDS)
-            self.gave_up = self._until > 0
-
-    def close(self) -> None:
-        self._until = 0.0
-        self._listener.close()
+def wait(client: Any) -> Any:
+    return client.job(REQUEST_ID).wait()
 
 
-@pytest.fixture(params=NEVER_ENDING)
-def server(request: pytest.FixtureRequest) -> Iterator[Dripping]:
-    server = Dripping(*NEVER_ENDING[request.param])
-    yield server
-    server.close()
-    assert not server.gave_up
+def status(client: Any) -> Any:
+    return client.job(REQUEST_ID).status()
 
 
-Call = Callable[[str], None]
+def submit(client: Any) -> Any:
+    return client.submit_model("any", {})
 
 
-def wait_sync(address: str) -> None:
-    with Client("SG_1", base_url=address) as client:
-        client.job("some-id").wait(deadline=0.2)
+def run(client: Any) -> Any:
+    return client.run_model("any", {})
 
 
-async def wait_async(address: str) -> None:
-    async with AsyncClient("SG_1", base_url=address) as client:
-        await client.job("some-id").wait(deadline=0.2)
+def timed_outcome(way: str, url: str, call: Step, **options: Any) -> tuple[Any, float]:
+    started = time.monotonic()
+    came = outcome(way, url, call, **options)
+    return came, time.monotonic() - started
 
 
-def submit_sync(address: str) -> None:
-    with Client("SG_1", base_url=address, read_seconds=0.2, connect_seconds=0.2) as client:
-        client.submit_model("any", {})
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("script", SLOW.values(), ids=SLOW.keys())
+class TestSlowServer:
+    def test_a_wait_ends_at_its_deadline(self, way: str, carrier: str, script: Script) -> None:
+        with HostileServer(script, patience=PATIENCE) as server:
+            error, seconds = timed_outcome(way, server.url, wait, carrier=carrier, deadline=DEADLINE)
+        assert isinstance(error, errors.InferenceTimeout)
+        assert "response was lost" in str(error)
+        assert error.request_id == REQUEST_ID
+        assert DEADLINE <= seconds < DEADLINE + 1
+
+    def test_a_submit_ends_in_time(
+        self, way: str, carrier: str, script: Script, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+        monkeypatch.setattr("segmind_client.drivers.BODY_SECONDS", 0.1)
+        with HostileServer(script, patience=PATIENCE) as server:
+            error, seconds = timed_outcome(
+                way, server.url, submit, carrier=carrier, read_seconds=0.2, connect_seconds=0.2
+            )
+        assert isinstance(error, errors.MayHaveBeenAccepted)
+        assert server.count("POST") == 1
+        assert seconds < DEADLINE + 1
 
 
-async def submit_async(address: str) -> None:
-    async with AsyncClient("SG_1", base_url=address, read_seconds=0.2, connect_seconds=0.2) as client:
-        await client.submit_model("any", {})
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_ends_at_its_deadline_when_the_result_drips(way: str, carrier: str) -> None:
+    drip = SLOW["a dripped body"]
+
+    def script(request: Request) -> Iterable[ServerStep]:
+        if request.method == "POST":
+            return [response({"request_id": REQUEST_ID})]
+        if request.path.endswith("/status"):
+            return [response({"request_id": REQUEST_ID, "status": "COMPLETED", "metrics": None})]
+        return drip(request)
+
+    with HostileServer(script, patience=PATIENCE) as server:
+        error, seconds = timed_outcome(way, server.url, run, carrier=carrier, deadline=DEADLINE)
+    assert isinstance(error, errors.InferenceTimeout)
+    assert "has completed" in str(error)
+    assert error.request_id == REQUEST_ID
+    assert seconds < DEADLINE + 1
 
 
-WAITS: dict[str, Call] = {
-    "sync": wait_sync,
-    "asyncio": lambda address: anyio.run(wait_async, address),
-    "trio": lambda address: anyio.run(wait_async, address, backend="trio"),
+@contextmanager
+def silent_addresses(count: int, monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
+    """IP addresses of this machine at which nobody ever accepts: their backlogs are full."""
+    first = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port = first.getsockname()[1]
+    addresses = [f"127.0.0.{number}" for number in range(1, count + 1)]
+    listeners = [first, *(socket.create_server((address, port), backlog=0) for address in addresses[1:])]
+    fillers: list[socket.socket] = []
+    for address in addresses:
+        for _ in range(3):
+            fillers.append(socket.socket())
+            fillers[-1].setblocking(False)
+            with suppress(BlockingIOError):
+                fillers[-1].connect((address, port))
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        return found if name == "silent.example" else look_up(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield [f"http://silent.example:{port}", *addresses]
+    for held in (*listeners, *fillers):
+        held.close()
+
+
+@pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
+@pytest.mark.parametrize("way", WAYS)
+def test_six_silent_addresses_share_the_time_to_connect(
+    monkeypatch: pytest.MonkeyPatch, way: str, call: Step, kind: type
+) -> None:
+    with silent_addresses(6, monkeypatch) as (url, *_):
+        error, seconds = timed_outcome(
+            way, url, call, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True
+        )
+    assert isinstance(error, kind)
+    assert seconds < DEADLINE + 1
+
+
+@pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_that_is_looked_up_for_ever_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, way: str, call: Step, kind: type
+) -> None:
+    over = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name == "stuck.example":
+            over.wait(PATIENCE)
+            raise socket.gaierror("nobody answered")
+        return look_up(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    url = "http://stuck.example:1"
+    threading.Timer(DEADLINE + 2, over.set).start()
+    seen: list[Any] = []
+
+    def timed(client: Any) -> Any:
+        seen.append(time.monotonic())
+        return call(client)
+
+    def note(_: object) -> None:
+        seen.append(time.monotonic())
+
+    from tests.client.calls import outcomes
+
+    # Closing an event loop waits for its threads, one of which still looks the host up.
+    error, _ = outcomes(
+        way, url, timed, note, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True
+    )
+    assert isinstance(error, kind)
+    assert seen[1] - seen[0] < DEADLINE + 1
+
+
+LIMIT = 1_000_000
+"""Bytes of a response, in these tests."""
+
+
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("steps", "network"):
+        monkeypatch.setattr(f"segmind_client.{module}.LARGEST_BODY", LIMIT)
+
+
+def bomb(layers: int, size: int) -> bytes:
+    content = bytes(size)
+    for _ in range(layers):
+        content = gzip.compress(content, mtime=0)
+    return content
+
+
+ZEROS = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+BOMBS = {
+    "gzip, gzip": bomb(2, 50_000_000),
+    "gzip, gzip, gzip": bomb(3, 50_000_000),
+    "gzip": bomb(1, 50_000_000),
+    "deflate": zlib.compress(bytes(50_000_000)),
+    "deflate ": ZEROS.compress(bytes(50_000_000)) + ZEROS.flush(),
 }
-SUBMITS: dict[str, Call] = {"sync": submit_sync, "async": lambda address: anyio.run(submit_async, address)}
 
 
-@pytest.fixture(autouse=True)
-def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmind_client.flows.SHORTEST_READ", 0.3)
-    monkeypatch.setattr("segmind_client.flows.SHORTEST_ANSWER", 0.3)
-    monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
-    monkeypatch.setattr(transport, "BODY_SECONDS", 0.3)
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+class TestMemory:
+    @pytest.mark.parametrize(("encoding", "content"), BOMBS.items(), ids=BOMBS.keys())
+    def test_of_a_compressed_response_is_limited(self, way: str, carrier: str, encoding: str, content: bytes) -> None:
+        with HostileServer(respond_with(content, content_encoding=encoding)) as server:
+            error, peak = measured(lambda: outcome(way, server.url, submit, carrier=carrier))
+        assert isinstance(error, errors.MayHaveBeenAccepted)
+        assert server.count("POST") == 1
+        assert peak < 10 * LIMIT
+
+    def test_of_a_response_without_end_is_limited(self, way: str, carrier: str) -> None:
+        chunk = b"%x\r\n%b\r\n" % (65_536, bytes(65_536))
+        with HostileServer(lambda _: itertools.chain([CHUNKED], itertools.repeat(chunk))) as server:
+            error, peak = measured(lambda: outcome(way, server.url, submit, carrier=carrier))
+        assert isinstance(error, errors.MayHaveBeenAccepted)
+        assert peak < 10 * LIMIT
+
+    def test_of_a_response_in_two_byte_chunks_is_its_size(self, way: str, carrier: str) -> None:
+        # Were each chunk kept as an object, they would take fifty times as much.
+        chunks = 100_000
+        with HostileServer(lambda _: [CHUNKED, b"2\r\n  \r\n" * chunks, b"0\r\n\r\n"]) as server:
+            error, peak = measured(lambda: outcome(way, server.url, status, carrier=carrier, attempts=1))
+        assert isinstance(error, errors.UnreadableAnswer)
+        assert peak < 2 * chunks * 10
 
 
-@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
-def test_a_wait_ends_at_its_deadline(server: Dripping, wait: Call) -> None:
-    with pytest.raises(errors.InferenceTimeout, match="its answer was lost"):
-        wait(server.address)
+def measured(use: Callable[[], Any]) -> tuple[Any, int]:
+    """What something gives, and how many bytes it took at a time."""
+    tracemalloc.start()
+    try:
+        return use(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
-@pytest.mark.parametrize("submit", SUBMITS.values(), ids=SUBMITS.keys())
-def test_a_submit_ends_in_time(server: Dripping, submit: Call) -> None:
-    with pytest.raises(errors.MayHaveBeenAccepted):
-        submit(server.address)
+@pytest.mark.parametrize("interval", [0, 1e-9])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_job_is_polled_ten_times_a_second_at_most(way: str, interval: float) -> None:
+    body: dict[str, Any] = {"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}
+    with HostileServer(respond_with(body)) as server:
+        error, seconds = timed_outcome(way, server.url, wait, deadline=DEADLINE, interval=interval)
+    assert isinstance(error, errors.InferenceTimeout)
+    assert server.count("GET") <= 10 * seconds + 2
 
 
-def test_no_socket_is_read_when_the_time_is_over() -> None:
-    server = Dripping(b"HTTP/1.1 204 No Content\r\n\r\n", b"")
-    with httpx.HTTPTransport() as transport:
-        limit(transport)
-        with reading_until(time.monotonic() - 1), pytest.raises(httpx.ReadTimeout, match="did not end in time"):
-            transport.handle_request(httpx.Request("GET", server.address))
-        with reading_until(time.monotonic() + PATIENCE):
-            assert transport.handle_request(httpx.Request("GET", server.address)).status_code == 204
-    server.close()
+SIGNALS = """
+import signal, sys, threading, time
+from segmind_client import Client
+from segmind_client.errors import SegmindError
+
+class Interruption(Exception):
+    pass
+
+def interrupt(*_):
+    raise Interruption
+
+def call(client):
+    return client.job(sys.argv[2]).status().request_id == sys.argv[2]
+
+client = Client("SG_1", base_url=sys.argv[1], attempts=1, deadline=5)
+signal.signal(signal.SIGALRM, interrupt)
+until, interrupted, finished = time.monotonic() + 2, 0, 0
+while time.monotonic() < until:
+    try:
+        # From a fifth of what a call takes to twice as much.
+        signal.setitimer(signal.ITIMER_REAL, 1e-4 + (interrupted % 50) * 1e-4)
+        call(client)
+        finished += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except (Interruption, SegmindError):
+        interrupted += 1
+try:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+except Interruption:
+    pass
+assert interrupted > 100, interrupted
+# As many calls at the same time as there are connections: none of them waits for a place that was lost.
+started, results = time.monotonic(), []
+threads = [threading.Thread(target=lambda: results.append(call(client)), daemon=True) for _ in range(150)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(10)
+assert results == [True] * 150, (len(results), interrupted)
+client.close()
+print("works after", interrupted, "interruptions and", finished, "calls")
+"""
 
 
-def fetch_sync(result: JobResult, address: str) -> None:
-    driver = SyncDriver(Sender(address, {}, None))
-    with closing(driver.images):
+def test_a_client_still_works_after_a_signal_handler_has_raised_in_a_tight_loop() -> None:
+    at_once = threading.Semaphore(0)
+    body: dict[str, Any] = {"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}
+    assert at_once is not None
+    with HostileServer(respond_with(body)) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", SIGNALS, server.url, REQUEST_ID],
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "works after" in done.stdout
+
+
+def fetch_sync(result: JobResult, url: str) -> None:
+    driver = SyncDriver(Sender(url, "x-api-key", Secret("SG_1")))
+    with closing(driver.http):
         _ = Result(result, Caller(), driver).content
 
 
-async def fetch_async(result: JobResult, address: str) -> None:
-    driver = AsyncDriver(AsyncSender(address, {}, None))
+async def fetch_async(result: JobResult, url: str) -> None:
+    driver = AsyncDriver(AsyncSender(url, "x-api-key", Secret("SG_1")))
     try:
-        await AsyncResult(result, Caller(), driver).content
+        await AsyncResult(result, Caller(clock=EventLoopClock()), driver).content
     finally:
-        await driver.images.close()
+        await driver.close()
 
 
-def test_an_image_is_given_up_in_time(server: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", 0.5)
-    result = JobResult({"output": f"{server.address}/a.png"})
-    with pytest.raises(errors.DownloadFailed):
-        fetch_sync(result, server.address)
-    with pytest.raises(errors.DownloadFailed):
-        anyio.run(fetch_async, result, server.address)
+@pytest.fixture(params=SLOW)
+def slow_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
+    with HostileServer(SLOW[request.param], patience=PATIENCE) as server:
+        yield server
+
+
+def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
+    result = JobResult({"output": f"{slow_server.url}/a.png"})
+    for fetch in (fetch_sync, lambda *arguments: anyio.run(fetch_async, *arguments)):
+        started = time.monotonic()
+        with pytest.raises(errors.DownloadFailed):
+            fetch(result, slow_server.url)
+        assert time.monotonic() - started < DEADLINE + 1
+
+
+def test_no_connection_is_read_when_the_time_is_over() -> None:
+    with HostileServer(SLOW["a dripped head"], patience=PATIENCE) as server, Client("SG_1", base_url=server.url) as client:
+        started = time.monotonic()
+        with pytest.raises(errors.InferenceTimeout):
+            client.job(REQUEST_ID).wait(deadline=0)
+        assert time.monotonic() - started < 1
