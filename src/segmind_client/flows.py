@@ -491,12 +491,16 @@ class Caller:
 
     def update(self, watch: Watch) -> Flow[JobUpdate | None]:
         """Polls until the job's state is another than at the last update; None after the job has completed."""
-        while watch.state != "COMPLETED":
-            status = yield from self.poll(watch)
-            if status.status != watch.state:
-                watch.state = status.status
-                return JobUpdate(watch.state, self.clock.monotonic() - watch.submitted, status)
-        return None
+        try:
+            while watch.state != "COMPLETED":
+                status = yield from self.poll(watch)
+                if status.status != watch.state:
+                    watch.state = status.status
+                    return JobUpdate(watch.state, self.clock.monotonic() - watch.submitted, status)
+            return None
+        finally:
+            # Nobody knows when the next update is asked for, and others may wait for what this job shows.
+            watch.plan.release()
 
     def wait(self, call: Call, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
         """Polls until the job ends, and fetches its result."""

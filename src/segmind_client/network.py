@@ -41,6 +41,8 @@ CLOSE_SECONDS = 1.0
 """For what there is to close after a response."""
 MOST_LEFT = 20
 """Pieces of a closed response that are asked for, so that its generators end."""
+WRITTEN_AT_ONCE = 65536
+"""Bytes that go to another thread together."""
 PIECES_AT_ONCE = 256
 """After which other tasks get their turn: thousands of pieces may have been received together."""
 MOST_WORKERS = 8
@@ -322,8 +324,13 @@ async def receive_async(pieces: AsyncIterator[bytes], sent: Sent, head: ApiRespo
             if count % PIECES_AT_ONCE == 0:
                 await checkpoint()
     elif await on_worker(into.begin, head):
+        received = bytearray()
         async for piece in pieces:
-            await on_worker(into.write, piece)
+            received += piece
+            if len(received) >= WRITTEN_AT_ONCE:
+                await on_worker(into.write, bytes(received))
+                received.clear()
+        await on_worker(into.write, bytes(received))
         await on_worker(into.end)
 
 

@@ -236,7 +236,7 @@ class TestConnections:
     def test_none_is_lost_to_a_response_that_is_too_large(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("segmind_client.steps.LARGEST_BODY", 1_000_000)
+        monkeypatch.setattr("segmind_client.flows.LARGEST_BODY", 1_000_000)
         service.body = bytes(2_000_000)
 
         def recover() -> None:
@@ -248,7 +248,7 @@ class TestConnections:
 
     def test_none_is_lost_to_a_response_that_cannot_be_decoded(self, service: Service, play: Play) -> None:
         service.headers = {"content_encoding": "gzip"}
-        service.body = b"no gzip"
+        service.body = gzip.compress(PROCESSING)[:-1]
 
         def recover() -> None:
             service.body = gzip.compress(PROCESSING)
@@ -658,7 +658,7 @@ class TestResponseWithoutEnd:
     def test_is_decoded_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
         bomb = httpx.ByteStream(gzip.compress(bytes(LARGEST_BODY + 1), compresslevel=1))
         headers = {"content-encoding": "gzip"}
-        with pytest.raises(MayHaveBeenAccepted, match=f"more than {LARGEST_BODY} bytes"):
+        with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
             submit(httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=bomb)))
 
     @pytest.mark.usefixtures("hasty")

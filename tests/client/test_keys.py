@@ -1,0 +1,266 @@
+"""Keys appear in no message, traceback, log record, span or pickle, whatever the service repeats."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
+from segmind_api.models import Credits
+from segmind_client import AsyncClient, Client, errors
+from segmind_client.masking import Secret
+from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
+from tests.client.clock import PauseClock
+from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
+
+SLUG = "imagen-4"
+KEYS = {"of the documented form": "SG_5ec4e75ec4e75ec4", "of another form": "another.form_of+a/key~42=="}
+PROMPT = {"prompt": "x"}
+
+Call = Callable[[Any], Any]
+Repeat = Callable[[str], Script]
+
+
+def submit(client: Any) -> Any:
+    return client.submit_model(SLUG, PROMPT)
+
+
+def wait(client: Any) -> Any:
+    return client.job(REQUEST_ID).wait()
+
+
+def result(client: Any) -> Any:
+    return client.job(REQUEST_ID).result()
+
+
+def balance(client: Any) -> Any:
+    return client.credits()
+
+
+REPEATED: dict[str, tuple[Call, Repeat]] = {
+    "an error message": (submit, lambda key: respond_with({"error": f"{key} is no key"}, "401 Unauthorized")),
+    "the description of an error": (
+        submit,
+        lambda key: respond_with({"error": "no", "error_description": f"{key} is no key"}, "400 Bad Request"),
+    ),
+    "the error of a failed job": (
+        wait,
+        lambda key: respond_with({"request_id": REQUEST_ID, "status": "FAILED", "error": f"no prompt for {key}"}),
+    ),
+    "a page instead of JSON": (submit, lambda key: respond_with(f"<p>{key}".encode(), media_type="text/html")),
+    "the Retry-After of an error": (
+        submit,
+        lambda key: respond_with({"error": "busy"}, "503 Service Unavailable", retry_after=key),
+    ),
+    "the Retry-After of a refusal": (
+        result,
+        lambda key: respond_with({"error": "no"}, "403 Forbidden", retry_after=key),
+    ),
+    "the error of a rate limit": (
+        submit,
+        lambda key: respond_with({"error": f"too many for {key}"}, "429 Too Many Requests", retry_after="3600"),
+    ),
+    "a Content-Type": (submit, lambda key: respond_with({"request_id": REQUEST_ID}, media_type=key)),
+    "a Content-Type of an error": (submit, lambda key: respond_with(b"no", "400 Bad Request", media_type=key)),
+    "a reason phrase": (submit, lambda key: respond_with({"error": "no"}, f"400 {key}")),
+    "a status line": (submit, lambda key: lambda _: [f"{key}\r\n\r\n".encode()]),
+    "a header without a colon": (submit, lambda key: lambda _: [f"HTTP/1.1 200 OK\r\n{key}\r\n\r\n".encode()]),
+    "a length that is no number": (
+        result,
+        lambda key: lambda _: [f"HTTP/1.1 200 OK\r\ncontent-length: {key}\r\n\r\n".encode()],
+    ),
+    "the URL of a job": (
+        submit,
+        lambda key: respond_with({"request_id": REQUEST_ID, "status_url": f"https://elsewhere.example/{key}"}),
+    ),
+    "the host of a job": (
+        submit,
+        lambda key: respond_with({"request_id": REQUEST_ID, "status_url": f"https://{key}.example:port/"}),
+    ),
+    "a field that cannot be read": (balance, lambda key: respond_with({"credits": key})),
+    "a redirect": (balance, lambda key: respond_with(b"", "307 Temporary Redirect", location=f"https://{key}.example")),
+}
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    yield exporter
+    exporter.shutdown()
+
+
+def read(fields: Any) -> None:
+    """Reads what a response promises."""
+    if isinstance(fields, Credits):
+        _ = fields.credits
+
+
+def shown(error: BaseException) -> str:
+    """All that a person sees of an error."""
+    return "".join([str(error), repr(error), *map(str, error.args), *traceback.format_exception(error)])
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
+@pytest.mark.parametrize(("call", "repeat"), REPEATED.values(), ids=REPEATED.keys())
+def test_a_key_that_the_service_repeats_is_not_shown(
+    key: str, call: Call, repeat: Repeat, caplog: pytest.LogCaptureFixture, spans: InMemorySpanExporter
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="segmind_client")
+    with HostileServer(repeat(key)) as server:
+        client = Client(key, base_url=server.url, clock=PauseClock(), deadline=5)
+        with client, pytest.raises(errors.SegmindError) as raised:
+            read(call(client))
+    assert key not in shown(raised.value)
+    assert key not in caplog.text
+    assert [span for span in spans.get_finished_spans() if key in span.to_json()] == []
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
+@pytest.mark.parametrize(("call", "repeat"), REPEATED.values(), ids=REPEATED.keys())
+def test_a_key_that_the_service_repeats_to_an_async_client_is_not_shown(
+    key: str, call: Call, repeat: Repeat, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="segmind_client")
+
+    async def run(url: str) -> None:
+        async with AsyncClient(key, base_url=url, clock=PauseClock(), deadline=5) as client:
+            read(await call(client))
+
+    with HostileServer(repeat(key)) as server, pytest.raises(errors.SegmindError) as raised:
+        anyio.run(run, server.url)
+    assert key not in shown(raised.value)
+    assert key not in caplog.text
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
+def test_a_key_that_a_custom_transport_repeats_in_its_exception_is_not_shown(
+    key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="segmind_client")
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise ValueError(str(request.headers.raw))
+
+    client = Client(key, base_url="https://x.example", transport=httpx.MockTransport(fail), clock=PauseClock())
+    with client, pytest.raises(errors.MayHaveBeenAccepted) as raised:
+        client.submit_model(SLUG, PROMPT)
+    assert key not in str(raised.value) + repr(raised.value) + caplog.text
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
+def test_a_key_in_a_job_that_was_accepted_is_not_logged(key: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="segmind_client")
+    script = respond_with({"request_id": key, "status": "QUEUED"})
+    with HostileServer(script) as server, Client(key, base_url=server.url) as client:
+        client.submit_model(SLUG, PROMPT)
+    assert "was accepted as the job …" in caplog.text
+    assert key not in caplog.text
+
+
+def with_locals(error: BaseException) -> str:
+    """The traceback of an error with all local variables, but those of the test, which have the key."""
+    assert error.__traceback__ is not None
+    inner = error.__traceback__.tb_next
+    assert inner is not None
+    return "".join(traceback.TracebackException(type(error), error, inner, capture_locals=True).format())
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "an option": {"deadline": -1},
+    "an unknown option": {"timeout": 3},
+    "a base URL": {"base_url": "ftp://host"},
+    "a base URL of another type": {"base_url": 5},
+    "a custom client": {"http_client": 5},
+    "a transport": {"transport": 5},
+    "a clock": {"clock": 5},
+}
+
+
+@pytest.mark.parametrize("source", ["argument", "environment"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("arguments", REFUSED.values(), ids=REFUSED.keys())
+def test_a_traceback_with_local_variables_of_a_client_that_is_refused_does_not_show_the_key(
+    kind: type[Client | AsyncClient], arguments: dict[str, Any], source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = KEYS["of another form"]
+    given: Any = {"api_key": key} if source == "argument" else {}
+    monkeypatch.setenv(API_KEY_VARIABLE, key)
+    with pytest.raises(errors.InvalidParameter) as raised:
+        kind(**given, **arguments)
+    assert key not in with_locals(raised.value)
+
+
+@pytest.mark.parametrize("key", ["no key:", "https://user:password@a.example", "kéy"])
+def test_a_traceback_with_local_variables_of_a_key_that_is_refused_does_not_show_it(key: str) -> None:
+    with pytest.raises(errors.MissingKey) as raised:
+        Client(key)
+    error = raised.value
+    assert error.__traceback__ is not None
+    with_locals = traceback.TracebackException(type(error), error, error.__traceback__.tb_next, capture_locals=True)
+    assert key not in "".join(with_locals.format())
+
+
+def failed_call(key: str) -> errors.SegmindError:
+    script = respond_with({"error": "no"}, "401 Unauthorized")
+    with HostileServer(script) as server, Client(key, base_url=server.url) as client:
+        try:
+            client.submit_model(SLUG, PROMPT)
+        except errors.SegmindError as error:
+            return error
+    raise AssertionError
+
+
+def test_a_traceback_with_local_variables_of_a_call_that_fails_does_not_show_the_key() -> None:
+    key = KEYS["of another form"]
+    assert key not in with_locals(failed_call(key))
+
+
+def test_a_key_is_in_no_error_traceback_or_log_of_any_package(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    key = KEYS["of another form"]
+    error = failed_call(key)
+    assert key not in shown(error) + caplog.text
+
+
+SENDERS: dict[str, Callable[[str], object]] = {
+    "a key": Secret,
+    "what sends over own connections": lambda key: Sender("https://a.example", API_KEY_HEADER, Secret(key)),
+    "what sends over own connections with await": lambda key: AsyncSender(
+        "https://a.example", API_KEY_HEADER, Secret(key)
+    ),
+    "what sends over a transport": lambda key: CustomSender(
+        "https://a.example", API_KEY_HEADER, Secret(key), transport=httpx.MockTransport(lambda _: httpx.Response(200))
+    ),
+    "what sends over a transport with await": lambda key: CustomAsyncSender(
+        "https://a.example", API_KEY_HEADER, Secret(key), transport=httpx.MockTransport(lambda _: httpx.Response(200))
+    ),
+    "a client": Client,
+    "an async client": AsyncClient,
+    "a job": lambda key: Client(key).job(REQUEST_ID),
+}
+
+
+@pytest.mark.parametrize("make", SENDERS.values(), ids=SENDERS.keys())
+def test_a_key_is_neither_pickled_nor_copied_nor_in_a_repr(make: Callable[[str], object]) -> None:
+    thing = make(KEYS["of another form"])
+    assert KEYS["of another form"] not in repr(thing)
+    for copied in (pickle.dumps, copy.deepcopy):
+        with pytest.raises((errors.NoClient, TypeError)):
+            copied(thing)
