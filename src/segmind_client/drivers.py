@@ -14,6 +14,7 @@ from anyio.lowlevel import current_token
 from segmind_api.types import ApiResponse
 from segmind_client.clock import Clock, EventLoopClock, SystemClock
 from segmind_client.errors import ConnectionLost, NoClient, NotSent, SegmindError
+from segmind_client.masking import masked
 from segmind_client.network import Times
 from segmind_client.steps import Flow, Pause, Send
 from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
@@ -160,7 +161,8 @@ def as_outcome(error: BaseException, step: Send | Pause, service: str) -> BaseEx
     if isinstance(error, SegmindError) or not isinstance(error, Exception) or isinstance(step, Pause):
         return error
     place = service if step.into is None else "the host of the image"
-    detail = f"{type(error).__name__}: {error}"
+    detail = masked(f"{type(error).__name__}: {error}")
+    error.args = (masked(str(error)),)
     # httpcore's error and the socket's below it say the same again, in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True
     # Its frames hold the head of the request, with the key.

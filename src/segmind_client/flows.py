@@ -48,8 +48,8 @@ from segmind_client.reading import (
     is_retried,
     is_transient,
     job_failed,
-    job_in,
     job_in_part,
+    may_be_accepted,
     may_have_been_accepted,
     named_in,
     server_wait,
@@ -355,7 +355,11 @@ class Caller:
                 outcome = error if step.into else lost(request, error)
             now = self.clock.monotonic()
             if isinstance(outcome, ApiResponse):
-                if step.into is None and outcome.status == 429 and (request.method == "GET" or not job_in(outcome)):
+                if (
+                    step.into is None
+                    and outcome.status == 429
+                    and (request.method == "GET" or not may_be_accepted(outcome))
+                ):
                     wanted = server_wait(outcome, self.utc())
                     if wanted < SHORTEST_WAIT:
                         refusals += 1
@@ -505,13 +509,15 @@ class Caller:
     def wait(self, call: Call, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
         """Polls until the job ends, and fetches its result."""
         call.request_id = request_id
-        watch = self.watch(request_id, submission)
+        watch: Watch | None = None
         try:
+            watch = self.watch(request_id, submission)
             while (yield from self.poll(watch)).get("status") != "COMPLETED":
                 pass
             result = yield from self._completed_result(watch)
         finally:
-            watch.plan.release()
+            if watch is not None:
+                watch.plan.release()
         if submission is not None:
             self.latencies.learn(submission.model.slug, duration(result, watch.pending, watch.ended or 0.0))
         return result

@@ -44,7 +44,7 @@ class Secret:
 def masked(text: str) -> str:
     """The text without any key of this process's clients, and without anything of the documented form of a key."""
     lowered = text.lower()
-    for key in tuple(_keys):
+    for key in sorted(_keys, key=len, reverse=True):
         # Hosts and media types are shown in lower case.
         if key.lower() in lowered:
             text = re.sub(re.escape(key), MASK, text, flags=re.IGNORECASE)

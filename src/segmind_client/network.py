@@ -72,6 +72,11 @@ class Times:
     """For the head of the response, and for each piece of its body."""
     total: float
 
+    @property
+    def head(self) -> float:
+        """From the start to the head of the response, however little is received at a time."""
+        return min(self.connect + self.write + self.read, self.total)
+
     def extensions(self) -> dict[str, Any]:
         """As httpx and httpcore take them."""
         return {
@@ -142,6 +147,12 @@ class DeadlineBackend(httpcore.SyncBackend):
         self.joins_head = False
         """Whether the next write is the head of a request with a body."""
         self._check_address = check_address
+        self._stream: httpcore.NetworkStream | None = None
+
+    def close(self) -> None:
+        """Closes the socket. httpcore leaves it open where a proxy or TLS fails."""
+        if self._stream is not None:
+            self._stream.close()
 
     def left(self, timeout: float | None, error: type[Exception]) -> float:
         left = self.until - time.monotonic()
@@ -161,7 +172,8 @@ class DeadlineBackend(httpcore.SyncBackend):
             if seconds <= 0:
                 break
             try:
-                return DeadlineStream(super().connect_tcp(address, port, seconds), self)
+                self._stream = super().connect_tcp(address, port, seconds)
+                return DeadlineStream(self._stream, self)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -219,9 +231,16 @@ class CheckingBackend(httpcore.AsyncNetworkBackend):
         # Typed by what httpcore declares where anyio is missing.
         self._sockets: Any = httpcore.AnyIOBackend()
         self._check_address = check_address
+        self._stream: httpcore.AsyncNetworkStream | None = None
+
+    async def aclose(self) -> None:
+        """Closes the socket. httpcore leaves it open where a proxy or TLS fails."""
+        if self._stream is not None:
+            await self._stream.aclose()
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         stream: httpcore.AsyncNetworkStream = await self._sockets.connect_tcp(*args, **kwargs)
+        self._stream = stream
         if self._check_address is not None:
             try:
                 self._check_address(str(stream.get_extra_info("server_addr")[0]))
@@ -268,16 +287,22 @@ class Connection:
     def __init__(self, target: Target) -> None:
         self._backend = DeadlineBackend(target.check_address)
         self._http: httpcore.HTTPConnection = target.connections(sync=True)(self._backend)
-        self.close = self._http.close
+
+    def close(self) -> None:
+        self._http.close()
+        self._backend.close()
 
     def is_usable(self) -> bool:
         """Whether another request may be sent: the service may have closed it, or said that it would."""
         return self._http.is_idle() and not self._http.has_expired()
 
-    def exchange(self, request: httpcore.Request, sent: Sent, until: float, into: Sink | None) -> ApiResponse:
-        self._backend.until = until
+    def exchange(
+        self, request: httpcore.Request, sent: Sent, times: Times, until: float, into: Sink | None
+    ) -> ApiResponse:
+        self._backend.until = min(until, time.monotonic() + times.head)
         self._backend.joins_head = request.method == b"POST"
         response = self._http.handle_request(request)
+        self._backend.until = until
         try:
             head = sent.start_response(response.status, headers_of(response.headers))
             if into is None:
@@ -296,14 +321,18 @@ class AsyncConnection:
     """`Connection` with `await`."""
 
     def __init__(self, target: Target) -> None:
-        backend = CheckingBackend(target.check_address)
-        self._http: httpcore.AsyncHTTPConnection = target.connections(sync=False)(backend)
+        self._backend = CheckingBackend(target.check_address)
+        self._http: httpcore.AsyncHTTPConnection = target.connections(sync=False)(self._backend)
 
     def is_usable(self) -> bool:
         return self._http.is_idle() and not self._http.has_expired()
 
-    async def exchange(self, request: httpcore.Request, sent: Sent, into: Sink | None) -> ApiResponse:
-        response = await self._http.handle_async_request(request)
+    async def exchange(self, request: httpcore.Request, sent: Sent, times: Times, into: Sink | None) -> ApiResponse:
+        response: httpcore.Response | None = None
+        with anyio.move_on_after(times.head):
+            response = await self._http.handle_async_request(request)
+        if response is None:
+            raise httpcore.ReadTimeout(LATE)
         stream = aiter(cast(AsyncIterable[bytes], response.stream))
         head = sent.start_response(response.status, headers_of(response.headers))
         async with closing_pieces(stream, response.aclose):
@@ -313,6 +342,7 @@ class AsyncConnection:
     async def close(self) -> None:
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_SECONDS):
             await self._http.aclose()
+            await self._backend.aclose()
 
 
 async def receive_async(pieces: AsyncIterator[bytes], sent: Sent, head: ApiResponse, into: Sink | None) -> None:
@@ -411,7 +441,7 @@ class Pool:
         if kept is not None:
             try:
                 if kept.is_usable():
-                    response = kept.exchange(request, sent, until, None)
+                    response = kept.exchange(request, sent, times, until, None)
                     if sent.accepts is None or sent.accepts(response):
                         self._keep(kept)
                         return response
@@ -424,7 +454,7 @@ class Pool:
         self._close(self._idle.replaced())
         connection = Connection(self._target)
         try:
-            response = connection.exchange(request, sent, until, None)
+            response = connection.exchange(request, sent, times, until, None)
         except BaseException:
             connection.close()
             raise
@@ -462,7 +492,7 @@ class AsyncPool:
             if kept is not None:
                 try:
                     if kept.is_usable():
-                        response = await kept.exchange(request, sent, None)
+                        response = await kept.exchange(request, sent, times, None)
                         if sent.accepts is None or sent.accepts(response):
                             await self._keep(kept)
                             return response
@@ -475,7 +505,7 @@ class AsyncPool:
             await self._close(self._idle.replaced())
             connection = AsyncConnection(self._target)
             try:
-                response = await connection.exchange(request, sent, None)
+                response = await connection.exchange(request, sent, times, None)
             except BaseException:
                 await connection.close()
                 raise

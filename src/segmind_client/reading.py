@@ -57,7 +57,12 @@ def is_retried(request: ApiRequest, response: ApiResponse) -> bool:
     """Whether a request is sent again after this response; a POST only if the service itself says that it failed."""
     if response.status not in RETRIED[request.method]:
         return False
-    return request.method == "GET" or (error_message(response) is not None and job_in(response) is None)
+    return request.method == "GET" or (error_message(response) is not None and not may_be_accepted(response))
+
+
+def may_be_accepted(response: ApiResponse) -> bool:
+    """Whether an error speaks of a job or of costs, wherever it does."""
+    return b'"request_id"' in response.content or (response.headers.cost or 0) > 0
 
 
 def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
@@ -92,7 +97,7 @@ def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | 
     message = error_message(answer.response)
     says_failed = answer.status in RETRIED["POST"] and message is not None
     named = job_in(answer.response)
-    has_job = named is not None and answer.status in (429, *RETRIED["POST"])
+    has_job = may_be_accepted(answer.response) and answer.status in (429, *RETRIED["POST"])
     if has_job or (not says_failed and not 400 <= answer.status < 500):
         problem = answer.problem or f"the response was {answer.status}, not from the service itself"
         if message is not None:

@@ -78,7 +78,7 @@ class Sender(Carrier):
         target, request = image_request(sent, times, check_address)
         connection = Connection(target)
         try:
-            return connection.exchange(request, sent, time.monotonic() + times.total, into)
+            return connection.exchange(request, sent, times, time.monotonic() + times.total, into)
         finally:
             connection.close()
 
@@ -105,7 +105,7 @@ class AsyncSender(Carrier):
         connection = AsyncConnection(target)
         try:
             with anyio.move_on_after(times.total):
-                return await connection.exchange(request, sent, into)
+                return await connection.exchange(request, sent, times, into)
             raise httpx.ReadTimeout(LATE)
         finally:
             await connection.close()
@@ -119,6 +119,8 @@ class Custom(Carrier, Generic[ClientT]):
     """Builds requests for a custom httpx client, with its headers and cookies, or for a custom transport."""
 
     _client: ClientT | None
+    _closes = True
+    """Whether each request has a connection of its own, as far as a header can ask for it; not in HTTP/2."""
 
     def _build(self, sent: Sent, times: Times) -> httpx.Request:
         self.check_open()
@@ -126,6 +128,9 @@ class Custom(Carrier, Generic[ClientT]):
         if self._client is not None:
             # What else the client says of itself stays as it is.
             headers = {name: value for name, value in headers.items() if name in ("accept-encoding", self._key_header)}
+        if self._closes:
+            # The custom pool knows nothing of bytes that are left over from an earlier response.
+            headers["connection"] = "close"
         stream: RequestBody | None = None
         if sent.request.body is not None:
             stream = RequestBody(sent)
@@ -171,7 +176,11 @@ class CustomSender(Custom[httpx.Client]):
         self._transport = transport
 
     def exchange(self, sent: Sent, times: Times) -> ApiResponse:
-        return self._carry_out(self._build(sent, times), sent, times, None)
+        try:
+            return self._carry_out(self._build(sent, times), sent, times, None)
+        except httpx.LocalProtocolError:
+            self._closes = False
+            raise
 
     def fetch(self, sent: Sent, times: Times, into: Sink, _: CheckAddress | None) -> ApiResponse:
         return self._carry_out(self._build_fetch(sent, times), sent, times, into)
@@ -236,7 +245,11 @@ class CustomAsyncSender(Custom[httpx.AsyncClient]):
         self._transport = transport
 
     async def exchange(self, sent: Sent, times: Times) -> ApiResponse:
-        return await self._carry_out(self._build(sent, times), sent, times, None)
+        try:
+            return await self._carry_out(self._build(sent, times), sent, times, None)
+        except httpx.LocalProtocolError:
+            self._closes = False
+            raise
 
     async def fetch(self, sent: Sent, times: Times, into: Sink, _: CheckAddress | None) -> ApiResponse:
         return await self._carry_out(self._build_fetch(sent, times), sent, times, into)

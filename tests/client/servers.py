@@ -54,8 +54,8 @@ Script = Callable[[Request], Iterable[Step]]
 class HostileServer:
     """A server of HTTP/1.1 that does what a test scripts, byte by byte, after each request.
 
-    `greeting` is sent on every new connection, before a request is read. A script or a silence of the
-    client that takes longer than `patience` seconds is given up, so that a client without limits fails instead of hanging.
+    `greeting` is sent on every new connection, before a request is read. What takes longer than `patience` seconds is
+    given up, be it a script or a silence of the client: a client without limits fails instead of hanging.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ from tests.client.servers import (
 )
 from tests.client.servers import Step as ServerStep
 
-DEADLINE = 0.6
+DEADLINE = 0.3
 PATIENCE = 5.0
 """Seconds after which a server gives up, so that a client without limits fails instead of hanging."""
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n"
@@ -77,9 +77,17 @@ def timed_outcome(way: str, url: str, call: Step, **options: Any) -> tuple[Any, 
     return came, time.monotonic() - started
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
+CASES = {
+    f"{name} over {carrier}": (carrier, script)
+    for name, script in SLOW.items()
+    for carrier in CARRIERS
+    # How the others read is httpx's, and ended from outside.
+    if carrier == "own connections" or name in ("silence", "a dripped head", "a dripped body")
+}
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("script", SLOW.values(), ids=SLOW.keys())
+@pytest.mark.parametrize(("carrier", "script"), CASES.values(), ids=CASES.keys())
 class TestSlowServer:
     def test_a_wait_ends_at_its_deadline(self, way: str, carrier: str, script: Script) -> None:
         with HostileServer(script, patience=PATIENCE) as server:
@@ -193,9 +201,7 @@ def test_a_host_that_is_looked_up_for_ever_is_given_up(
         seen.append(time.monotonic())
 
     # Closing an event loop waits for its threads, one of which still looks the host up.
-    error, _ = outcomes(
-        way, url, timed, note, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True
-    )
+    error, _ = outcomes(way, url, timed, note, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True)
     assert isinstance(error, kind)
     assert seen[1] - seen[0] < DEADLINE + 1
 
@@ -247,11 +253,11 @@ class TestMemory:
 
     def test_of_a_response_in_two_byte_chunks_is_its_size(self, way: str, carrier: str) -> None:
         # Were each chunk kept as an object, they would take fifty times as much.
-        chunks = 30_000
+        chunks = 15_000
         with HostileServer(lambda _: [CHUNKED, b"2\r\n  \r\n" * chunks, b"0\r\n\r\n"]) as server:
             error, peak = measured(lambda: outcome(way, server.url, status, carrier=carrier, attempts=1))
         assert isinstance(error, errors.UnreadableAnswer)
-        assert peak < 2 * chunks * 10
+        assert peak < 20 * chunks
 
 
 def measured(use: Callable[[], Any]) -> tuple[Any, int]:
@@ -351,18 +357,24 @@ def slow_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
         yield server
 
 
-def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
     result = JobResult({"output": f"{slow_server.url}/a.png"})
-    for fetch in (fetch_sync, lambda *arguments: anyio.run(fetch_async, *arguments)):
-        started = time.monotonic()
-        with pytest.raises(errors.DownloadFailed):
-            fetch(result, slow_server.url)
-        assert time.monotonic() - started < DEADLINE + 1
+    started = time.monotonic()
+    with pytest.raises(errors.DownloadFailed):
+        if way == "sync":
+            fetch_sync(result, slow_server.url)
+        else:
+            anyio.run(fetch_async, result, slow_server.url, backend=way)
+    assert time.monotonic() - started < DEADLINE + 1
 
 
 def test_no_connection_is_read_when_the_time_is_over() -> None:
-    with HostileServer(SLOW["a dripped head"], patience=PATIENCE) as server, Client("SG_1", base_url=server.url) as client:
+    with (
+        HostileServer(SLOW["a dripped head"], patience=PATIENCE) as server,
+        Client("SG_1", base_url=server.url) as client,
+    ):
         started = time.monotonic()
         with pytest.raises(errors.InferenceTimeout):
             client.job(REQUEST_ID).wait(deadline=0)
