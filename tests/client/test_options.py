@@ -135,7 +135,7 @@ class TestOptions:
         world = World([state("QUEUED"), state("QUEUED"), refused(401)])
         with pytest.raises(errors.Unauthorized):
             world.play(world.caller(interval=0).wait(Call(), REQUEST_ID))
-        assert world.pauses == [0.1, 0.1]
+        assert world.pauses == pytest.approx([0.1, 0.1])
 
 
 class TestBaseUrl:

@@ -237,7 +237,7 @@ class TestWaiting:
         assert latencies.schedule(MODEL) == Latencies().schedule(MODEL)
 
     def test_an_interval_is_kept_whatever_was_learned(self) -> None:
-        assert wait([PENDING, PENDING, *completed(9)], learned(*[20] * ENOUGH), interval=0.1).pauses == [0.1, 0.1]
+        assert wait([PENDING, PENDING, *completed(9)], learned(*[20] * ENOUGH), interval=0.1).pauses == pytest.approx([0.1, 0.1])
 
     def test_a_job_that_was_submitted_long_ago_is_polled_at_once(self) -> None:
         assert wait(completed(20), learned(*[20] * ENOUGH), submission=Submission(MODEL, START - 30)).pauses == []
@@ -247,7 +247,7 @@ class TestWaiting:
 
     def test_a_job_of_an_unknown_model_is_polled_at_once_and_then_steadily(self) -> None:
         world = wait([PENDING, PENDING, *completed(2)], learned(*[20] * ENOUGH), submission=None)
-        assert world.pauses == [LONGEST, LONGEST]
+        assert world.pauses == pytest.approx([LONGEST, LONGEST])
 
     @pytest.mark.parametrize(("deadline", "pauses"), [(0, []), (5, [5]), (20.5, [20, 0.5])])
     def test_the_last_poll_comes_at_the_deadline(self, deadline: float, pauses: list[float]) -> None:

@@ -257,7 +257,7 @@ class TestMemory:
         with HostileServer(lambda _: [CHUNKED, b"2\r\n  \r\n" * chunks, b"0\r\n\r\n"]) as server:
             error, peak = measured(lambda: outcome(way, server.url, status, carrier=carrier, attempts=1))
         assert isinstance(error, errors.UnreadableAnswer)
-        assert peak < 20 * chunks
+        assert peak < 40 * chunks
 
 
 def measured(use: Callable[[], Any]) -> tuple[Any, int]:
@@ -295,11 +295,11 @@ def call(client):
 
 client = Client("SG_1", base_url=sys.argv[1], attempts=1, deadline=5)
 signal.signal(signal.SIGALRM, interrupt)
-until, interrupted, finished = time.monotonic() + 2, 0, 0
-while time.monotonic() < until:
+until, interrupted, finished = time.monotonic() + 20, 0, 0
+while interrupted < 300 and time.monotonic() < until:
     try:
         # From a fifth of what a call takes to twice as much.
-        signal.setitimer(signal.ITIMER_REAL, 1e-4 + (interrupted % 50) * 1e-4)
+        signal.setitimer(signal.ITIMER_REAL, 1e-4 + ((interrupted + finished) % 20) * 1e-4)
         call(client)
         finished += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -309,7 +309,7 @@ try:
     signal.setitimer(signal.ITIMER_REAL, 0)
 except Interruption:
     pass
-assert interrupted > 100, interrupted
+assert interrupted == 300, interrupted
 # As many calls at the same time as there are connections: none of them waits for a place that was lost.
 started, results = time.monotonic(), []
 threads = [threading.Thread(target=lambda: results.append(call(client)), daemon=True) for _ in range(150)]
@@ -351,6 +351,13 @@ async def fetch_async(result: JobResult, url: str) -> None:
         await driver.close()
 
 
+FETCHES: dict[str, Callable[[JobResult, str], None]] = {
+    "sync": fetch_sync,
+    "asyncio": lambda result, url: anyio.run(fetch_async, result, url),
+    "trio": lambda result, url: anyio.run(fetch_async, result, url, backend="trio"),
+}
+
+
 @pytest.fixture(params=SLOW)
 def slow_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
     with HostileServer(SLOW[request.param], patience=PATIENCE) as server:
@@ -363,10 +370,7 @@ def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: p
     result = JobResult({"output": f"{slow_server.url}/a.png"})
     started = time.monotonic()
     with pytest.raises(errors.DownloadFailed):
-        if way == "sync":
-            fetch_sync(result, slow_server.url)
-        else:
-            anyio.run(fetch_async, result, slow_server.url, backend=way)
+        FETCHES[way](result, slow_server.url)
     assert time.monotonic() - started < DEADLINE + 1
 
 

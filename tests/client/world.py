@@ -39,7 +39,6 @@ class World:
         return self.time
 
     def sleep_until(self, moment: float) -> None:
-        self.pauses.append(moment - self.time)
         self.time = moment
 
     async def sleep_until_async(self, moment: float) -> None:
@@ -58,8 +57,11 @@ class World:
                     self.time += step.seconds
                     step = next(flow)
                     continue
+                arrived = self.time
                 step.line.take(step.turn, self)
                 step.line.leave(step.turn, self)
+                if self.time > arrived:
+                    self.pauses.append(self.time - arrived)
                 self.sent.append(f"{step.request.method} {step.request.path}")
                 outcome = self.outcomes.pop(0)
                 step = flow.throw(outcome) if isinstance(outcome, SegmindError) else flow.send(outcome)
