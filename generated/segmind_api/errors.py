@@ -73,6 +73,11 @@ def shown(value: object) -> str:
         return f"a value of type {type(value).__name__} that cannot be shown"
 
 
+def kind(value: object) -> str:
+    """What a value is, without the value itself: the service may repeat a key."""
+    return "nothing" if value is None else f"a value of type {type(value).__name__} (`value` holds it)"
+
+
 class UnreadableField(SegmindError, ValueError):
     """A field that the contract promises is missing from an answer, or is of another type.
 
@@ -80,7 +85,7 @@ class UnreadableField(SegmindError, ValueError):
     """
 
     def __init__(self, model: str, field: str, value: object) -> None:
-        super().__init__(f"{model}.{field}: the service sent {shown(value)}, which is not what the contract has")
+        super().__init__(f"{model}.{field}: the service sent {kind(value)}, which is not what the contract has")
         self.model = model
         self.field = field
         self.value = value

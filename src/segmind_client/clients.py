@@ -484,6 +484,7 @@ def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
     try:
         parsed = httpx.URL(given.strip())
         host, port = parsed.host, parsed.port
+        host.encode("idna")
     except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidParameter("Client", "base_url", shown, f"{allowed} ({masked(str(error))})") from error
     if parsed.userinfo:

@@ -509,15 +509,13 @@ class Caller:
     def wait(self, call: Call, request_id: str, submission: Submission | None = None) -> Flow[JobResult]:
         """Polls until the job ends, and fetches its result."""
         call.request_id = request_id
-        watch: Watch | None = None
+        watch = self.watch(request_id, submission)
         try:
-            watch = self.watch(request_id, submission)
             while (yield from self.poll(watch)).get("status") != "COMPLETED":
                 pass
             result = yield from self._completed_result(watch)
         finally:
-            if watch is not None:
-                watch.plan.release()
+            watch.plan.release()
         if submission is not None:
             self.latencies.learn(submission.model.slug, duration(result, watch.pending, watch.ended or 0.0))
         return result

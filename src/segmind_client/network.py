@@ -93,7 +93,12 @@ class Target:
     """Where requests go: the origin of a URL, and the proxy on the way."""
 
     def __init__(self, url: httpx.URL, check_address: CheckAddress | None = None) -> None:
-        """Raises InvalidParameter for a proxy of the environment that cannot be used."""
+        """Raises InvalidParameter for a proxy of the environment that cannot be used, UnicodeError for a host that
+        cannot be one: sockets refuse it later, and ssl leaves one open then.
+        """
+        url.host.encode("idna")
+        # httpx knows no port where it is the usual one; a proxy is told none then.
+        self._port = url.port
         self.origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or PORTS[url.raw_scheme])
         self.proxy = environment_proxy(url)
         # A proxy looks the host up itself.
@@ -101,7 +106,7 @@ class Target:
         self._host = url.netloc
 
     def request(self, sent: Sent, path: bytes, headers: RawHeaders, times: Times) -> httpcore.Request:
-        url = httpcore.URL(scheme=self.origin.scheme, host=self.origin.host, port=self.origin.port, target=path)
+        url = httpcore.URL(scheme=self.origin.scheme, host=self.origin.host, port=self._port, target=path)
         all_headers = [(b"Host", self._host), *headers]
         stream: RequestBody | None = None
         if sent.request.body is not None:
@@ -299,7 +304,11 @@ class Connection:
     def exchange(
         self, request: httpcore.Request, sent: Sent, times: Times, until: float, into: Sink | None
     ) -> ApiResponse:
-        self._backend.until = min(until, time.monotonic() + times.head)
+        started = time.monotonic()
+        latest = min(until, started + times.head)
+        # Addresses, proxies and TLS share the time for a connection, which is open when the body is begun.
+        self._backend.until = latest if request.method == b"GET" else min(latest, started + times.connect)
+        sent.on_begin = lambda: setattr(self._backend, "until", latest)
         self._backend.joins_head = request.method == b"POST"
         response = self._http.handle_request(request)
         self._backend.until = until
@@ -329,7 +338,12 @@ class AsyncConnection:
 
     async def exchange(self, request: httpcore.Request, sent: Sent, times: Times, into: Sink | None) -> ApiResponse:
         response: httpcore.Response | None = None
-        with anyio.move_on_after(times.head):
+        latest = anyio.current_time() + times.head
+        with anyio.move_on_after(times.head) as scope:
+            if request.method != b"GET":
+                # Addresses, proxies and TLS share the time for a connection, which is open when the body is begun.
+                scope.deadline = min(latest, anyio.current_time() + times.connect)
+            sent.on_begin = lambda: setattr(scope, "deadline", latest)
             response = await self._http.handle_async_request(request)
         if response is None:
             raise httpcore.ReadTimeout(LATE)

@@ -36,7 +36,18 @@ class Sink(Protocol):
 class Sent:
     """One request, and what is known of how far it came: neither an exception nor its class says as much."""
 
-    __slots__ = ("_states", "accepts", "fresh", "given_up", "headers", "largest", "received", "request", "status")
+    __slots__ = (
+        "_states",
+        "accepts",
+        "fresh",
+        "given_up",
+        "headers",
+        "largest",
+        "on_begin",
+        "received",
+        "request",
+        "status",
+    )
 
     def __init__(
         self,
@@ -57,6 +68,8 @@ class Sent:
         self.received = bytearray()
         """The body of the response, encoded, as far as it was received."""
         self.given_up = False
+        self.on_begin: Callable[[], object] | None = None
+        """Called when the body is begun: there is a connection, and the limits of its opening are over."""
         self._states: dict[str, bool] = {}
 
     @property
@@ -73,6 +86,8 @@ class Sent:
         # One call of a dict decides, whichever threads ask.
         if not self._states.setdefault("begun", True):
             raise ConnectionLost("the request was given up before it was sent")
+        if self.on_begin is not None:
+            self.on_begin()
 
     def give_up(self) -> bool:
         """Keeps the request from being sent, and its response from being read on; whether it was not sent already."""

@@ -4,201 +4,479 @@ from __future__ import annotations
 
 import argparse
 import random
-import socket
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing, contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from unittest import mock
 
 import anyio
+import anyio.lowlevel
 import attrs
 import httpx
 
+import segmind_client
 from segmind_api.catalog import MODELS
 from segmind_api.models import JobResult
-from segmind_api.types import ApiResponse
-from segmind_client import errors
-from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.flows import Caller, Clocks, Flow
-from segmind_client.options import Options
-from segmind_client.transport import AsyncConnections, AsyncSender, Connections, Sender
-from segmind_mock import DEFAULT_KEY, Account, Double, Settings, serve
+from segmind_client import AsyncClient, Client, drivers, errors
+from segmind_client.clock import Clock
+from segmind_mock import DEFAULT_KEY, Account, Double, Settings
 from segmind_mock.records import Job
 from segmind_mock.service import MOST_JOBS
+from tests.client.chaos_service import FAULTS, RAISED, REFUSED, ChaosService, Fault, FaultyCall, Window
+from tests.client.servers import closed_port
 
-MODEL = next(iter(MODELS.values()))
-KEY = {"x-api-key": DEFAULT_KEY}
-UTC_START = 1_800_000_000.0
-DEADLINE = 20.0
+SLUG = next(iter(MODELS))
 POLLS_TO_COMPLETE = 2
 THREADS = 32
+CLIENTS_AT_ONCE = 32
+"""Of async clients, each with one or several tasks."""
+CALLS_OF_A_CLIENT = 20
 LONGEST_RUN = 1800.0
 """Real seconds until a run that hangs is given up."""
-SHORTEST_READ = 0.1
-LATE = 10.0
-"""Real seconds that a slow answer is waited for, and those after which it would come."""
-SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 1.0)
-"""Of the requests of one call, those that go wrong. One share is for its submit, one for its polls and its result."""
-KINDS = 2
-"""Of faults that one call meets: an outage is of one kind, and lasts."""
-FAILING_JOBS = 0.1
+DEADLINE = 3.0
+RETRY_SECONDS = 60.0
+BODY_SECONDS = 0.5
+WRITE_SECONDS = 0.5
+LIMITS = {"deadline": DEADLINE, "connect_seconds": 2.0, "read_seconds": 2.0, "retry_seconds": RETRY_SECONDS}
+SUBMIT_SECONDS = RETRY_SECONDS + DEADLINE + 2.0 + 2.0 + BODY_SECONDS + WRITE_SECONDS
+"""That a submit may take: its attempts, what it waits for a rate limit, and its last exchange."""
+GRACE = 1.0
+"""Seconds beyond its deadline that a wait may take."""
+ABSURD: tuple[Mapping[str, Any], ...] = (
+    *({"attempts": 50}, {"attempts": 1}, {"retry_seconds": 0}, {"interval": 0}, {"interval": 1e6}, {"deadline": 0}),
+    *({"read_seconds": 1e6}, {"connect_seconds": 1e6}, {"generate_seconds": 1e-3}, {"deadline": 1e-3}),
+)
+IMPOSSIBLE: tuple[Mapping[str, Any], ...] = (
+    *({"deadline": 10**400}, {"read_seconds": 1e10}, {"attempts": 1024}, {"attempts": 0}, {"interval": -1}),
+    *({"deadline": float("nan")}, {"deadline": None}, {"connect_seconds": "3"}, {"read_seconds": 0}),
+)
+KINDS = ("own connections", "own connections, interrupted", "transport", "client", "shared", "absurd", "impossible")
+WEIGHTS = (8, 4, 3, 3, 2, 4, 1)
+"""How often there are clients of each kind."""
+MOST_LINES = 700
+"""Of the client's sources, up to which a call is interrupted."""
+MOST_SECONDS = 0.03
+"""Real ones, within which a task is cancelled."""
+WORKERS = 6
+"""Threads or tasks that share a client."""
+SOURCES = str(Path(segmind_client.__file__).parent)
+
+
+class SkippingClock:
+    """Time that goes on by itself, unless it stands still, and that pauses skip. For one call at a time."""
+
+    def __init__(self, *, stands_still: bool) -> None:
+        self._skipped = 0.0
+        self._stands_still = stands_still
+
+    def monotonic(self) -> float:
+        return self._skipped if self._stands_still else time.monotonic() + self._skipped
+
+    def sleep_until(self, moment: float) -> None:
+        self._skipped += max(0.0, moment - self.monotonic())
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
+        await anyio.lowlevel.checkpoint()
 
 
 @attrs.frozen
-class Fault:
-    """How one request goes wrong."""
+class Interruption:
+    """What an interrupted call said of its job."""
 
-    name: str
-    prefer: str = ""
-    """What the double is asked for."""
-    refused: bool = False
-    """Whether the request goes to a port where nobody listens."""
-    slow: bool = False
-    instead: Callable[[], httpx.Response] | None = None
-    """What a proxy answers in place of the service, which has carried out the call."""
-    doubtful: bool = False
-    """Whether a caller cannot know if a submit was accepted."""
+    request_id: str | None
+    note: str
 
 
-FAULTS = (
-    Fault("refused connection", refused=True),
-    Fault("connection lost before acceptance", "drop=before", doubtful=True),
-    Fault("connection lost after acceptance", "drop=after", doubtful=True),
-    Fault("slow read", f"latency={LATE}", slow=True, doubtful=True),
-    Fault("truncated body", "truncate=0.5", doubtful=True),
-    Fault("truncated body of a 500", "code=500, truncate=0.5", doubtful=True),
-    Fault("2xx that is no JSON", "malformed=json", doubtful=True),
-    Fault("403", "code=403"),
-    Fault("429", "code=429"),
-    Fault("500", "code=500"),
-    Fault("502", "code=502"),
-    Fault("503", "code=503"),
-    Fault("504", "code=504", doubtful=True),
-    Fault("504 after acceptance", instead=lambda: httpx.Response(504, json={"error": "too slow"}), doubtful=True),
-    Fault("a proxy's 502", "html=502", doubtful=True),
-    Fault("a proxy's 502 after acceptance", instead=lambda: httpx.Response(502, html="<html>"), doubtful=True),
+Report = JobResult | errors.SegmindError | Interruption | Exception
+
+
+class Call(FaultyCall):
+    """One submit, and what came of it."""
+
+    def __init__(self, seed: int, number: int, kind: str, faults: Sequence[Fault], window: Window | None) -> None:
+        super().__init__(seed, number, faults, window)
+        self.kind = kind
+        self.is_interrupted = "interrupted" in kind or (kind == "shared" and self.random.random() < 0.1)
+        self.interrupt_after = self.random.random()
+        """As a share of the most lines or seconds."""
+        self.waits_apart = self.random.random() < 0.5
+        """Whether it submits and waits, instead of running."""
+        self.breaks = self.random.choice((0.0, 0.1, 0.5)) if kind in ("transport", "client") else 0.0
+        self.report: Report = RuntimeError("the call never ended")
+        self.took = 0.0
+        """Seconds by the client's clock."""
+        self.may_take = 0.0
+        if window is not None:
+            # By a real clock, outages would take minutes.
+            self.shares = dict.fromkeys(self.shares, 0.05)
+
+    def begin(self, clock: Clock, may_take: float) -> None:
+        self._clock, self._began, self.may_take = clock, clock.monotonic(), may_take
+
+    def end(self, report: Report) -> None:
+        self.report, self.took = report, self._clock.monotonic() - self._began
+
+    def interrupted(self, error: BaseException) -> None:
+        self.end(Interruption(getattr(error, "request_id", None), " ".join(getattr(error, "__notes__", []))))
+
+
+@attrs.define
+class Group:
+    """Calls that share a client."""
+
+    kind: str
+    calls: list[Call]
+    options: Mapping[str, Any]
+    clock: Clock | None
+    """The client's own where it is None."""
+    current: Call | None = None
+    """That which is carried out, where it is one at a time."""
+
+    @property
+    def deadline(self) -> float:
+        return float(self.options.get("deadline", DEADLINE))
+
+    @property
+    def workers(self) -> int:
+        return 1 if self.clock else WORKERS
+
+    def clock_of(self, default: Clock) -> Clock:
+        return self.clock or default
+
+
+def make_groups(
+    submits: int,
+    seed: int,
+    *,
+    stands_still: bool = False,
+    faults: Sequence[Fault] = FAULTS,
+    kinds: Sequence[str] = KINDS,
+) -> list[Group]:
+    groups: list[Group] = []
+    for first in range(0, submits, CALLS_OF_A_CLIENT):
+        chance = random.Random(f"{seed}:group:{first}")  # noqa: S311  no secret
+        kind = chance.choices(kinds, [WEIGHTS[KINDS.index(kind)] for kind in kinds])[0]
+        window = Window(30, 0.5) if kind == "shared" else None
+        more = chance.choice(ABSURD if kind == "absurd" else IMPOSSIBLE if kind == "impossible" else ({},))
+        numbers = range(first, min(first + CALLS_OF_A_CLIENT, submits))
+        groups.append(
+            Group(
+                kind,
+                [Call(seed, number, kind, faults, window) for number in numbers],
+                {**LIMITS, **more},
+                None if kind == "shared" else SkippingClock(stands_still=stands_still),
+            )
+        )
+    return groups
+
+
+ERRORS: tuple[Callable[[], Exception], ...] = (
+    *(partial(kind, "audit") for kind in (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)),
+    *(partial(kind, "audit") for kind in (httpx.ProxyError, httpx.ReadTimeout, ConnectionRefusedError, KeyError)),
+    *(partial(kind, "audit") for kind in (UnicodeError, StopIteration, OverflowError, AttributeError)),
 )
 
 
-class Call:
-    """One submit with a clock, a chance and faults of its own, so that it ends alike in whatever company."""
+class BreakingStream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that raises after its last byte."""
 
-    def __init__(self, seed: int, number: int) -> None:
-        self._random = random.Random(f"{seed}:{number}")  # noqa: S311  no secret
-        self.shares = {verb: self._random.choice(SHARES) for verb in ("POST", "GET")}
-        self._kinds = self._random.sample(FAULTS, KINDS)
-        self._job_fails = self._random.random() < FAILING_JOBS
-        self.prompt = f"cabin {number}"
-        self.elapsed = 0.0
-        self.met: list[tuple[str, Fault | None]] = []
-        """The verb of each request, and what went wrong with it."""
+    def __init__(self, stream: Any, error: Exception) -> None:
+        self._stream = stream
+        self._error = error
 
-    def flow(self) -> Flow[JobResult]:
-        clocks = Clocks(lambda: self.elapsed, lambda: UTC_START + self.elapsed, self._random.random)
-        return Caller(Options(deadline=DEADLINE), clocks).run(MODEL, {"prompt": self.prompt})
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+        raise self._error
 
-    def sleep(self, seconds: float) -> None:
-        self.elapsed += seconds
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+        raise self._error
 
-    async def sleep_async(self, seconds: float) -> None:
-        self.elapsed += seconds
+    def close(self) -> None:
+        self._stream.close()
 
-    def meet(self, request: httpx.Request, closed_port: int) -> Fault | None:
-        """Draws what goes wrong with a request, and prepares the request for it."""
-        struck = self._random.random() < self.shares[request.method]
-        fault = self._random.choice(self._kinds) if struck else None
-        self.met.append((request.method, fault))
-        prefer = [fault.prefer] if fault and fault.prefer else []
-        if self._job_fails and request.method == "POST":
-            prefer.append("fail=blocked")
-        request.headers["prefer"] = ", ".join(prefer)
-        if fault and fault.refused:
-            request.url = request.url.copy_with(port=closed_port)
-        if fault and fault.slow:
-            request.extensions["timeout"]["read"] = SHORTEST_READ
-        return fault
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
-@attrs.frozen
-class Network(httpx.BaseTransport):
-    """What the requests of one call go through."""
+class BreakingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Sends requests, and raises before, after, or while the response is read."""
 
-    call: Call
-    connections: Connections
-    closed_port: int
+    def __init__(self, group: Group, closed: int) -> None:
+        self._group = group
+        self._closed = closed
+        self._sync = httpx.HTTPTransport()
+        self._async = httpx.AsyncHTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        fault = self.call.meet(request, self.closed_port)
-        came = self.connections.exchange(lambda: request, request.extensions)
-        return fault.instead() if fault and fault.instead else as_it_came(came)
-
-
-@attrs.frozen
-class AsyncNetwork(httpx.AsyncBaseTransport):
-    """`Network` with `await`."""
-
-    call: Call
-    connections: AsyncConnections
-    closed_port: int
+        way, call, error = self._before(request)
+        received = self._sync.handle_request(request)
+        if way == "after":
+            received.close()
+        return self._after(way, call, error, request, received)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        fault = self.call.meet(request, self.closed_port)
-        came = await self.connections.exchange(lambda: request, request.extensions)
-        return fault.instead() if fault and fault.instead else as_it_came(came)
+        way, call, error = self._before(request)
+        received = await self._async.handle_async_request(request)
+        if way == "after":
+            await received.aclose()
+        return self._after(way, call, error, request, received)
+
+    def close(self) -> None:
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        await self._async.aclose()
+
+    def _before(self, request: httpx.Request) -> tuple[str, Call, Exception]:
+        call = current_call(self._group)
+        error = call.random.choice(ERRORS)()
+        way = call.random.choice(("before", "refused", "after", "body")) if call.random.random() < call.breaks else ""
+        if way in ("before", "refused"):
+            call.met.append((request.method, REFUSED))
+        if way == "before":
+            raise error
+        if way == "refused":
+            request.url = request.url.copy_with(port=self._closed)
+        return way, call, error
+
+    def _after(
+        self, way: str, call: Call, error: Exception, request: httpx.Request, received: httpx.Response
+    ) -> httpx.Response:
+        if way in ("after", "body"):
+            call.met.append((request.method, RAISED))
+        if way == "after":
+            raise error
+        if way == "body":
+            stream = BreakingStream(received.stream, error)
+            return httpx.Response(received.status_code, headers=received.headers, stream=stream)
+        return received
 
 
-def as_it_came(answer: ApiResponse) -> httpx.Response:
-    return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.content)
+def current_call(group: Group) -> Call:
+    if group.current is None:
+        raise AssertionError("a request without a call")
+    return group.current
 
 
-Report = JobResult | errors.SegmindError
-Runner = Callable[[str, Sequence[Call]], list[Report]]
+def hook_of(group: Group) -> Callable[[httpx.Response], None]:
+    def hook(received: httpx.Response) -> None:
+        call = current_call(group)
+        if call.random.random() < call.breaks:
+            call.met.append((received.request.method, RAISED))
+            raise call.random.choice(ERRORS)()
+        received.raise_for_status()
+
+    return hook
 
 
-def run_sync(address: str, calls: Sequence[Call]) -> list[Report]:
-    """Carries out the calls on some threads."""
-    with closing(Connections(None)) as connections, closed_port() as port, ThreadPoolExecutor(THREADS) as threads:
-
-        def carry_out(call: Call) -> Report:
-            sender = Sender(address, KEY, Network(call, connections, port))
-            try:
-                return SyncDriver(sender, sleep=call.sleep).carry_out(call.flow())
-            except errors.SegmindError as error:
-                return error
-
-        return list(threads.map(carry_out, calls, timeout=LONGEST_RUN))
-
-
-def run_async(address: str, calls: Sequence[Call], backend: str = "asyncio") -> list[Report]:
-    """Carries out the calls all at once."""
-    return anyio.run(run_tasks, address, calls, backend=backend)
-
-
-async def run_tasks(address: str, calls: Sequence[Call]) -> list[Report]:
-    reports: dict[str, Report] = {}
-
-    async def carry_out(call: Call, connections: AsyncConnections, port: int) -> None:
-        sender = AsyncSender(address, KEY, AsyncNetwork(call, connections, port))
-        try:
-            reports[call.prompt] = await AsyncDriver(sender, sleep=call.sleep_async).carry_out(call.flow())
-        except errors.SegmindError as error:
-            reports[call.prompt] = error
-
-    with anyio.fail_after(LONGEST_RUN), closed_port() as port:
-        async with aclosing(AsyncConnections(None)) as connections, anyio.create_task_group() as group:
-            for call in calls:
-                group.start_soon(carry_out, call, connections, port)
-    return [reports[call.prompt] for call in calls]
+def settings_of(group: Group) -> dict[str, Any]:
+    return {**group.options, **({"clock": group.clock} if group.clock else {})}
 
 
 @contextmanager
-def closed_port() -> Generator[int]:
-    """A port that is taken, and where nobody listens."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
+def sync_client(group: Group, url: str, closed: int) -> Generator[Client]:
+    with ExitStack() as stack:
+        more: dict[str, Any] = {}
+        if group.kind == "transport":
+            more = {"transport": BreakingTransport(group, closed)}
+        elif group.kind == "client":
+            hook = hook_of(group)
+
+            def read_and_raise(received: httpx.Response) -> None:
+                received.read()
+                hook(received)
+
+            http = httpx.Client(transport=BreakingTransport(group, closed), event_hooks={"response": [read_and_raise]})
+            more = {"http_client": stack.enter_context(http)}
+        yield stack.enter_context(Client(DEFAULT_KEY, base_url=url, **more, **settings_of(group)))
+
+
+@contextmanager
+def interrupt_after(lines: int) -> Generator[None]:
+    """Raises a KeyboardInterrupt after so many lines of the client in this thread."""
+    left = lines
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.startswith(SOURCES):
+            return None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+class Lag:
+    """How late threads or tasks run at most, on a machine that is busy."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._over = threading.Event()
+
+    def watch(self) -> None:
+        while not self._over.is_set():
+            due = time.monotonic() + 0.05
+            time.sleep(0.05)
+            self.seconds = max(self.seconds, time.monotonic() - due)
+
+    async def watch_async(self) -> None:
+        while not self._over.is_set():
+            due = time.monotonic() + 0.05
+            await anyio.sleep(0.05)
+            self.seconds = max(self.seconds, time.monotonic() - due)
+
+    def end(self) -> None:
+        self._over.set()
+
+
+Runner = Callable[[str, Sequence[Group]], float]
+"""Carries out the calls of groups against the service at a URL, and gives by how much the machine was late at most."""
+
+
+def run_sync(url: str, groups: Sequence[Group]) -> float:
+    """Carries out the groups on some threads."""
+    lag = Lag()
+    with closed_port() as closed, ThreadPoolExecutor(THREADS + 1) as threads:
+        watching = threads.submit(lag.watch)
+        try:
+            # Raises what no call should: a mistake of this module.
+            for _ in threads.map(partial(carry_out_group, url, closed), groups, timeout=LONGEST_RUN):
+                pass
+        finally:
+            lag.end()
+        watching.result()
+    return lag.seconds
+
+
+def carry_out_group(url: str, closed: int, group: Group) -> None:
+    try:
+        with sync_client(group, url, closed) as client:
+            carry = partial(carry_out, client, group)
+            if group.workers == 1:
+                for call in group.calls:
+                    carry(call)
+            else:
+                with ThreadPoolExecutor(group.workers) as threads:
+                    list(threads.map(carry, group.calls))
+    except errors.InvalidParameter as error:
+        for call in group.calls:
+            call.report = error
+
+
+def carry_out(client: Client, group: Group, call: Call) -> None:
+    group.current = call
+    lines = 1 + int(call.interrupt_after * MOST_LINES) if call.is_interrupted else 0
+    clock = group.clock_of(RealClock())
+    call.begin(clock, SUBMIT_SECONDS + group.deadline + GRACE)
+    try:
+        with interrupt_after(lines) if lines else ExitStack():
+            if call.waits_apart:
+                job = client.submit_model(SLUG, {"prompt": call.prompt})
+                call.begin(clock, group.deadline + GRACE)
+                call.end(job.wait())
+            else:
+                call.end(client.run_model(SLUG, {"prompt": call.prompt}))
+    except Exception as error:
+        call.end(error)
+    except KeyboardInterrupt as error:
+        call.interrupted(error)
+
+
+class RealClock(SkippingClock):
+    def __init__(self) -> None:
+        super().__init__(stands_still=False)
+
+
+def run_async(url: str, groups: Sequence[Group], backend: str = "asyncio") -> float:
+    """Carries out the groups as tasks."""
+    return anyio.run(run_tasks, url, groups, backend=backend)
+
+
+async def run_tasks(url: str, groups: Sequence[Group]) -> float:
+    lag = Lag()
+    limiter = anyio.CapacityLimiter(CLIENTS_AT_ONCE)
+    with anyio.fail_after(LONGEST_RUN), closed_port() as closed:
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(lag.watch_async)
+            async with anyio.create_task_group() as tasks:
+                for group in groups:
+                    tasks.start_soon(carry_out_group_async, url, closed, group, limiter)
+            lag.end()
+    return lag.seconds
+
+
+async def carry_out_group_async(url: str, closed: int, group: Group, limiter: anyio.CapacityLimiter) -> None:
+    http: httpx.AsyncClient | None = None
+    async with limiter:
+        try:
+            more: dict[str, Any] = {}
+            if group.kind == "transport":
+                more = {"transport": BreakingTransport(group, closed)}
+            elif group.kind == "client":
+                hook = hook_of(group)
+
+                async def read_and_raise(received: httpx.Response) -> None:
+                    await received.aread()
+                    hook(received)
+
+                hooks = {"response": [read_and_raise]}
+                http = httpx.AsyncClient(transport=BreakingTransport(group, closed), event_hooks=hooks)
+                more = {"http_client": http}
+            async with AsyncClient(DEFAULT_KEY, base_url=url, **more, **settings_of(group)) as client:
+                calls = iter(group.calls)
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(group.workers):
+                        tasks.start_soon(carry_out_in_turn, client, group, calls)
+        except errors.InvalidParameter as error:
+            for call in group.calls:
+                call.report = error
+        finally:
+            if http is not None:
+                await http.aclose()
+
+
+async def carry_out_in_turn(client: AsyncClient, group: Group, calls: Iterator[Call]) -> None:
+    for call in calls:
+        await carry_out_async(client, group, call)
+
+
+async def carry_out_async(client: AsyncClient, group: Group, call: Call) -> None:
+    group.current = call
+    seconds = call.interrupt_after * MOST_SECONDS if call.is_interrupted else LONGEST_RUN
+    clock = group.clock_of(RealClock())
+    call.begin(clock, SUBMIT_SECONDS + group.deadline + GRACE)
+    with anyio.move_on_after(seconds):
+        try:
+            if call.waits_apart:
+                job = await client.submit_model(SLUG, {"prompt": call.prompt})
+                call.begin(clock, group.deadline + GRACE)
+                call.end(await job.wait())
+            else:
+                call.end(await client.run_model(SLUG, {"prompt": call.prompt}))
+        except Exception as error:
+            call.end(error)
+        except anyio.get_cancelled_exc_class() as error:
+            call.interrupted(error)
+            raise
 
 
 @attrs.frozen
@@ -206,34 +484,48 @@ class Case:
     """A call, what the client said of it, and what the double knows of it."""
 
     call: Call
-    report: Report
     accepted: Mapping[str, str]
     """The request ids of the jobs that were accepted, and their states."""
+    lag: float
+
+    @property
+    def report(self) -> Report:
+        return self.call.report
 
     @property
     def named(self) -> str | None:
         """The request id that the client told."""
-        return self.report.request_id
+        return getattr(self.report, "request_id", None)
+
+    @property
+    def is_raw(self) -> bool:
+        return not isinstance(self.report, JobResult | errors.SegmindError | Interruption)
 
     @property
     def says_nothing_was_accepted(self) -> bool:
-        return isinstance(self.report, errors.NotSent | errors.StatusError) and self.named is None
+        if isinstance(self.report, Interruption):
+            return not self.named and not self.says_maybe_accepted
+        refused = isinstance(self.report, errors.NotSent | errors.StatusError | errors.InvalidParameter)
+        return refused and self.named is None
 
     @property
     def says_maybe_accepted(self) -> bool:
+        if isinstance(self.report, Interruption):
+            return "may have been accepted" in self.report.note
         return isinstance(self.report, errors.MayHaveBeenAccepted)
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the answer to the last submit leaves open what came of it."""
-        last = [fault for verb, fault in self.call.met if verb == "POST"][-1]
-        return last is not None and last.doubtful
+        """Whether the response to the last submit leaves open what came of it."""
+        met = [fault for verb, fault in self.call.met if verb == "POST"]
+        return bool(met) and met[-1] is not None and met[-1].doubtful
 
     @property
     def reported_state(self) -> str | None:
         """The state that the job must have, by the report."""
-        states: Mapping[type[Report], str] = {JobResult: "COMPLETED", errors.InferenceFailed: "FAILED"}
-        return states.get(type(self.report))
+        if isinstance(self.report, JobResult):
+            return "COMPLETED"
+        return "FAILED" if isinstance(self.report, errors.InferenceFailed) else None
 
     def __str__(self) -> str:
         if isinstance(self.report, JobResult):
@@ -245,17 +537,19 @@ REFUSED_IS_NOT_ACCEPTED = "what is reported as not sent or refused was not accep
 ONCE = "nothing is accepted twice"
 NAMED = "what was accepted is named by its id, or reported as maybe accepted"
 IN_DOUBT = "maybe accepted is said where there is doubt, and nowhere else"
+ENDED = "a job has ended as it is reported"
+ON_TIME = "no call takes more than a second longer than it may"
+OURS = "nothing is raised but a SegmindError, or an interruption"
 CLAIMS: dict[str, Callable[[Case], bool]] = {
     REFUSED_IS_NOT_ACCEPTED: lambda case: not (case.says_nothing_was_accepted and case.accepted),
     ONCE: lambda case: len(case.accepted) <= 1,
     NAMED: lambda case: (
         case.says_maybe_accepted or (case.named in case.accepted if case.accepted else case.named is None)
     ),
-    IN_DOUBT: lambda case: case.says_maybe_accepted == case.is_in_doubt,
-    "a job has ended as it is reported": lambda case: (
-        case.reported_state in (None, case.accepted.get(case.named or ""))
-    ),
-    "no call takes longer than it may": lambda case: case.call.elapsed <= Options().retry_seconds + DEADLINE,
+    IN_DOUBT: lambda case: isinstance(case.report, Interruption) or case.says_maybe_accepted == case.is_in_doubt,
+    ENDED: lambda case: case.reported_state in (None, case.accepted.get(case.named or "")),
+    ON_TIME: lambda case: case.call.took <= case.call.may_take + case.lag,
+    OURS: lambda case: not case.is_raw,
 }
 
 
@@ -263,14 +557,18 @@ def make_double() -> Double:
     return Double(Settings(polls_to_complete=POLLS_TO_COMPLETE), account=Account(DEFAULT_KEY, credits=1e6))
 
 
-def play(runner: Runner, address: str, double: Double, submits: int, seed: int) -> list[Case]:
-    """Runs so many calls against the double at the address, and puts together what each side knows of them."""
-    calls = [Call(seed, number) for number in range(submits)]
-    reports = runner(address, calls)
+def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
+    """Runs the calls against a double, and puts together what each side knows of them."""
+    double = make_double()
+    calls = [call for group in groups for call in group.calls]
+    service = ChaosService(double, calls)
+    quick = mock.patch.multiple(drivers, BODY_SECONDS=BODY_SECONDS, WRITE_SECONDS=WRITE_SECONDS)
+    with service.server, quick:
+        lag = runner(service.url, groups)
     accepted: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for job in double.store.transact(lambda tx: tx.oldest(Job, tx.count(Job))):
         accepted[job.parameters["prompt"]][job.request_id] = job.state(double.clock.now())
-    return [Case(call, report, accepted[call.prompt]) for call, report in zip(calls, reports, strict=True)]
+    return [Case(call, accepted[call.prompt], lag) for call in calls]
 
 
 def broken_claims(cases: Sequence[Case]) -> Counter[str]:
@@ -286,6 +584,15 @@ def outcome_table(runs: Mapping[str, Sequence[Case]]) -> str:
             for row in (str(case), "all"):
                 rows[row].update({name: 1, f"{name}, accepted": bool(case.accepted)})
     return table("reported as", rows)
+
+
+def kind_table(runs: Mapping[str, Sequence[Case]]) -> str:
+    """Over what and how how many calls were made."""
+    rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for name, cases in runs.items():
+        for case in cases:
+            rows[case.call.kind][name] += 1
+    return table("calls over", rows)
 
 
 def fault_table(cases: Sequence[Case]) -> str:
@@ -314,13 +621,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--submits: the double remembers no more jobs than that")
     runs: dict[str, list[Case]] = {}
     for name, runner in {"sync": run_sync, "async": run_async}.items():
-        double, started = make_double(), time.monotonic()
-        with serve(double.app) as address:
-            runs[name] = play(runner, address, double, options.submits, options.seed)
-        print(f"{name}: {options.submits:,} submits in {time.monotonic() - started:.0f} s", flush=True)
+        started = time.monotonic()
+        runs[name] = play(runner, make_groups(options.submits, options.seed))
+        lag = runs[name][0].lag
+        print(
+            f"{name}: {options.submits:,} submits in {time.monotonic() - started:.0f} s, {lag:.2f} s late", flush=True
+        )
     broken = {name: broken_claims(cases) for name, cases in runs.items()}
     claims = {claim: {name: broken[name][claim] for name in runs} for claim in CLAIMS}
-    print("", fault_table(runs["sync"]), "", outcome_table(runs), "", table("broken claims", claims), sep="\n")
+    tables = (kind_table(runs), fault_table(runs["sync"]), outcome_table(runs), table("broken claims", claims))
+    print("", "\n\n".join(tables), sep="\n")
+    for name, cases in runs.items():
+        for case in [case for case in cases if any(not holds(case) for holds in CLAIMS.values())][:10]:
+            print(f"{name}: {case.call.prompt} over {case.call.kind}: {case.report!r:.300}, accepted {case.accepted}")
     return 1 if any(broken.values()) else 0
 
 

@@ -19,6 +19,8 @@ REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 LONGEST_WAIT = 20.0
 """Seconds until a test gives up on what should happen at once."""
 DRIP_SECONDS = 0.02
+FORGOTTEN_AT_ONCE = 500
+"""Threads that have ended."""
 LONGEST_HEAD = 1_000_000
 """Bytes of a request."""
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -63,7 +65,7 @@ class HostileServer:
     ) -> None:
         self.script: Script = script or respond_with({})
         self.requests: list[Request] = []
-        self.opened = self.closed = self.answered = self.most_at_once = 0
+        self.opened = self.closed = self.responded = self.most_at_once = 0
         self.gave_up = False
         """Whether a script was given up."""
         self._greeting = greeting
@@ -72,6 +74,7 @@ class HostileServer:
         self._changed = threading.Condition()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._failures: list[Exception] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -81,8 +84,11 @@ class HostileServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Raises what a script raised."""
         self.close()
+        if kind is None and self._failures:
+            raise self._failures[0]
 
     def close(self) -> None:
         """Ends all connections and threads."""
@@ -110,11 +116,11 @@ class HostileServer:
     def all_closed(self) -> bool:
         return self.closed == self.opened
 
-    def _note(self, *, opened: int = 0, closed: int = 0, answered: int = 0, request: Request | None = None) -> None:
+    def _note(self, *, opened: int = 0, closed: int = 0, responded: int = 0, request: Request | None = None) -> None:
         with self._changed:
             self.opened += opened
             self.closed += closed
-            self.answered += answered
+            self.responded += responded
             self.most_at_once = max(self.most_at_once, self.opened - self.closed)
             if request is not None:
                 self.requests.append(request)
@@ -127,18 +133,25 @@ class HostileServer:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._sockets.add(connection)
                 self._note(opened=1)
-                arguments = (connection, self.opened)
-                self._threads.append(threading.Thread(target=self._serve, args=arguments, daemon=True))
+                number = self.opened
+                self._threads.append(threading.Thread(target=self._serve, args=(connection, number), daemon=True))
                 self._threads[-1].start()
+                if number % FORGOTTEN_AT_ONCE == 0:
+                    self._threads = [thread for thread in self._threads if thread.is_alive()]
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with suppress(OSError):
+        try:
             if self._play(connection, self._greeting):
                 while (request := read_request(connection, number)) is not None:
                     self._note(request=request)
                     if not self._play(connection, self.script(request)):
                         break
-                    self._note(answered=1)
+                    self._note(responded=1)
+        except OSError:
+            # The client has closed the connection, or is silent.
+            pass
+        except Exception as error:
+            self._failures.append(error)
         connection.close()
         self._sockets.discard(connection)
         self._note(closed=1)

@@ -1,4 +1,4 @@
-"""Whatever a service answers, only SegmindErrors come out, the key stays, and no call pauses beyond its time."""
+"""Whatever a service responds, only SegmindErrors are raised, the key stays, and no call pauses beyond its time."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ JSON = {"content-type": "application/json"}
 
 
 @attrs.frozen
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes = attrs.field(repr=lambda body: repr(body[:1_000]))
 
 
-def good(**fields: Any) -> Answer:
-    return Answer(200, JSON, json.dumps({"request_id": REQUEST_ID, **fields}).encode())
+def good(**fields: Any) -> Response:
+    return Response(200, JSON, json.dumps({"request_id": REQUEST_ID, **fields}).encode())
 
 
 SUBMITTED = good(status="QUEUED")
@@ -50,18 +50,18 @@ COMPLETED = good(status="COMPLETED", output="https://images.example/a.png", metr
 
 @attrs.define
 class Service:
-    """Gives these answers in turn, and the last one from then on. Nothing may be sent elsewhere."""
+    """Gives these responses in turn, and the last one from then on. Nothing may be sent elsewhere."""
 
-    answers: list[Answer]
+    responses: list[Response]
     given: int = 0
 
     def serve(self, request: httpx.Request) -> httpx.Response:
         assert "elsewhere" not in str(request.url)
-        answer = self.answers[min(self.given, len(self.answers) - 1)]
+        response = self.responses[min(self.given, len(self.responses) - 1)]
         self.given += 1
-        headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
         # A stream, since httpx would decode bytes before they are sent.
-        return httpx.Response(answer.status, headers=headers, stream=httpx.ByteStream(answer.body))
+        return httpx.Response(response.status, headers=headers, stream=httpx.ByteStream(response.body))
 
 
 DEADLINE = 30.0
@@ -78,12 +78,12 @@ CALLS: dict[str, tuple[float, Callable[[Any], Any]]] = {
 """For how many seconds a call may pause at most, and the call."""
 
 
-def check(name: str, answers: list[Answer]) -> None:
-    """Makes a call, sync and async, and fails if anything but SegmindErrors comes out of it or of what it gives."""
+def check(name: str, responses: list[Response]) -> None:
+    """Makes a call, sync and async, and fails if it, or what it gives, raises anything but a SegmindError."""
     longest, call = CALLS[name]
 
     def use() -> None:
-        transport = httpx.MockTransport(Service(answers).serve)
+        transport = httpx.MockTransport(Service(responses).serve)
         with Client("key", base_url=BASE_URL, transport=transport, deadline=DEADLINE) as it:
             try:
                 read(call(it))
@@ -91,13 +91,13 @@ def check(name: str, answers: list[Answer]) -> None:
                 read(error)
 
     async def use_async() -> None:
-        transport = httpx.MockTransport(Service(answers).serve)
+        transport = httpx.MockTransport(Service(responses).serve)
         async with AsyncClient("key", base_url=BASE_URL, transport=transport, deadline=DEADLINE) as it:
             try:
-                came = await call(it)
-                read(came)
-                if isinstance(came, AsyncSavable):
-                    read(await came.content)
+                given = await call(it)
+                read(given)
+                if isinstance(given, AsyncSavable):
+                    read(await given.content)
             except SegmindError as error:
                 read(error)
 
@@ -111,7 +111,7 @@ OURS = (ResponseObject, ResponseHeaders, ApiResponse, GenerationFields, JobHandl
 
 
 def read(thing: Any) -> None:
-    """Reads every attribute of what came out, and theirs in turn."""
+    """Reads every attribute of a result or an error, and theirs in turn."""
     if is_tuple(thing):
         for item in thing:
             read(item)
@@ -147,10 +147,10 @@ ODD_BODIES = {
     "a huge integer": b'{"status":"COMPLETED","metrics":{"total_time":' + b"9" * 400 + b"}}",
     "infinity": b'{"status":"COMPLETED","request_id":"a","metrics":{"total_time":1e999,"cost":NaN}}',
     "an id of 70 kB": b'{"request_id":"' + b"a" * 70_000 + b'"}',
-    "an id that no address can hold": rb'{"request_id":"\ud800"}',
+    "an id that no URL can hold": rb'{"request_id":"\ud800"}',
     "an id that leads elsewhere": b'{"request_id":".."}',
     "a message that cannot be written": rb'{"error":"\ud800"}',
-    "an address that is none": b'{"status":"COMPLETED","output":"https://[/","images":[{"url":"http://a:b"}]}',
+    "a URL that is none": b'{"status":"COMPLETED","output":"https://[/","images":[{"url":"http://a:b"}]}',
     "a byte order mark": b"\xef\xbb\xbf{}",
     "UTF-16, cut off": b"\xff\xfe{\x00}",
     "null": b"null",
@@ -160,18 +160,18 @@ ODD_BODIES = {
 
 @pytest.mark.parametrize("status", [200, 422, 500])
 @pytest.mark.parametrize("body", ODD_BODIES.values(), ids=ODD_BODIES.keys())
-def test_an_odd_body_is_an_error_of_the_clients(body: bytes, status: int) -> None:
+def test_an_odd_body_raises_nothing_but_a_segmind_error(body: bytes, status: int) -> None:
     for name in CALLS:
-        check(name, [Answer(status, JSON, body)])
-    check("run", [SUBMITTED, COMPLETED, Answer(status, JSON, body)])
+        check(name, [Response(status, JSON, body)])
+    check("run", [SUBMITTED, COMPLETED, Response(status, JSON, body)])
 
 
 @pytest.mark.parametrize("status", [422, 500, 502, 504])
 @pytest.mark.parametrize("name", CALLS)
-def test_a_long_message_is_cut_in_the_error_and_whole_in_its_answer(name: str, status: int) -> None:
+def test_a_long_message_is_cut_in_the_error_and_whole_in_its_response(name: str, status: int) -> None:
     text = "a" * 100_000
     body = json.dumps({"request_id": REQUEST_ID, "status": "FAILED", "metrics": {}, "error": text}).encode()
-    transport = httpx.MockTransport(Service([Answer(status, JSON, body)]).serve)
+    transport = httpx.MockTransport(Service([Response(status, JSON, body)]).serve)
     with (
         pause_clock(),
         Client("key", base_url=BASE_URL, transport=transport, deadline=0) as client,
@@ -188,9 +188,9 @@ def test_a_long_message_is_cut_in_the_error_and_whole_in_its_answer(name: str, s
 
 @pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("name", ["submit", "result"])
-def test_a_body_of_10_megabytes_is_an_error_of_the_clients(name: str, status: int) -> None:
+def test_a_body_of_10_megabytes_raises_nothing_but_a_segmind_error(name: str, status: int) -> None:
     for body in (b" " * 10_000_000, b'{"error": "' + b"x" * 10_000_000 + b'"}'):
-        check(name, [Answer(status, JSON, body)])
+        check(name, [Response(status, JSON, body)])
 
 
 ODD_TIMES = [
@@ -210,9 +210,9 @@ ODD_TIMES = [
 
 @pytest.mark.parametrize("time", ODD_TIMES, ids=range(len(ODD_TIMES)))
 @pytest.mark.parametrize("header", ["retry-after", "x-rate-limit-reset-at-utc"])
-def test_an_odd_time_to_wait_until_makes_no_call_pause_too_long(header: str, time: str) -> None:
+def test_an_odd_time_to_wait_until_makes_no_call_pause_beyond_its_time(header: str, time: str) -> None:
     for name in CALLS:
-        check(name, [Answer(429, {**JSON, header: time}, b'{"error": "too many"}')])
+        check(name, [Response(429, {**JSON, header: time}, b'{"error": "too many"}')])
 
 
 ENCODINGS = ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity", "gzip;q=1", "\N{SNOWMAN}"]
@@ -226,9 +226,9 @@ ENCODED_BODIES = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("body", ENCODED_BODIES.values(), ids=ENCODED_BODIES.keys())
-def test_a_lie_about_the_encoding_is_an_error_of_the_clients(encoding: str, body: bytes) -> None:
+def test_a_wrong_content_encoding_raises_nothing_but_a_segmind_error(encoding: str, body: bytes) -> None:
     for name in CALLS:
-        check(name, [Answer(200, {**JSON, "content-encoding": encoding}, body)])
+        check(name, [Response(200, {**JSON, "content-encoding": encoding}, body)])
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -242,7 +242,7 @@ def test_no_redirect_is_followed(status: int) -> None:
         "",
     ):
         for name in CALLS:
-            check(name, [Answer(status, {"location": location}, b"")])
+            check(name, [Response(status, {"location": location}, b"")])
 
 
 FIELDS = [
@@ -278,12 +278,12 @@ headers = st.fixed_dictionaries(
         "x-request-id": texts,
     },
 )
-answers = st.builds(Answer, statuses, headers, bodies)
-conversations = st.lists(answers | answers | st.sampled_from([SUBMITTED, COMPLETED]), min_size=1, max_size=4)
+responses = st.builds(Response, statuses, headers, bodies)
+conversations = st.lists(responses | responses | st.sampled_from([SUBMITTED, COMPLETED]), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("name", CALLS)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(answers=conversations)
-def test_whatever_comes_only_the_clients_errors_come_out(name: str, answers: list[Answer]) -> None:
-    check(name, answers)
+@given(responses=conversations)
+def test_whatever_the_responses_nothing_but_segmind_errors_is_raised(name: str, responses: list[Response]) -> None:
+    check(name, responses)

@@ -66,7 +66,7 @@ class TestBytesAfterAResponse:
 
         def let_them_arrive(_: object) -> None:
             later.set()
-            server.wait_until(lambda: server.answered == 1)
+            server.wait_until(lambda: server.responded == 1)
 
         with HostileServer(script) as server:
             *_, submitted = outcomes(way, server.url, status, let_them_arrive, submit)

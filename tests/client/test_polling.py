@@ -237,7 +237,9 @@ class TestWaiting:
         assert latencies.schedule(MODEL) == Latencies().schedule(MODEL)
 
     def test_an_interval_is_kept_whatever_was_learned(self) -> None:
-        assert wait([PENDING, PENDING, *completed(9)], learned(*[20] * ENOUGH), interval=0.1).pauses == pytest.approx([0.1, 0.1])
+        assert wait([PENDING, PENDING, *completed(9)], learned(*[20] * ENOUGH), interval=0.1).pauses == pytest.approx(
+            [0.1, 0.1]
+        )
 
     def test_a_job_that_was_submitted_long_ago_is_polled_at_once(self) -> None:
         assert wait(completed(20), learned(*[20] * ENOUGH), submission=Submission(MODEL, START - 30)).pauses == []

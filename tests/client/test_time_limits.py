@@ -132,8 +132,8 @@ def test_a_run_ends_at_its_deadline_when_the_result_drips(way: str, carrier: str
 
 
 @contextmanager
-def silent_addresses(count: int, monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
-    """IP addresses of this machine at which nobody ever accepts: their backlogs are full."""
+def silent_addresses(count: int, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """The URL of a host whose IP addresses, of this machine, accept nothing: their backlogs are full."""
     first = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = first.getsockname()[1]
     addresses = [f"127.0.0.{number}" for number in range(1, count + 1)]
@@ -153,7 +153,7 @@ def silent_addresses(count: int, monkeypatch: pytest.MonkeyPatch) -> Generator[l
         return found if name == "silent.example" else look_up(host, *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    yield [f"http://silent.example:{port}", *addresses]
+    yield f"http://silent.example:{port}"
     for held in (*listeners, *fillers):
         held.close()
 
@@ -163,12 +163,12 @@ def silent_addresses(count: int, monkeypatch: pytest.MonkeyPatch) -> Generator[l
 def test_six_silent_addresses_share_the_time_to_connect(
     monkeypatch: pytest.MonkeyPatch, way: str, call: Step, kind: type
 ) -> None:
-    with silent_addresses(6, monkeypatch) as (url, *_):
+    with silent_addresses(6, monkeypatch) as url:
         error, seconds = timed_outcome(
             way, url, call, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True
         )
     assert isinstance(error, kind)
-    assert seconds < DEADLINE + 1
+    assert DEADLINE / 2 < seconds < DEADLINE + 1
 
 
 @pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
