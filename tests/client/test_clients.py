@@ -277,20 +277,11 @@ class TestWhetherAPostWasSent:
         self.check(raised.value, transport, reads=reads)
 
 
-@pytest.mark.parametrize("host", ["a..b", "a" * 64])
-def test_a_host_that_cannot_be_one_is_not_reached(host: str) -> None:
-    with (
-        Client(base_url=f"https://{host}") as client,
-        pytest.raises(errors.NotSent, match=f"https://{host} was not reached"),
-    ):
-        client.with_options(attempts=1).submit_model(SLUG, {"prompt": "x"})
-
-    async def submit() -> None:
-        async with AsyncClient(base_url=f"https://{host}") as client:
-            with pytest.raises(errors.NotSent, match=f"https://{host} was not reached"):
-                await client.with_options(attempts=1).submit_model(SLUG, {"prompt": "x"})
-
-    anyio.run(submit)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, ".host"])
+def test_a_host_that_cannot_be_one_is_refused_at_once(kind: type[Client | AsyncClient], host: str) -> None:
+    with pytest.raises(errors.InvalidParameter, match="base_url: expected a URL"):
+        kind(base_url=f"https://{host}")
 
 
 def test_importing_the_client_imports_neither_httpx_nor_attrs() -> None:

@@ -134,15 +134,6 @@ class TestProxyOfTheEnvironment:
         monkeypatch.setenv("NO_PROXY", no_proxy)
         assert [job.request_id for job in submits("http://service.test")] == [REQUEST_ID] * len(WAYS)
 
-    def test_makes_one_clear_error_of_a_host_that_cannot_be_one(
-        self, server: HostileServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", server.url)
-        for error in submits("https://.host"):
-            assert isinstance(error, errors.NotSent | errors.InvalidParameter)
-            assert_is_clear(error)
-        assert server.count("POST") == 0
-
 
 def assert_is_clear(error: errors.SegmindError) -> None:
     """One line that says what happened, and of no request that it was sent."""
