@@ -564,8 +564,8 @@ def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
 def decompressed(encoding: str, content: bytes, limit: int) -> tuple[bytes, bool]:
     """What a body decodes to, up to a limit, and whether that is all of it. Other encodings are left as they are."""
     if encoding in ("gzip", "x-gzip", "deflate"):
-        # 32 finds out by itself whether there is a header of gzip or of zlib; what has neither is raw.
-        for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS):
+        # 32 finds out by itself whether there is a header of gzip or of zlib. A deflated body may have neither.
+        for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)[: 2 if encoding == "deflate" else 1]:
             decompressor = zlib.decompressobj(window)
             with suppress(zlib.error):
                 return decompressor.decompress(content, limit), decompressor.eof

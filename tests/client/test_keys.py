@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -94,14 +94,19 @@ REPEATED: dict[str, tuple[Call, Repeat]] = {
 }
 
 
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
+def tracer_provider() -> TracerProvider:
+    """The one of this process."""
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         provider = TracerProvider()
         trace.set_tracer_provider(provider)
+    return provider
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter
     exporter.shutdown()
 
@@ -146,6 +151,30 @@ def test_a_key_that_the_service_repeats_to_an_async_client_is_not_shown(
     with HostileServer(repeat(key)) as server, pytest.raises(errors.SegmindError) as raised:
         anyio.run(run, server.url)
     assert key not in shown(raised.value)
+    assert key not in caplog.text
+
+
+class RaisingOnce(SpanProcessor):
+    """Raises at the end of one span."""
+
+    raised = False
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if not self.raised:
+            self.raised = True
+            raise ValueError(span.name)
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
+def test_a_key_that_the_service_repeats_is_not_logged_with_the_exception_of_a_span_processor(
+    key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    processor = RaisingOnce()
+    tracer_provider().add_span_processor(processor)
+    script = respond_with({"error": "no"}, "403 Forbidden", retry_after=key)
+    with HostileServer(script) as server, Client(key, base_url=server.url) as client, pytest.raises(errors.Forbidden):
+        client.submit_model(SLUG, PROMPT)
+    assert processor.raised
     assert key not in caplog.text
 
 

@@ -56,9 +56,9 @@ def client(address: str) -> Iterator[Client]:
         provider.add_span_processor(RAISING)
         trace.set_tracer_provider(provider)
     EXPORTER.clear()
-    RAISING.methods = ()
     with Client(DEFAULT_KEY, base_url=address) as client:
         yield client
+    RAISING.methods = ()
 
 
 def only_span() -> ReadableSpan:
