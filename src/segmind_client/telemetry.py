@@ -69,8 +69,9 @@ class Span:
 def harmless() -> Generator[None]:
     try:
         yield
-    except Exception:
-        logger.exception("OpenTelemetry failed; the call goes on without it")
+    except Exception as error:
+        # Without its traceback, whose exceptions may show a key that the service repeats.
+        logger.warning("OpenTelemetry failed; the call goes on without it: %s: %s", type(error).__name__, error)
 
 
 def id_of(result: object) -> str | None:
