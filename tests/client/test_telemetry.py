@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import anyio
@@ -42,6 +43,17 @@ class Raising(SpanProcessor):
 RAISING = Raising()
 
 
+@lru_cache(maxsize=1)
+def watch_spans() -> None:
+    """Once, since a process has one provider, which forgets no processor; other tests may have set it."""
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
+    provider.add_span_processor(RAISING)
+
+
 @pytest.fixture
 def double(clock: MovableClock) -> Double:
     """A double whose jobs complete at once."""
@@ -50,11 +62,7 @@ def double(clock: MovableClock) -> Double:
 
 @pytest.fixture
 def client(address: str) -> Iterator[Client]:
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        provider = TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
-        provider.add_span_processor(RAISING)
-        trace.set_tracer_provider(provider)
+    watch_spans()
     EXPORTER.clear()
     with Client(DEFAULT_KEY, base_url=address) as client:
         yield client
