@@ -220,7 +220,7 @@ class FaultyCall:
         self.random = random.Random(f"{seed}:{number}")  # noqa: S311  no secret
         self.shares = {verb: self.random.choice(SHARES) for verb in ("POST", "GET")}
         kinds = [fault for fault in faults if not fault.slow or self.random.random() < RARE]
-        self._kinds = self.random.sample(kinds, min(KINDS, len(kinds)))
+        self._kinds = self.random.sample(kinds, KINDS)
         self.job_fails = self.random.random() < FAILING_JOBS
         self.prompt = f"cabin {number}"
         self.met: list[tuple[str, Fault | None]] = []

@@ -183,14 +183,19 @@ class TestSync:
             clock.is_asleep.wait(SECONDS)
             os.kill(os.getpid(), signal.SIGINT)
 
-        with (
-            httpx.Client(base_url=IN_PROCESS, headers=KEY, transport=double.transport()) as client,
-            ThreadPoolExecutor(1) as pool,
-        ):
-            pool.submit(interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                client.post("/v1/imagen", json=PROMPT)
-            assert client.get("/v1/get-user-credits").json()["credits"] == 100
+        # A test run that was started in the background ignores Ctrl-C.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with (
+                httpx.Client(base_url=IN_PROCESS, headers=KEY, transport=double.transport()) as client,
+                ThreadPoolExecutor(1) as pool,
+            ):
+                pool.submit(interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    client.post("/v1/imagen", json=PROMPT)
+                assert client.get("/v1/get-user-credits").json()["credits"] == 100
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert double.requests(accepted=True) == []
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
