@@ -14,13 +14,14 @@ from segmind_client.errors import (
     MayHaveBeenAccepted,
     NoClient,
     RateLimited,
+    SegmindError,
     ServerError,
     StatusError,
     UnreadableAnswer,
 )
 from segmind_client.flows import Call
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
-from segmind_client.masking import Secret, masked
+from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
 from segmind_client.steps import LARGEST_IMAGE_BODY, Sent
 from tests.client.world import MODEL, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, state
@@ -240,3 +241,30 @@ def test_keys_are_masked_in_any_case_and_the_longest_first() -> None:
     keys = [Secret("team-a"), Secret("team-a-secret")]
     assert masked("TEAM-A-SECRET at team-a-secret") == "… at …"
     assert keys
+
+
+class TestUnexpectedException:
+    def test_after_a_post_was_sent_may_have_been_accepted_and_names_its_job(self) -> None:
+        call = Call()
+        call.sent = sent_with(200, b'{"request_id": "%s"}' % REQUEST_ID.encode())
+        with pytest.raises(MayHaveBeenAccepted, match="ZeroDivisionError") as raised:
+            call.fail(ZeroDivisionError("in a hook"))
+        assert raised.value.request_id == REQUEST_ID
+
+    def test_of_a_wait_names_the_job(self) -> None:
+        with pytest.raises(SegmindError, match="ZeroDivisionError: in a hook") as raised:
+            Call(REQUEST_ID).fail(ZeroDivisionError("in a hook"))
+        assert type(raised.value) is SegmindError
+        assert raised.value.request_id == REQUEST_ID
+
+    def test_before_anything_was_sent_claims_nothing(self) -> None:
+        with pytest.raises(SegmindError, match="unexpected failure") as raised:
+            Call().fail(ZeroDivisionError("in a hook"))
+        assert "accepted" not in str(raised.value)
+
+
+def test_only_the_last_keys_are_remembered() -> None:
+    Secret("the-first-key")
+    for number in range(MOST_KEYS):
+        Secret(f"a-later-key-{number}")
+    assert masked("the-first-key, a-later-key-7") == "the-first-key, …"
