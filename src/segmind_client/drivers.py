@@ -16,7 +16,7 @@ from segmind_client.clock import Clock, EventLoopClock, SystemClock
 from segmind_client.errors import ConnectionLost, NoClient, NotSent, SegmindError
 from segmind_client.masking import masked
 from segmind_client.network import Times
-from segmind_client.steps import Flow, Pause, Send
+from segmind_client.steps import LAST_SECONDS, Flow, Pause, Send
 from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
 
 T = TypeVar("T")
@@ -32,10 +32,6 @@ SLOWEST_UPLOAD = 10_000
 """Bytes a second."""
 BODY_SECONDS = 300.0
 """For a body as a whole."""
-LAST_SECONDS = 0.5
-"""That the last request before a deadline has at least: it may be for a result that is paid for. Further ones share
-as much again.
-"""
 SHORTEST_SECONDS = 0.1
 
 

@@ -54,7 +54,7 @@ from segmind_client.reading import (
     named_in,
     server_wait,
 )
-from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, Flow, Pause, Send, Sent, Sink
+from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, LAST_SECONDS, Flow, Pause, Send, Sent, Sink
 
 T = TypeVar("T")
 
@@ -64,8 +64,6 @@ LONGEST_BACKOFF = 8.0
 SHORTEST_WAIT = 1.0
 """Seconds. Shorter waits for a rate limit grow like a backoff."""
 MOST_DOUBLINGS = 10
-LAST_SECONDS = 0.5
-"""Beyond the deadline, for the last request of a wait."""
 LONG_PAUSE = 15.0
 """Seconds after which a pause is a warning in the log."""
 

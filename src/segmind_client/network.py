@@ -28,8 +28,7 @@ from anyio import to_thread
 from anyio.lowlevel import RunVar, checkpoint
 
 from segmind_api.types import ApiResponse
-from segmind_client.errors import ConnectionLost, InvalidParameter, NoClient, NotSent
-from segmind_client.line import CLOSED
+from segmind_client.errors import ConnectionLost, InvalidParameter, NotSent
 from segmind_client.steps import RequestBody, Sent, Sink
 
 T = TypeVar("T")
@@ -447,8 +446,6 @@ class Pool:
         self._idle: Idle[Connection] = Idle()
 
     def exchange(self, sent: Sent, times: Times) -> ApiResponse:
-        if self._idle.closed:
-            raise NoClient(CLOSED)
         until = time.monotonic() + times.total
         request = self._target.request(sent, self._prefix + sent.request.path.encode("ascii"), self._headers, times)
         kept = None if sent.needs_fresh_connection else self._idle.newest()
@@ -498,8 +495,6 @@ class AsyncPool:
         self._idle: Idle[AsyncConnection] = Idle()
 
     async def exchange(self, sent: Sent, times: Times) -> ApiResponse:
-        if self._idle.closed:
-            raise NoClient(CLOSED)
         with anyio.move_on_after(times.total):
             request = self._target.request(sent, self._prefix + sent.request.path.encode("ascii"), self._headers, times)
             kept = None if sent.needs_fresh_connection else self._idle.newest()
@@ -554,7 +549,7 @@ def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
 
     A body that is not encoded as its headers say is left as it is: it may be paid for.
     """
-    encoding = "" if already else sent.headers.get("content-encoding", "").strip().lower()
+    encoding = "" if already else sent.encoding
     content, complete = decompressed(encoding, bytes(sent.received), sent.largest)
     if not complete:
         raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete or larger than {sent.largest} bytes")

@@ -175,9 +175,7 @@ def job_in(response: ApiResponse) -> str | None:
 
 def job_in_part(sent: Sent) -> str | None:
     """The id of the job that a response names, as far as it was received."""
-    content, _ = decompressed(
-        sent.headers.get("content-encoding", "").strip().lower(), bytes(sent.received), sent.largest
-    )
+    content, _ = decompressed(sent.encoding, bytes(sent.received), sent.largest)
     return job_mentioned(content)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 import httpx
@@ -16,6 +16,10 @@ from segmind_client.line import Line, Turn
 
 T = TypeVar("T")
 
+LAST_SECONDS = 0.5
+"""That the last request before a deadline has at least: it may be for a result that is paid for. Further ones share
+as much again.
+"""
 LARGEST_BODY = 4_000_000
 LARGEST_IMAGE_BODY = 100_000_000
 """Bytes of a response's body, encoded and decoded; the second where it may be an image."""
@@ -71,6 +75,11 @@ class Sent:
         self.on_begin: Callable[[], object] | None = None
         """Called when the body is begun: there is a connection, and the limits of its opening are over."""
         self._states: dict[str, bool] = {}
+
+    @property
+    def encoding(self) -> str:
+        """The Content-Encoding of the response."""
+        return self.headers.get("content-encoding", "").strip().lower()
 
     @property
     def needs_fresh_connection(self) -> bool:
@@ -160,4 +169,3 @@ class Pause:
 
 
 Flow = Generator[Send | Pause, ApiResponse | None, T]
-AnyFlow = Flow[Any]

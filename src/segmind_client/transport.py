@@ -189,11 +189,9 @@ class CustomSender(Custom[httpx.Client]):
         try:
             return on_thread(lambda: self._receive(request, sent, into), times.total)
         except queue.Empty:
-            sent.give_up()
             raise httpx.ReadTimeout(LATE) from None
-        except BaseException:
+        finally:
             sent.give_up()
-            raise
 
     def _receive(self, request: httpx.Request, sent: Sent, into: Sink | None) -> ApiResponse:
         try:
