@@ -150,7 +150,7 @@ class NoClient(SegmindError):
 
 
 class DownloadFailed(SegmindError):
-    """The image was not fetched. `response` is the head of the answer, where there was one."""
+    """The image was not fetched. `response` is the head of its host's response, or else what the result came in."""
 
 
 class NotSaved(SegmindError, OSError):

@@ -24,6 +24,7 @@ from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
 from segmind_client.steps import LARGEST_IMAGE_BODY, Sent
+from tests.client.clock import PauseClock
 from tests.client.world import MODEL, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, state
 
 PROMPT = {"prompt": "x"}
@@ -164,41 +165,25 @@ class TestInterruption:
         assert "may have been accepted" in error.__notes__[0]
 
 
-class Clock:
-    """Stands still, but for those who sleep."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep_until(self, moment: float) -> None:
-        self.now = max(self.now, moment)
-
-    async def sleep_until_async(self, moment: float) -> None:
-        self.sleep_until(moment)
-
-
 class TestLine:
     def test_keeps_places_for_polls_while_images_take_all_their_time(self) -> None:
-        line, clock = Line(), Clock()
+        line, clock = Line(), PauseClock()
         for _ in range(CONNECTIONS - RESERVED):
             line.take(Turn(Rank.SUBMIT, since=0, slow=True), clock)
         line.take(Turn(Rank.POLL, since=0), clock)
-        assert clock.now == 0
+        assert clock.now() == 0
 
     def test_holds_other_requests_for_two_minutes_at_most(self) -> None:
-        line, clock = Line(), Clock()
+        line, clock = Line(), PauseClock()
         refused_turn = Turn(Rank.SUBMIT, since=0, patience=600)
         line.limit(refused_turn, 0, 36_000, refused(429), "POST /v2/any", "a daily limit")
         with pytest.raises(RateLimited, match=r"36000\.0 s"):
             line.check(refused_turn, 0)
         line.take(Turn(Rank.POLL, since=0, until=600), clock)
-        assert clock.now == 120
+        assert clock.now() == 120
 
     def test_of_a_closed_client_admits_nobody(self) -> None:
-        line, clock = Line(), Clock()
+        line, clock = Line(), PauseClock()
         line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET", "too many")
         line.close()
         with pytest.raises(NoClient, match="closed"):
