@@ -29,6 +29,10 @@ CAUTIOUS_SECONDS = 60.0
 """After a rate limit has reset, for which requests are sent only about as fast as in the window before."""
 CAUTIOUS_SHARE = 10
 """Of the requests that passed in the window before, one in so many is sent at the same time."""
+DOUBLING_SECONDS = 1.0
+"""In which twice as many slow requests may be sent at the same time, while none is refused: another client with the
+same key may have used up the window before.
+"""
 LONGEST_HOLD_SECONDS = 120.0
 """For which a 429 keeps other requests waiting. The time that it names may be later, but hold for one model, or be
 wrong.
@@ -225,11 +229,9 @@ class Line:
             else:
                 woken = anyio.Event()
                 turn.wake = woken.set
-                if turn.until == math.inf:
+                longest = HEARTBEAT_SECONDS if turn.slow and self._first() is turn else math.inf
+                with anyio.move_on_after(min(turn.until - now, longest)):
                     await woken.wait()
-                else:
-                    with anyio.move_on_after(turn.until - now):
-                        await woken.wait()
 
     def leave(self, turn: Turn, clock: Clock) -> None:
         """Frees the place of a turn, admitted or not."""
@@ -250,6 +252,7 @@ class Line:
         with self._mutex:
             if now < self._opens:
                 return
+            is_new_first = False
             while (turn := self._first()) is not None and self._has_place(turn, now):
                 # In this order, since an interrupt of this thread may come in between, and the turn is another's.
                 turn.admitted = True
@@ -257,6 +260,9 @@ class Line:
                 heapq.heappop(self._waiting)
                 if turn.wake is not None:
                     turn.wake()
+                is_new_first = True
+            if is_new_first:
+                self._wake_first()
 
     def _first(self) -> Turn | None:
         with self._mutex:
@@ -275,7 +281,9 @@ class Line:
             allowed -= min(RESERVED, allowed - 1)
         if self.is_limited(now):
             # What is slow must be sent at the same time, or a window would end before it was used up.
-            allowed = min(allowed, self._budget if turn.slow else max(1, self._budget // CAUTIOUS_SHARE))
+            doublings = min(now - self._opens, CAUTIOUS_SECONDS) / DOUBLING_SECONDS
+            budget = self._budget * 2**doublings if turn.slow else max(1, self._budget // CAUTIOUS_SHARE)
+            allowed = min(allowed, int(budget))
         full = len(same) >= allowed or len(same) + len(other) >= self._connections
         if full and now > self._swept_at + HEARTBEAT_SECONDS:
             self._swept_at = now

@@ -145,12 +145,32 @@ def test_any_number_of_jobs_takes_about_as_long_as_the_limit_allows(
     assert outcome.seconds <= 1.1 * allowed_seconds(jobs, limit, REQUESTS_OF_A_JOB)
 
 
-@pytest.mark.parametrize(("jobs", "limit", "clients"), [(1, 1, 1), (20, 10, 1), (100, 60, 1), (20, 10, 2)])
+@pytest.mark.parametrize(("jobs", "limit", "clients"), [(1, 1, 1), (20, 10, 1), (100, 60, 1), (20, 10, 2), (20, 10, 3)])
 def test_any_number_of_v1_calls_takes_about_as_long_as_the_limit_allows(jobs: int, limit: int, clients: int) -> None:
     outcome = in_virtual_time(make, jobs, limit, clients, "generate_model", 0.0)
     assert outcome.failures == []
     assert outcome.charged == pytest.approx(jobs * PRICE)
     assert outcome.seconds <= 1.1 * allowed_seconds(jobs, limit, requests=1)
+
+
+async def generate_after_another_client(jobs: int, limit: int) -> Outcome:
+    """v1 calls in a window that another client with the same key has nearly used up."""
+    double, outcome = limited_double(limit), Outcome()
+    options: dict[str, Any] = {"base_url": BASE_URL, "allow_http": True, "transport": DistantTransport(double)}
+    other, client = AsyncClient(DEFAULT_KEY, **options), AsyncClient(DEFAULT_KEY, **options)
+    for _ in range(limit - 1):
+        await other.credits()
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(jobs):
+            nursery.start_soon(client.generate_model, SLUG, {"prompt": "x"})
+    outcome.seconds = trio.current_time() - started
+    return outcome
+
+
+def test_v1_calls_use_up_a_window_also_after_one_that_another_client_has_used_up() -> None:
+    outcome = in_virtual_time(generate_after_another_client, 11, 10)
+    assert outcome.seconds <= 1.1 * allowed_seconds(11, 10, requests=1)
 
 
 @pytest.mark.parametrize("jobs", [4, 10, 40])
