@@ -17,7 +17,7 @@ from segmind_client.errors import ConnectionLost, NoClient, NotSent, SegmindErro
 from segmind_client.masking import masked
 from segmind_client.network import Times
 from segmind_client.steps import LAST_SECONDS, Flow, Pause, Send
-from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
+from segmind_client.transport import AsyncSender, Carrier, CustomAsyncSender, CustomSender, Sender
 
 T = TypeVar("T")
 Outcome = ApiResponse | BaseException | None
@@ -70,7 +70,7 @@ class SyncDriver:
             finally:
                 step.line.leave(step.turn, self.clock)
         except BaseException as error:
-            return as_outcome(error, step, str(self.http.base_url))
+            return as_outcome(error, step, self.http)
 
 
 @attrs.define
@@ -116,7 +116,7 @@ class AsyncDriver:
             finally:
                 step.line.leave(step.turn, self.clock)
         except BaseException as error:
-            return as_outcome(error, step, str(self.http.base_url))
+            return as_outcome(error, step, self.http)
 
     def _check_loop(self) -> None:
         loop = current_token()
@@ -152,11 +152,11 @@ def times_of(step: Send, now: float) -> Times:
     return Times(step.connect_seconds, WRITE_SECONDS + upload, step.read_seconds, total)
 
 
-def as_outcome(error: BaseException, step: Send | Pause, service: str) -> BaseException:
+def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseException:
     """What an exception says about a request. Whether it was sent follows from its body, not from the exception."""
-    if isinstance(error, SegmindError) or not isinstance(error, Exception) or isinstance(step, Pause):
+    if isinstance(step, Pause) or isinstance(error, SegmindError) or not isinstance(error, http.failures):
         return error
-    place = service if step.into is None else "the host of the image"
+    place = str(http.base_url) if step.into is None else "the host of the image"
     detail = masked(f"{type(error).__name__}: {error}")
     error.args = (masked(str(error)),)
     # httpcore's error and the socket's below it say the same again, in a hundred lines.

@@ -98,6 +98,8 @@ class Call:
                 failure: SegmindError = may_have_been_accepted(
                     self.sent.request, f"then failed unexpectedly ({unexpected})", self.response, request_id
                 )
+            elif self.sent is not None and self.request_id is None:
+                failure = NotSent(f"unexpected failure ({unexpected}) before anything was sent")
             else:
                 failure = SegmindError(f"unexpected failure ({unexpected}). {stakes}".strip(), request_id=request_id)
             failure.detail = masked(failure.detail)

@@ -10,8 +10,8 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import copy_context
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -48,6 +48,8 @@ MOST_WORKERS = 8
 """Threads of one event loop that work with files."""
 WORKERS: RunVar[anyio.CapacityLimiter | None] = RunVar("segmind_client_workers")
 PORTS = {b"http": 80, b"https": 443}
+CLOCK_TOLERANCE = 0.01
+"""Seconds by which a socket may time out early."""
 LATE = "the response did not end in time"
 HEADERS = {
     "accept": "*/*",
@@ -55,6 +57,12 @@ HEADERS = {
     "accept-encoding": "identity",
     "user-agent": f"python-httpx/{httpx.__version__}",
 }
+
+CONNECTION_FAILURES = (
+    *(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError),
+    *(httpcore.ConnectionNotAvailable, httpcore.UnsupportedProtocol, httpx.HTTPError),
+)
+"""Exceptions of a connection of our own."""
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 CheckAddress = Callable[[str], None]
@@ -176,11 +184,26 @@ class DeadlineBackend(httpcore.SyncBackend):
             if seconds <= 0:
                 break
             try:
-                self._stream = super().connect_tcp(address, port, seconds)
+                with timing_out_after(seconds):
+                    self._stream = super().connect_tcp(address, port, seconds)
                 return DeadlineStream(self._stream, self)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
+
+
+@contextmanager
+def timing_out_after(seconds: float) -> Generator[None]:
+    """Raises as it is a TimeoutError of a signal handler, which httpcore takes for the socket's."""
+    due = time.monotonic() + seconds
+    try:
+        yield
+    except httpcore.TimeoutException as error:
+        cause = error.__cause__
+        # The kernel's own ETIMEDOUT has a number.
+        if isinstance(cause, TimeoutError) and cause.errno is None and time.monotonic() < due - CLOCK_TOLERANCE:
+            raise cause from None
+        raise
 
 
 class DeadlineStream(httpcore.NetworkStream):
@@ -194,7 +217,9 @@ class DeadlineStream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._head:
             self._flush(b"", timeout)
-        return self._stream.read(max_bytes, self._backend.left(timeout, httpcore.ReadTimeout))
+        left = self._backend.left(timeout, httpcore.ReadTimeout)
+        with timing_out_after(left):
+            return self._stream.read(max_bytes, left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._backend.joins_head:
@@ -209,7 +234,8 @@ class DeadlineStream(httpcore.NetworkStream):
             # In pieces, since httpcore's time starts anew whenever the other side takes some bytes.
             for start in range(0, len(buffer), 65536):
                 left = self._backend.left(timeout, httpcore.WriteTimeout)
-                self._stream.write(buffer[start : start + 65536], left)
+                with timing_out_after(left):
+                    self._stream.write(buffer[start : start + 65536], left)
         except BaseException:
             # Tracebacks that show local variables do not show the key.
             buffer = b""

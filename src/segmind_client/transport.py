@@ -15,6 +15,7 @@ from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient
 from segmind_client.line import CLOSED
 from segmind_client.masking import Secret
 from segmind_client.network import (
+    CONNECTION_FAILURES,
     HEADERS,
     LATE,
     AsyncConnection,
@@ -40,6 +41,8 @@ class Carrier:
     """What all carriers have in common: requests go to one URL, which alone is given the key."""
 
     closed = False
+    failures: tuple[type[Exception], ...] = CONNECTION_FAILURES
+    """What it raises for a request that failed. Anything else comes from elsewhere, such as a signal handler."""
 
     def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
         self.base_url = httpx.URL(base_url)
@@ -118,6 +121,7 @@ class AsyncSender(Carrier):
 class Custom(Carrier, Generic[ClientT]):
     """Builds requests for a custom httpx client, with its headers and cookies, or for a custom transport."""
 
+    failures = (Exception,)
     _client: ClientT | None
     _closes = True
     """Whether each request has a connection of its own, as far as a header can ask for it; not in HTTP/2."""
@@ -306,8 +310,10 @@ def image_request(sent: Sent, times: Times, check_address: CheckAddress | None) 
 
 
 def response_in(error: httpx.HTTPStatusError, request: httpx.Request) -> httpx.Response:
-    """The response carried by a hook's HTTPStatusError. Raises ConnectionLost where it is that of another request."""
-    if error.response.request is not request:
+    """The response carried by a hook's HTTPStatusError. Raises ConnectionLost where it is that of another request, or
+    one that the hook has made.
+    """
+    if error.response.request is not request or isinstance(error.response.stream, httpx.ByteStream):
         raise ConnectionLost(f"a hook of the httpx client failed, {type(error).__name__}: {error}") from error
     if error.response.is_stream_consumed:
         return error.response

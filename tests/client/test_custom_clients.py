@@ -137,6 +137,18 @@ def test_a_hook_that_raises_for_a_status_does_not_change_what_the_status_means(
     assert service.count("POST") == times
 
 
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_refusal_that_a_hook_makes_up_does_not_make_a_submit_be_sent_twice(run: Use, status: int) -> None:
+    def refuse(response: httpx.Response) -> None:
+        made = httpx.Response(status, json={"error": "over the quota"}, request=response.request)
+        raise httpx.HTTPStatusError("over the quota", request=response.request, response=made)
+
+    service = Service()
+    with pytest.raises(errors.MayHaveBeenAccepted, match="over the quota"):
+        run(service, hook=refuse)
+    assert service.count("POST") == 1
+
+
 def test_a_failed_job_has_failed_whatever_a_hook_raises(run: Use) -> None:
     failed: dict[str, Any] = {"request_id": REQUEST_ID, "status": "FAILED", "error": "blocked", "metrics": {}}
     with pytest.raises(errors.InferenceFailed, match="blocked"):

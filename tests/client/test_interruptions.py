@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import socket
 import ssl
 import sys
@@ -27,7 +28,7 @@ from anyio import to_thread
 from sniffio import current_async_library
 
 import segmind_client
-from segmind_client import AsyncClient, Client
+from segmind_client import AsyncClient, Client, errors
 from tests.client.clock import PauseClock
 from tests.client.servers import HostileServer, Request, response
 
@@ -256,3 +257,33 @@ def test_a_cancellation_at_any_await_says_what_was_accepted_and_nothing_that_is_
     assert [one.problem for one in seen if one.problem] == []
     assert [one for one in seen if one.accepted]
     assert [one for one in seen if not one.accepted]
+
+
+class OutOfTime(Exception):
+    """What a signal handler raises to limit the time of its program."""
+
+
+@pytest.mark.parametrize("error", [OutOfTime("limit"), TimeoutError("limit")], ids=["of its own", "a TimeoutError"])
+@pytest.mark.parametrize("silent", ["POST", "GET"])
+def test_an_exception_of_a_signal_handler_ends_the_call_and_is_not_taken_for_one_of_the_network(
+    silent: str, error: Exception
+) -> None:
+    def respond(request: Request) -> list[bytes | float]:
+        if request.method == silent:
+            signal.raise_signal(signal.SIGALRM)
+            return [LOOKS * 1.0]
+        return [response({"request_id": str(uuid.uuid4()), "status": "QUEUED"})]
+
+    def handle(*_: object) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        with HostileServer(respond) as server, Client(KEY, base_url=server.url) as client:
+            with pytest.raises(errors.SegmindError) as raised:
+                client.run_model(SLUG, {"prompt": "x"})
+            assert server.count(silent) == 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert raised.value.__cause__ is error
+    assert raised.value.request_id is not None or isinstance(raised.value, errors.MayHaveBeenAccepted)
