@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .types import ApiResponse
+
+KEY = re.compile("SG_[0-9A-Fa-f]{16}", re.IGNORECASE)
 
 
 class SegmindError(Exception):
@@ -65,9 +68,9 @@ class InvalidParameter(SegmindError, ValueError):
 
 
 def shown(value: object) -> str:
-    """A value, cut to what a person reads."""
+    """A value, cut to what a person reads, without a key: it may have been mistaken for something else."""
     try:
-        return reprlib.repr(value)
+        return KEY.sub("…", reprlib.repr(KEY.sub("…", value) if isinstance(value, str) else value))
     except Exception:
         # A number with thousands of digits, for one.
         return f"a value of type {type(value).__name__} that cannot be shown"

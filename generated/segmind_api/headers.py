@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 
 
@@ -72,11 +73,13 @@ def string_of_header(value: str | None) -> str | None:
     return value
 
 
+NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?(?![\w.])", re.IGNORECASE)
+
+
 def number_of_header(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
+    # The first, where a header was sent more than once; whatever unit comes after it.
+    found = NUMBER.match(value or "")
+    number = float(found[0]) if found else math.nan
     return number if math.isfinite(number) else None
 
 

@@ -221,7 +221,10 @@ class ResponseObject(Mapping[str, Any]):
         raw = self._raw.get(name)
         value = reader(raw)
         if value is None:
-            raise UnreadableField(type(self).__name__, name, raw)
+            error = UnreadableField(type(self).__name__, name, raw)
+            error.response = self.response
+            error.request_id = as_string(self._raw.get("request_id"))
+            raise error
         return value
 
     def _possible(self, name: str, reader: Callable[[Any], T]) -> T:
@@ -299,7 +302,8 @@ def read_answer(
     response: ApiResponse, results: Mapping[int, Bodies[ResultT]], errors: Mapping[int, Bodies[ErrorT]]
 ) -> Answer[ResultT, ErrorT]:
     """Reads an answer by its status and its Content-Type; never raises."""
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # The first, where the header was sent more than once.
+    media_type = response.headers.get("content-type", "").partition(";")[0].partition(",")[0].strip().lower()
     if response.status in results:
         result = read_body(response, results[response.status], media_type)
         if result is not None:

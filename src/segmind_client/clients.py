@@ -159,9 +159,11 @@ class Client(Configured):
             call.fail(error)
 
     def close(self) -> None:
-        """Closes the connections. Calls that wait meanwhile raise NoClient."""
-        self._caller.line.close()
-        self._driver.http.close()
+        """Closes the connections. Calls that wait meanwhile raise NoClient when they would send their next request."""
+        # In a forked process, they are those of the other one.
+        if self._driver.process == os.getpid():
+            self._caller.line.close()
+            self._driver.http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -338,12 +340,13 @@ class AsyncClient(Configured):
             call.fail(error)
 
     async def close(self) -> None:
-        """Closes the connections. Calls that wait meanwhile raise NoClient.
+        """Closes the connections. Calls that wait meanwhile raise NoClient when they would send their next request.
 
         Raises NoClient itself in another event loop than the one that the client was used in.
         """
-        self._caller.line.close()
-        await self._driver.close()
+        if self._driver.process == os.getpid():
+            self._caller.line.close()
+            await self._driver.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -454,9 +457,18 @@ def read_key(api_key: object) -> tuple[Secret | None, str]:
         )
     if not KEY_CHARACTERS.fullmatch(value):
         return None, (
-            "the API key cannot be one: a key has letters, digits and -._~+/= only, no space and no colon as a URL has"
+            f"the API key cannot be one, it {problem_of_key(value)}: give the key alone, which has letters, digits and "
+            f"-._~+/= only"
         )
     return Secret(value), ""
+
+
+def problem_of_key(value: str) -> str:
+    if value.strip() != value:
+        return "begins or ends with white space, such as a line break"
+    if value.lower().startswith("bearer "):
+        return "begins with Bearer"
+    return "looks like a URL" if "://" in value else "has a character that no key has"
 
 
 def environment_allows_http() -> bool:

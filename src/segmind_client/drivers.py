@@ -14,10 +14,10 @@ from anyio.lowlevel import current_token
 from segmind_api.types import ApiResponse
 from segmind_client.clock import Clock, EventLoopClock, SystemClock
 from segmind_client.errors import ConnectionLost, NoClient, NotSent, SegmindError
-from segmind_client.masking import masked
-from segmind_client.network import Times
+from segmind_client.masking import masked, without_key
+from segmind_client.network import CONNECTION_FAILURES, Times
 from segmind_client.steps import LAST_SECONDS, Flow, Pause, Send
-from segmind_client.transport import AsyncSender, Carrier, CustomAsyncSender, CustomSender, Sender
+from segmind_client.transport import AsyncSender, Carrier, CustomAsyncSender, CustomFailure, CustomSender, Sender
 
 T = TypeVar("T")
 Outcome = ApiResponse | BaseException | None
@@ -154,19 +154,28 @@ def times_of(step: Send, now: float) -> Times:
 
 def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseException:
     """What an exception says about a request. Whether it was sent follows from its body, not from the exception."""
-    if isinstance(step, Pause) or isinstance(error, SegmindError) or not isinstance(error, http.failures):
+    if isinstance(step, Pause) or not isinstance(error, Exception):
+        return error
+    is_custom = isinstance(error, CustomFailure)
+    if isinstance(error, CustomFailure):
+        error = error.cause
+    is_post = step.sent.request.body is not None
+    if isinstance(error, SegmindError) and not is_custom:
+        # After a POST was sent, any other is about another request: a signal handler may have used a client.
+        if isinstance(error, ConnectionLost) or not (is_post and step.sent.begun):
+            return error
+    elif not is_custom and not isinstance(error, CONNECTION_FAILURES):
         return error
     place = str(http.base_url) if step.into is None else "the host of the image"
     detail = masked(f"{type(error).__name__}: {error}")
-    error.args = (masked(str(error)),)
     # httpcore's error and the socket's below it say the same again, in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True
     # Its frames hold the head of the request, with the key.
     error.__traceback__ = None
     failure: NotSent | ConnectionLost
-    if not step.sent.begun or (step.sent.request.body is None and isinstance(error, NEVER_SENT)):
+    if not step.sent.begun or (not is_post and isinstance(error, NEVER_SENT)):
         failure = NotSent(f"{place} was not reached, so it accepted nothing ({detail})")
     else:
         failure = ConnectionLost(detail)
-    failure.__cause__ = error
+    failure.__cause__ = without_key(error)
     return failure

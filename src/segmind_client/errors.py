@@ -3,7 +3,7 @@
 SegmindError
 ├── InvalidParameter      a value that the contract does not allow, nothing was sent
 ├── UnreadableField       a field that the contract promises was read, and is not there
-├── MissingKey            no key was given, nothing was sent
+├── MissingKey            no key was given, or none that can be one; nothing was sent
 ├── NotSent               the service was never reached, nothing was charged
 ├── MayHaveBeenAccepted   a POST was sent and its answer was lost, or cannot be read
 ├── ForeignAddress        a job was accepted, and is said to be on another host; its request id picks it up
@@ -25,11 +25,11 @@ SegmindError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from segmind_api.catalog import JOB_RETENTION_SECONDS
 from segmind_api.errors import InvalidParameter, SegmindError, UnreadableField
-from segmind_api.types import ApiResponse
+from segmind_api.types import ApiResponse, as_number
 from segmind_client.masking import masked
 
 __all__ = [
@@ -84,7 +84,7 @@ def in_words(seconds: float) -> str:
 
 
 class MissingKey(SegmindError):
-    """No key was given, neither as an argument nor by the environment."""
+    """No key was given, neither as an argument nor by the environment, or one that cannot be a key."""
 
 
 class NotSent(SegmindError):
@@ -127,7 +127,15 @@ class InferenceFailed(SegmindError):
     def __str__(self) -> str:
         reason = cut(self.detail) or "the service does not say why"
         job = f" (request {self.request_id})" if self.request_id else ""
+        if self._cost():
+            return f"the job failed: {reason}; it is said to have cost {self._cost():g}. Try other parameters{job}"
         return f"the job failed: {reason}; nothing was charged. Try again, or other parameters{job}"
+
+    def _cost(self) -> float:
+        """What the service says that it charged, though a job that fails is free."""
+        metrics = self.status_body.get("metrics")
+        of_job = as_number(cast(Mapping[str, Any], metrics).get("cost")) if isinstance(metrics, Mapping) else None
+        return (self.response.headers.cost if self.response else None) or of_job or 0.0
 
 
 class InferenceTimeout(SegmindError):

@@ -33,7 +33,7 @@ from segmind_client.errors import (
     in_words,
 )
 from segmind_client.line import Line, Rank, Turn
-from segmind_client.masking import masked
+from segmind_client.masking import masked, shown_url, without_key
 from segmind_client.options import Options, check_options
 from segmind_client.polling import SHORTEST_INTERVAL, Latencies, PollPlan, duration
 from segmind_client.reading import (
@@ -41,6 +41,7 @@ from segmind_client.reading import (
     answers,
     check_completed,
     check_origin,
+    check_state,
     error_message,
     expect,
     expect_of_post,
@@ -85,30 +86,43 @@ class Call:
 
     def fail(self, error: BaseException) -> NoReturn:
         """Raises what ended the call, with what is known of the job: as a SegmindError, or an interruption as it is."""
+        try:
+            failure = self._failure(error)
+        except BaseException as meanwhile:
+            # A signal handler has raised, so that the error itself is not seen by an `except`.
+            failure = self._failure(meanwhile)
+        raise failure
+
+    def _failure(self, error: BaseException) -> BaseException:
         request_id, stakes = self._stakes()
         if not isinstance(error, Exception):
             if stakes:
                 error.add_note(stakes)
                 error.__dict__.update(request_id=request_id, response=self.response)
                 logger.warning("Interrupted by %s. %s", type(error).__name__, stakes)
-            raise error
+            return error
         if not isinstance(error, SegmindError):
             unexpected = f"{type(error).__name__}: {error}"
             if self.sent is not None and self.sent.begun and self.request_id is None:
                 failure: SegmindError = may_have_been_accepted(
-                    self.sent.request, f"then failed unexpectedly ({unexpected})", self.response, request_id
+                    self.sent.request,
+                    f"then failed unexpectedly ({unexpected})",
+                    self.response,
+                    request_id,
+                    is_generation=self.is_generation,
                 )
             elif self.sent is not None and self.request_id is None:
                 failure = NotSent(f"unexpected failure ({unexpected}) before anything was sent")
             else:
                 failure = SegmindError(f"unexpected failure ({unexpected}). {stakes}".strip(), request_id=request_id)
             failure.detail = masked(failure.detail)
-            raise failure from error
+            failure.__cause__ = without_key(error)
+            return failure
         if error.request_id is None:
             error.request_id = self.request_id
         error.detail = masked(error.detail)
         error.args = (error.detail,)
-        raise error
+        return error
 
     def _stakes(self) -> tuple[str | None, str]:
         """The id of what was accepted, and what a person should know of it."""
@@ -182,6 +196,8 @@ class Watch:
     """Why the last poll or fetch brought nothing."""
     state: str = ""
     """Of the last update."""
+    last_state: str = ""
+    """Of the last poll."""
 
     @property
     def submitted(self) -> float:
@@ -197,15 +213,22 @@ class Watch:
             raise error
         self.trouble = error
         self.failures += 1
-        self.wanted = max(chance * backoff(self.failures), server_wait(error.response, utc) if error.response else 0.0)
+        asked = server_wait(error.response, utc) if error.response else 0.0
+        # A wait beyond the deadline cannot be kept; a maintenance page may name one.
+        self.wanted = max(chance * backoff(self.failures), asked if now + asked <= self.until else 0.0)
 
     def timed_out(self, now: float) -> InferenceTimeout:
         last = f" (the last response: {self.trouble.detail})" if self.trouble else ""
-        what = (
-            "the job has completed, but its result was not fetched" if self.ended is not None else "the job did not end"
-        )
+        limit = f"{self.until - self.started:g} s"
+        if isinstance(self.trouble, RateLimited):
+            what = f"the rate limit lets no request about the job through within {limit}"
+        elif self.ended is not None:
+            what = f"the job has completed, but its result was not fetched within {limit}"
+        else:
+            state = f"; its last state was {cut(self.last_state)}" if self.last_state and not last else ""
+            what = f"the job did not end within {limit}{state}"
         error = InferenceTimeout(
-            f"{what} within {self.until - self.started:g} s{last}; pick it up with its request id",
+            f"{what}{last}; pick it up with its request id",
             request_id=self.request_id,
             elapsed_s=now - self.started,
         )
@@ -232,6 +255,12 @@ class Errand:
     into: Sink | None = None
     check_address: Callable[[str], None] | None = None
 
+    @property
+    def name(self) -> str:
+        """The request in messages."""
+        path = self.request.path if self.into is None else shown_url(self.request.path)
+        return f"{self.request.method} {path}"
+
     def send(self) -> Send:
         is_result = self.rank is Rank.RESULT
         accepts = partial(answers, request_id=self.request_id, result=is_result) if self.request_id else None
@@ -243,6 +272,7 @@ class Errand:
             patience=self.options.deadline,
             slow=self.read_seconds is not None,
             request_id=self.request_id,
+            path=self.request.path if self.rank is Rank.SUBMIT else "",
         )
         return Send(
             Sent(
@@ -348,30 +378,36 @@ class Caller:
                 outcome = error
             except ConnectionLost as error:
                 if request.method != "GET":
-                    problem = f"its response was lost ({error.detail})"
                     raise may_have_been_accepted(
-                        request, problem, partial_response(step.sent), paid_request(step.sent, step.turn.slow)
+                        request,
+                        f"its response was lost ({error.detail})",
+                        partial_response(step.sent),
+                        paid_request(step.sent, step.turn.slow),
+                        is_generation=step.turn.slow,
                     ) from error
                 outcome = error if step.into else lost(request, error)
+            except RateLimited as error:
+                if step.into is None or error.response is None:
+                    raise
+                return error.response
             now = self.clock.monotonic()
             if isinstance(outcome, ApiResponse):
-                if (
-                    step.into is None
-                    and outcome.status == 429
-                    and (request.method == "GET" or not may_be_accepted(outcome))
-                ):
+                if outcome.status == 429 and (request.method == "GET" or not may_be_accepted(outcome)):
                     wanted = server_wait(outcome, self.utc())
                     if wanted < SHORTEST_WAIT:
                         refusals += 1
-                        wanted = max(wanted, self.chance() * backoff(refusals))
+                        longer = max(wanted, self.chance() * backoff(refusals))
+                        # No deadline is given up for a time that the service has not named.
+                        wanted = max(wanted, min(longer, errand.until - now)) if now < errand.until else longer
                     message = cut(error_message(outcome) or "too many requests")
-                    step.line.limit(step.turn, now, wanted, outcome, f"{request.method} {request.path}", message)
+                    step.line.limit(step.turn, now, wanted, outcome, errand.name, message)
+                    if step.into is not None and step.turn.is_late:
+                        return outcome
                     step.line.check(step.turn, now)
                     # It waits in the line, like every other request of the client.
                     continue
                 step.line.passed(step.turn, now)
-                retried = is_retried(request, outcome) or (step.into is not None and outcome.status == 429)
-                if not retried:
+                if not is_retried(request, outcome):
                     return outcome
                 wanted = server_wait(outcome, self.utc())
             attempt += 1
@@ -382,8 +418,8 @@ class Caller:
                 return outcome
             logger.log(
                 logging.INFO if pause < LONG_PAUSE else logging.WARNING,
-                "%s %s is retried in %.1f s, attempt %d of %d: %s",
-                *(request.method, request.path, pause, attempt + 1, self.options.attempts),
+                "%s is retried in %.1f s, attempt %d of %d: %s",
+                *(errand.name, pause, attempt + 1, self.options.attempts),
                 f"the response was {outcome.status}" if isinstance(outcome, ApiResponse) else outcome,
             )
             yield Pause(pause)
@@ -397,7 +433,7 @@ class Caller:
         response = yield from self.exchange(request, Rank.SUBMIT, call=call, read_seconds=read_seconds)
         if response.status == 200:
             call.response = response
-        return response, expect_of_post(request, model.read_generated(response))
+        return response, expect_of_post(request, model.read_generated(response), is_generation=True)
 
     def submit(self, call: Call, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:
         body = model.request.from_parameters(parameters).to_dict()
@@ -466,13 +502,14 @@ class Caller:
             watch.asked = self.clock.monotonic()
             try:
                 status = yield from self.status(watch.request_id, until=watch.until, expires=expiry(watch))
+                check_state(status, watch.request_id)
             except SegmindError as error:
                 watch.answered = self.clock.monotonic()
                 watch.record_transient(error, watch.answered, self.chance(), self.utc())
                 continue
             if status.get("status") == "FAILED":
                 raise job_failed(status, status.response, watch.request_id)
-            watch.trouble, watch.failures, watch.wanted = None, 0, 0.0
+            watch.trouble, watch.failures, watch.wanted, watch.last_state = None, 0, 0.0, status.status
             watch.answered = self.clock.monotonic()
             if status.get("status") == "COMPLETED":
                 watch.ended = watch.answered - watch.submitted

@@ -57,8 +57,8 @@ class Turn:
     """One request's place in the line. Times are monotonic."""
 
     __slots__ = (
-        *("__weakref__", "admitted", "expires", "gone", "is_late", "patience", "rank", "request_id", "since"),
-        *("slow", "until", "wake"),
+        *("__weakref__", "admitted", "expires", "gone", "is_late", "path", "patience", "rank", "request_id"),
+        *("since", "slow", "until", "wake"),
     )
 
     def __init__(
@@ -71,6 +71,7 @@ class Turn:
         patience: float = math.inf,
         slow: bool = False,
         request_id: str | None = None,
+        path: str = "",
     ) -> None:
         self.rank = rank
         self.since = since
@@ -80,7 +81,9 @@ class Turn:
         self.expires = expires
         """When what it is for is lost; of two turns of one rank, the one that expires first is admitted first."""
         self.patience = patience
-        """Seconds without a response other than 429 to any request of its rank, after which it gives up."""
+        """Seconds without a response other than 429 to any request of its rank and path, after which it gives up."""
+        self.path = path
+        """Of a submit, that of its model: a limit may hold for one model only."""
         self.slow = slow
         """Whether its response comes only when an image is there."""
         self.request_id = request_id
@@ -89,6 +92,10 @@ class Turn:
         self.is_late = False
         """Whether the rate limit resets too late for it."""
         self.wake: Callable[[], object] | None = None
+
+
+Waiting = tuple[int, float, int, Turn]
+"""Rank, expiry, number and turn, in the order in which turns are admitted."""
 
 
 class Line:
@@ -104,7 +111,7 @@ class Line:
         self._mutex = threading.RLock()
         self._connections = connections
         self._numbers = itertools.count()
-        self._waiting: list[tuple[int, float, int, Turn]] = []
+        self._waiting: tuple[list[Waiting], list[Waiting]] = ([], [])
         self._sending: tuple[dict[int, weakref.ref[Turn]], dict[int, weakref.ref[Turn]]] = ({}, {})
         self._timekeeper: Turn | None = None
         self._opens = -math.inf
@@ -112,7 +119,7 @@ class Line:
         self._refusal: ApiResponse | None = None
         self._message = ""
         self._passed = 0
-        self._passed_at = dict.fromkeys(Rank, -math.inf)
+        self._passed_at: dict[tuple[Rank, str], float] = {}
         self._budget = connections
         self._swept_at = -math.inf
         self._closed = False
@@ -123,12 +130,12 @@ class Line:
 
     def is_scarce(self, now: float) -> bool:
         """Whether each request that is sent keeps another one waiting, or soon may."""
-        return self._first() is not None or self.is_limited(now)
+        return any(self._first(slow) for slow in (False, True)) or self.is_limited(now)
 
     def passed(self, turn: Turn, now: float) -> None:
         """Takes note of a response other than 429 to the request of a turn."""
         with self._mutex:
-            self._passed_at[turn.rank] = now
+            self._passed_at[turn.rank, turn.path] = now
             self._passed += now >= self._opens
 
     def limit(self, turn: Turn, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
@@ -151,15 +158,14 @@ class Line:
     def _give_up_late_turns(self, refused: Turn, what: str, now: float, seconds: float) -> None:
         references = [reference for sending in self._sending for reference in sending.values()]
         sending = [turn for reference in references if (turn := reference()) is not None]
-        waiting = [refused, *sending, *(turn for *_, turn in self._waiting if not turn.gone)]
+        waiting = [refused, *sending, *(turn for turns in self._waiting for *_, turn in turns if not turn.gone)]
         late = [turn for turn in waiting if self._is_late(turn, now + seconds)]
         jobs = list(dict.fromkeys(turn.request_id for turn in late if turn.request_id))
         more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
         beyond = f"; too late for the jobs {', '.join(jobs[:MOST_NAMED])}{more}" if jobs else ""
-        logger.warning(
-            "The rate limit is used up (429 for %s): %d requests wait %.1f s until it resets%s",
-            *(what, len(waiting) - len(late), seconds, beyond),
-        )
+        still = len(waiting) - len(late)
+        waits = f"{still} requests wait {seconds:.1f} s until it resets" if still else f"it resets in {seconds:.1f} s"
+        logger.warning("The rate limit is used up (429 for %s): %s%s", what, waits, beyond)
         for turn in late:
             turn.is_late = True
             if turn.wake is not None:
@@ -169,7 +175,7 @@ class Line:
         """Ends the wait of every turn."""
         with self._mutex:
             self._closed = True
-            for *_, turn in self._waiting:
+            for *_, turn in (waiting for turns in self._waiting for waiting in turns):
                 if turn.wake is not None:
                     turn.wake()
 
@@ -190,7 +196,8 @@ class Line:
             raise NotSent("no connection came free before the deadline")
 
     def _is_late(self, turn: Turn, opens: float) -> bool:
-        return opens > min(turn.until, max(turn.since, self._passed_at[turn.rank]) + turn.patience)
+        passed = self._passed_at.get((turn.rank, turn.path), -math.inf)
+        return opens > min(turn.until, max(turn.since, passed) + turn.patience)
 
     def take(self, turn: Turn, clock: Clock) -> None:
         """Blocks until the turn is admitted. To be followed by `leave` in any case. Raises RateLimited and NotSent."""
@@ -229,7 +236,8 @@ class Line:
             else:
                 woken = anyio.Event()
                 turn.wake = woken.set
-                longest = HEARTBEAT_SECONDS if turn.slow and self._first() is turn else math.inf
+                is_next = self.is_limited(now) and self._is_first(turn)
+                longest = HEARTBEAT_SECONDS if is_next else math.inf
                 with anyio.move_on_after(min(turn.until - now, longest)):
                     await woken.wait()
 
@@ -238,7 +246,7 @@ class Line:
         with self._mutex:
             turn.gone = True
             self._sending[turn.slow].pop(id(turn), None)
-            if self._waiting:
+            if any(self._waiting):
                 now = clock.monotonic()
                 self._admit(now)
                 if now < self._opens and self._timekeeper is None:
@@ -246,32 +254,41 @@ class Line:
 
     def _push(self, turn: Turn) -> None:
         with self._mutex:
-            heapq.heappush(self._waiting, (turn.rank, turn.expires, next(self._numbers), turn))
+            heapq.heappush(self._waiting[turn.slow], (turn.rank, turn.expires, next(self._numbers), turn))
 
     def _admit(self, now: float) -> None:
         with self._mutex:
             if now < self._opens:
                 return
-            is_new_first = False
-            while (turn := self._first()) is not None and self._has_place(turn, now):
+            admits = False
+            while (turn := self._next(now)) is not None:
                 # In this order, since an interrupt of this thread may come in between, and the turn is another's.
-                turn.admitted = True
+                turn.admitted = admits = True
                 self._sending[turn.slow][id(turn)] = weakref.ref(turn)
-                heapq.heappop(self._waiting)
+                heapq.heappop(self._waiting[turn.slow])
                 if turn.wake is not None:
                     turn.wake()
-                is_new_first = True
-            if is_new_first:
+            if admits:
                 self._wake_first()
 
-    def _first(self) -> Turn | None:
+    def _next(self, now: float) -> Turn | None:
+        """The first turn for which there is a place: slow and other requests have places of their own."""
+        firsts = [waiting for slow in (False, True) if (waiting := self._first(slow)) is not None]
+        return next((turn for *_, turn in sorted(firsts) if self._has_place(turn, now)), None)
+
+    def _first(self, slow: bool) -> Waiting | None:
         with self._mutex:
-            while self._waiting:
-                turn = self._waiting[0][-1]
+            waiting = self._waiting[slow]
+            while waiting:
+                turn = waiting[0][-1]
                 if not turn.gone and not turn.admitted:
-                    return turn
-                heapq.heappop(self._waiting)
+                    return waiting[0]
+                heapq.heappop(waiting)
             return None
+
+    def _is_first(self, turn: Turn) -> bool:
+        first = self._first(turn.slow)
+        return first is not None and first[-1] is turn
 
     def _has_place(self, turn: Turn, now: float) -> bool:
         same, other = self._sending[turn.slow], self._sending[not turn.slow]
@@ -293,6 +310,7 @@ class Line:
         return len(same) < allowed and len(same) + len(other) < self._connections
 
     def _wake_first(self) -> None:
-        first = self._first()
-        if first is not None and first.wake is not None:
-            first.wake()
+        for slow in (False, True):
+            first = self._first(slow)
+            if first is not None and first[-1].wake is not None:
+                first[-1].wake()

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from typing import NoReturn
+from urllib.parse import quote, urlsplit
+from weakref import WeakSet
 
 from segmind_api.client import API_KEY_PATTERN
 
 MASK = "…"
 MOST_KEYS = 1000
-"""That are remembered, the last ones."""
+"""That are remembered besides those in use, the last ones."""
+LONGEST_URL = 200
+"""Characters of a URL in a message."""
 SHORTEST_KEY = 6
 """Characters; what is shorter appears in texts by chance."""
 
 DOCUMENTED = re.compile(API_KEY_PATTERN.strip("^$"), re.IGNORECASE)
 _keys: dict[str, None] = {}
+_in_use: WeakSet[Secret] = WeakSet()
 
 
 class Secret:
     """A key that no traceback, `repr` or pickle shows."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
         if len(value) >= SHORTEST_KEY:
+            _in_use.add(self)
             _keys.pop(value, None)
             _keys[value] = None
             while len(_keys) > MOST_KEYS:
@@ -44,11 +51,29 @@ class Secret:
 def masked(text: str) -> str:
     """The text without any key of this process's clients, and without anything of the documented form of a key."""
     lowered = text.lower()
-    for key in sorted(_keys, key=len, reverse=True):
+    keys = {*tuple(_keys), *(secret.reveal() for secret in tuple(_in_use))}
+    for key in sorted(keys | {quote(key, safe="") for key in keys}, key=len, reverse=True):
         # Hosts and media types are shown in lower case.
         if key.lower() in lowered:
             text = re.sub(re.escape(key), MASK, text, flags=re.IGNORECASE)
     return DOCUMENTED.sub(MASK, text)
+
+
+def without_key(error: BaseException) -> BaseException | None:
+    """An exception to be shown as the cause of another, with its message masked; None where it still shows a key."""
+    error.args = tuple(masked(value) if isinstance(value, str) else value for value in error.args)
+    shown = "".join(traceback.format_exception(error))
+    return error if masked(shown) == shown else None
+
+
+def shown_url(url: str) -> str:
+    """A URL without a key, without its query, which may hold a signature, and without a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable URL"
+    plain = masked(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+    return plain if len(plain) <= LONGEST_URL else f"{plain[:LONGEST_URL]}…"
 
 
 class MaskingFilter(logging.Filter):

@@ -47,6 +47,7 @@ PIECES_AT_ONCE = 256
 MOST_WORKERS = 8
 """Threads of one event loop that work with files."""
 WORKERS: RunVar[anyio.CapacityLimiter | None] = RunVar("segmind_client_workers")
+GZIP_MAGIC = b"\x1f\x8b"
 PORTS = {b"http": 80, b"https": 443}
 CLOCK_TOLERANCE = 0.01
 """Seconds by which a socket may time out early."""
@@ -293,8 +294,13 @@ def resolve(host: str, port: int, until: float) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def on_thread(work: Callable[[], T], seconds: float) -> T:
-    """The result of what cannot be interrupted. Raises queue.Empty after so many seconds; the work goes on unheard."""
+def on_thread(
+    work: Callable[[], T], seconds: float, more_seconds: float = 0.0, goes_on: Callable[[], bool] = lambda: False
+) -> T:
+    """The result of what cannot be interrupted. Raises queue.Empty after so many seconds; the work goes on unheard.
+
+    Where it `goes_on` by then, it has more seconds.
+    """
     outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
     context = copy_context()
 
@@ -305,7 +311,12 @@ def on_thread(work: Callable[[], T], seconds: float) -> T:
             outcome.put((None, error))
 
     threading.Thread(target=run, name="segmind-client", daemon=True).start()
-    result, error = outcome.get(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
+    try:
+        result, error = outcome.get(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
+    except queue.Empty:
+        if not goes_on():
+            raise
+        result, error = outcome.get(timeout=max(0.0, min(more_seconds, threading.TIMEOUT_MAX)))
     if error is not None:
         raise error
     return cast(T, result)
@@ -434,10 +445,21 @@ class Idle(Generic[ConnectionT]):
         self.closed = False
 
     def newest(self) -> ConnectionT | None:
-        """The one that was used last; it is not kept any more."""
+        """The one that was used last, if that was not too long ago; it is not kept any more."""
         with suppress(IndexError):
-            return self._connections.pop()[1]
+            since, connection = self._connections.pop()
+            if since >= time.monotonic() - IDLE_SECONDS:
+                return connection
+            self._connections.append((since, connection))
         return None
+
+    def all(self) -> list[ConnectionT]:
+        """They are not kept any more."""
+        found: list[ConnectionT] = []
+        with suppress(IndexError):
+            while True:
+                found.append(self._connections.popleft()[1])
+        return found
 
     def keep(self, connection: ConnectionT) -> None:
         self._connections.append((time.monotonic(), connection))
@@ -484,11 +506,14 @@ class Pool:
                         return response
             except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable, ConnectionLost):
                 pass
-            except BaseException:
+            except BaseException as error:
                 kept.close()
+                if isinstance(error, httpcore.TimeoutException):
+                    # The network may have dropped all of them, while nothing was sent.
+                    self._close(self._idle.all())
                 raise
             kept.close()
-        self._close(self._idle.replaced())
+        self._close(self._idle.outdated() or self._idle.replaced())
         connection = Connection(self._target)
         try:
             response = connection.exchange(request, sent, times, until, None)
@@ -533,11 +558,14 @@ class AsyncPool:
                             return response
                 except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable, ConnectionLost):
                     pass
-                except BaseException:
+                except BaseException as error:
                     await kept.close()
+                    if isinstance(error, httpcore.TimeoutException):
+                        # The network may have dropped all of them, while nothing was sent.
+                        await self._close(self._idle.all())
                     raise
                 await kept.close()
-            await self._close(self._idle.replaced())
+            await self._close(self._idle.outdated() or self._idle.replaced())
             connection = AsyncConnection(self._target)
             try:
                 response = await connection.exchange(request, sent, times, None)
@@ -587,10 +615,20 @@ def decompressed(encoding: str, content: bytes, limit: int) -> tuple[bytes, bool
     if encoding in ("gzip", "x-gzip", "deflate"):
         # 32 finds out by itself whether there is a header of gzip or of zlib. A deflated body may have neither.
         for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)[: 2 if encoding == "deflate" else 1]:
-            decompressor = zlib.decompressobj(window)
             with suppress(zlib.error):
-                return decompressor.decompress(content, limit), decompressor.eof
+                return decompressed_members(window, content, limit)
     return content, True
+
+
+def decompressed_members(window: int, content: bytes, limit: int) -> tuple[bytes, bool]:
+    """What the members of a compressed body decode to, one after another. Raises zlib.error."""
+    found = bytearray()
+    while True:
+        decompressor = zlib.decompressobj(window)
+        found += decompressor.decompress(content, limit - len(found))
+        content = decompressor.unused_data
+        if not content.startswith(GZIP_MAGIC) or len(found) >= limit:
+            return bytes(found), decompressor.eof and not content.startswith(GZIP_MAGIC)
 
 
 @lru_cache(maxsize=1)
@@ -616,9 +654,11 @@ def environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
         made = httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
     except (ValueError, httpx.InvalidURL):
         # Without its URL, which may hold a password.
-        raise InvalidParameter("Client", "proxy", urlsplit(proxy).scheme, "an http, https or socks5 URL") from None
+        allowed = "the environment to name an http, https or socks5 URL"
+        raise InvalidParameter("Client", "proxy", urlsplit(proxy).scheme, allowed) from None
     if made.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise InvalidParameter("Client", "proxy", made.url.scheme, "http or https, or to find httpx[socks] installed")
+        allowed = "the environment to name http or https, or httpx[socks] to be installed"
+        raise InvalidParameter("Client", "proxy", made.url.scheme, allowed)
     return made
 
 

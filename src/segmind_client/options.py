@@ -9,6 +9,7 @@ import attrs
 
 from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.errors import InvalidParameter
+from segmind_api.types import UNSET
 
 READ_SECONDS = 30.0
 LONGEST_SECONDS = 1e6
@@ -86,6 +87,9 @@ OPTIONS = tuple(field.name for field in attrs.fields(Options))
 
 def check_options(names: Iterable[tuple[str, Any]]) -> None:
     """Raises InvalidParameter for an unknown option."""
-    for name, value in names:
+    for name, _ in names:
         if name not in OPTIONS:
-            raise InvalidParameter("Options", name, value, f"one of {', '.join(OPTIONS)}")
+            # Without its value: other clients take a key as an option.
+            error = InvalidParameter("Options", name, UNSET, f"one of {', '.join(OPTIONS)}")
+            error.detail = f"Options.{name}: expected one of {', '.join(OPTIONS)}"
+            raise error

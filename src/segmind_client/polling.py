@@ -6,6 +6,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
+from statistics import median
 from threading import RLock
 
 import attrs
@@ -32,7 +33,7 @@ LOOK_SHARE = 0.1
 """Seconds, and later a share of the job's age, after which a job that waits for another's to end looks again."""
 
 LONGEST_LOOK = 5.0
-"""Seconds after which it is looked whether requests are still scarce."""
+"""Seconds after which it is looked whether requests are still scarce, and what other jobs have taught."""
 
 ENOUGH = 8
 """So many durations show how a model's durations vary. Fewer, the typical one among them, stand for others too."""
@@ -92,6 +93,11 @@ class Learned:
         if self.scout is None or self.scout() is None:
             self.scout = weakref.ref(plan)
         return self.scout() is plan
+
+    def likely_end(self, typical: float | None) -> float:
+        """An age at which most jobs have ended. One that took much longer than all others does not count."""
+        usual = max(median(self.durations), typical or 0.0)
+        return min(max(self.durations), usual * AROUND[-1])
 
     def planned(self, typical: float | None) -> PollSchedule:
         if self.schedule is None:
@@ -179,11 +185,11 @@ class Latencies:
             return PollSchedule(late_share=SPARING_SHARE) if sparing else PollSchedule()
         with self._lock:
             learned = self._of(model.slug)
+            typical = model.typical_latency_seconds
             late_share = SPARING_SHARE if sparing else LATE_SHARE
             is_one_of_many = plan is not None and len(learned.waiting) > 1
             if learned.durations and (sparing or (is_one_of_many and len(learned.durations) < ENOUGH)):
-                return PollSchedule((max(learned.durations),), at_once=False, late_share=late_share)
-            typical = model.typical_latency_seconds
+                return PollSchedule((learned.likely_end(typical),), at_once=False, late_share=late_share)
             if typical is not None and not learned.durations:
                 if sparing:
                     return PollSchedule((typical,), at_once=False, late_share=late_share)

@@ -6,6 +6,7 @@ import re
 import reprlib
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,8 +14,8 @@ from dateutil import parser as date_parser
 
 from segmind_api.api.jobs import get_job_status
 from segmind_api.client import BASE_URL
-from segmind_api.models import ErrorResponse, FailedJob, JobResult, SubmittedJob
-from segmind_api.types import Answer, ApiRequest, ApiResponse, json_body
+from segmind_api.models import ErrorResponse, FailedJob, JobResult, JobStatus, SubmittedJob
+from segmind_api.types import Answer, ApiRequest, ApiResponse, as_string, json_body
 from segmind_client.errors import (
     ConnectionLost,
     ForeignAddress,
@@ -27,7 +28,8 @@ from segmind_client.errors import (
     UnreadableAnswer,
     cut,
 )
-from segmind_client.network import decompressed
+from segmind_client.masking import masked
+from segmind_client.network import GZIP_MAGIC, decompressed
 from segmind_client.steps import Sent
 
 ResultT = TypeVar("ResultT")
@@ -43,6 +45,9 @@ DOUBT = (
     "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
     "balance fell"
 )
+YEAR = re.compile(r"\d{4}|\d\d-[a-z]{3}-\d\d", re.IGNORECASE)
+DATE_SENT_TWICE = re.compile(r"^(.{12,}), *\1$")
+ERROR_FIELDS = frozenset(name for name in vars(ErrorResponse) if not name.startswith("_"))
 REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]{1,1000})"')
 
 
@@ -57,16 +62,31 @@ def is_retried(request: ApiRequest, response: ApiResponse) -> bool:
     """Whether a request is sent again after this response; a POST only if the service itself says that it failed."""
     if response.status not in RETRIED[request.method]:
         return False
-    return request.method == "GET" or (error_message(response) is not None and not may_be_accepted(response))
+    return request.method == "GET" or (is_of_service(response) and not may_be_accepted(response))
+
+
+def is_of_service(response: ApiResponse) -> bool:
+    """Whether an error has the documented form and a message: those of gateways have further fields, or none but the
+    name of the status.
+    """
+    body: Mapping[str, Any] = json_body(ErrorResponse.from_raw)(response) or {}
+    with suppress(ValueError):
+        if body.get("error") == HTTPStatus(response.status).phrase:
+            return False
+    return isinstance(body.get("error"), str) and set(body) <= ERROR_FIELDS
 
 
 def may_be_accepted(response: ApiResponse) -> bool:
     """Whether an error speaks of a job or of costs, wherever it does."""
-    return b'"request_id"' in response.content or (response.headers.cost or 0) > 0
+    mentioned = b'"request_id"' in response.content or b'"cost"' in response.content
+    return mentioned or bool(response.headers.cost) or job_in(response) is not None
 
 
 def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
-    """Whether the service says that it has not accepted a POST."""
+    """Whether the service says that it has not accepted a POST. The response may have been received in part."""
+    if response.status == 429:
+        # Its body may name a job.
+        return error_message(response) is not None and not may_be_accepted(response)
     return 400 <= response.status < 500 or is_retried(request, response)
 
 
@@ -89,26 +109,37 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
     raise status_error(answer, request_id=request_id)
 
 
-def expect_of_post(request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str]) -> ResultT:
+def expect_of_post(
+    request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str], *, is_generation: bool = False
+) -> ResultT:
     """The result of a POST, or the error that its response stands for."""
     if answer.result is not None:
         return answer.result
     # What a proxy says tells nothing about the service behind it, and a service that was cut off may go on.
     message = error_message(answer.response)
-    says_failed = answer.status in RETRIED["POST"] and message is not None
+    says_failed = answer.status in RETRIED["POST"] and is_of_service(answer.response)
     named = job_in(answer.response)
     has_job = may_be_accepted(answer.response) and answer.status in (429, *RETRIED["POST"])
-    if has_job or (not says_failed and not 400 <= answer.status < 500):
+    if has_job or answer.headers.cost or (not says_failed and not 400 <= answer.status < 500):
         problem = answer.problem or f"the response was {answer.status}, not from the service itself"
         if message is not None:
             problem = f"the response was {answer.status}: {cut(message)}"
-        raise may_have_been_accepted(request, problem, answer.response)
+        raise may_have_been_accepted(request, problem, answer.response, is_generation=is_generation)
     raise status_error(answer, of_submit=named)
 
 
 def is_failure(body: Mapping[str, Any]) -> bool:
     """Whether a 422 is about a job that failed: that of a gateway or a validator says nothing about the job."""
-    return body.get("status") == "FAILED" or ("request_id" in body and isinstance(body.get("error"), str))
+    status = body.get("status")
+    return status == "FAILED" or (status is None and "request_id" in body and isinstance(body.get("error"), str))
+
+
+def check_state(job: JobStatus, request_id: str) -> None:
+    """Raises UnreadableAnswer for a response to a poll that does not say how far the job is."""
+    if as_string(job.get("status")) is None:
+        raise UnreadableAnswer(
+            "the service's response does not say how far the job is", response=job.response, request_id=request_id
+        )
 
 
 def check_completed(result: JobResult, request_id: str) -> JobResult:
@@ -133,12 +164,26 @@ def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id
 
 
 def may_have_been_accepted(
-    request: ApiRequest, what_happened: str, response: ApiResponse | None = None, request_id: str | None = None
+    request: ApiRequest,
+    what_happened: str,
+    response: ApiResponse | None = None,
+    request_id: str | None = None,
+    *,
+    is_generation: bool = False,
 ) -> MayHaveBeenAccepted:
-    if response is not None:
+    """The error for a POST whose response does not say whether it was accepted. A v1 call has no job."""
+    next_step = DOUBT
+    if is_generation and response is not None:
+        request_id = request_id or response.headers.request_id or job_in(response)
+        if response.status == 200:
+            next_step = "It was accepted and is charged: sending it again pays twice"
+        if response.content:
+            next_step += "; `response` has what was received"
+    elif response is not None:
         request_id = request_id or job_in(response) or job_mentioned(response.content)
+    named = f". It is the call {cut(request_id)}" if is_generation and request_id else naming(request_id)
     return MayHaveBeenAccepted(
-        f"{request.method} {request.path} was sent, but {what_happened}. {DOUBT}{naming(request_id)}",
+        f"{request.method} {request.path} was sent, but {what_happened}. {next_step}{named}",
         response=response,
         request_id=request_id,
     )
@@ -160,7 +205,7 @@ def status_error(
     advice = kind.advice_on_job if request_id else kind.advice
     until = response.headers.get("retry-after") or response.headers.rate_limit_reset_at_utc
     if until:
-        advice += f"; the service says until when: {until[:LONGEST_TIME]}"
+        advice += f"; the service says until when: {masked(until)[:LONGEST_TIME]}"
     return kind(
         f"{response.status} from the service: {detail} ({advice})",
         response=response,
@@ -175,7 +220,9 @@ def job_in(response: ApiResponse) -> str | None:
 
 def job_in_part(sent: Sent) -> str | None:
     """The id of the job that a response names, as far as it was received."""
-    content, _ = decompressed(sent.encoding, bytes(sent.received), sent.largest)
+    content = bytes(sent.received)
+    encoding = "gzip" if content.startswith(GZIP_MAGIC) else sent.encoding
+    content, _ = decompressed(encoding, content, sent.largest)
     return job_mentioned(content)
 
 
@@ -265,14 +312,19 @@ def server_wait(response: ApiResponse, utc_now: float) -> float:
         utc_now = seconds_since_epoch(response.headers.get("date", ""))
     for text in (response.headers.get("retry-after", ""), response.headers.rate_limit_reset_at_utc or ""):
         with suppress(ValueError, ArithmeticError):
-            return max(0.0, wait_until(text.strip(), utc_now))
+            wait = wait_until(text, utc_now)
+            if wait > 0:
+                return wait
     return 0.0
 
 
 def wait_until(text: str, utc_now: float) -> float:
-    """Seconds until what a header names: a number of seconds, a time since the epoch, or a date. Raises ValueError."""
+    """Seconds until what a header names: a number of seconds, a time since the epoch, or a date. Raises ValueError.
+
+    Of a header that was sent more than once, the first counts.
+    """
     try:
-        number = float(text)
+        number = float(text.partition(",")[0])
     except ValueError:
         return seconds_since_epoch(text) - utc_now
     if not 0 <= number < EPOCH_SECONDS * 1e6:
@@ -283,5 +335,10 @@ def wait_until(text: str, utc_now: float) -> float:
 
 
 def seconds_since_epoch(text: str) -> float:
+    # Of a date that was sent more than once, the first counts.
+    text = DATE_SENT_TWICE.sub(r"\1", text)
+    if not YEAR.search(text):
+        # The parser would take a number for a day of this month.
+        raise ValueError(text)
     # A zone that is missing or unknown is UTC, on every machine.
     return date_parser.parse(text, tzinfos=lambda _, offset: offset or 0).timestamp()

@@ -78,8 +78,9 @@ class Sent:
 
     @property
     def encoding(self) -> str:
-        """The Content-Encoding of the response."""
-        return self.headers.get("content-encoding", "").strip().lower()
+        """The Content-Encoding of the response, empty without one."""
+        names = (name.strip() for name in self.headers.get("content-encoding", "").lower().split(","))
+        return ", ".join(name for name in names if name not in ("", "identity"))
 
     @property
     def needs_fresh_connection(self) -> bool:

@@ -45,6 +45,7 @@ class Span:
         self._trace = trace
         self._span: Any = None
         attributes = {"gen_ai.operation.name": name, "gen_ai.provider.name": PROVIDER, "gen_ai.output.type": "image"}
+        model = masked(model) if model else None
         if model:
             attributes["gen_ai.request.model"] = model
         with harmless():
@@ -57,7 +58,7 @@ class Span:
             return
         with harmless():
             if request_id:
-                self._span.set_attribute("gen_ai.response.id", request_id)
+                self._span.set_attribute("gen_ai.response.id", masked(request_id))
             if error is not None:
                 self._span.set_attribute("error.type", type(error).__qualname__)
                 self._span.set_status(self._trace.StatusCode.ERROR, masked(str(error)))

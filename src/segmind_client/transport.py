@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import anyio
@@ -15,7 +17,6 @@ from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient
 from segmind_client.line import CLOSED
 from segmind_client.masking import Secret
 from segmind_client.network import (
-    CONNECTION_FAILURES,
     HEADERS,
     LATE,
     AsyncConnection,
@@ -34,6 +35,8 @@ from segmind_client.steps import RequestBody, Sent, Sink
 
 ClientT = TypeVar("ClientT", httpx.Client, httpx.AsyncClient)
 
+logger = logging.getLogger("segmind_client")
+
 IMAGE_HEADERS = {**HEADERS, "accept": "image/*"}
 
 
@@ -41,8 +44,6 @@ class Carrier:
     """What all carriers have in common: requests go to one URL, which alone is given the key."""
 
     closed = False
-    failures: tuple[type[Exception], ...] = CONNECTION_FAILURES
-    """What it raises for a request that failed. Anything else comes from elsewhere, such as a signal handler."""
 
     def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
         self.base_url = httpx.URL(base_url)
@@ -118,10 +119,17 @@ class AsyncSender(Carrier):
         await self._pool.close()
 
 
+class CustomFailure(Exception):
+    """What a custom httpx client, its hooks or a custom transport raised, of whatever class it is."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class Custom(Carrier, Generic[ClientT]):
     """Builds requests for a custom httpx client, with its headers and cookies, or for a custom transport."""
 
-    failures = (Exception,)
     _client: ClientT | None
     _closes = True
     """Whether each request has a connection of its own, as far as a header can ask for it; not in HTTP/2."""
@@ -155,6 +163,12 @@ class Custom(Carrier, Generic[ClientT]):
             headers["user-agent"] = self._client.headers["user-agent"]
         return httpx.Request("GET", sent.request.path, headers=headers, extensions=times.extensions())
 
+    def _failure(self, error: Exception) -> CustomFailure:
+        # h2 refuses the header, which HTTP/2 does not have.
+        if isinstance(error, httpx.LocalProtocolError) and "connection-specific" in str(error).lower():
+            self._closes = False
+        return CustomFailure(error)
+
     def check_open(self) -> None:
         if self.closed or (self._client is not None and self._client.is_closed):
             raise NoClient(CLOSED)
@@ -180,32 +194,28 @@ class CustomSender(Custom[httpx.Client]):
         self._transport = transport
 
     def exchange(self, sent: Sent, times: Times) -> ApiResponse:
-        try:
-            return self._carry_out(self._build(sent, times), sent, times, None)
-        except httpx.LocalProtocolError:
-            self._closes = False
-            raise
+        return self._carry_out(self._build(sent, times), sent, times, None)
 
     def fetch(self, sent: Sent, times: Times, into: Sink, _: CheckAddress | None) -> ApiResponse:
         return self._carry_out(self._build_fetch(sent, times), sent, times, into)
 
     def _carry_out(self, request: httpx.Request, sent: Sent, times: Times, into: Sink | None) -> ApiResponse:
+        limits = (times.head, times.total - times.head)
         try:
-            return on_thread(lambda: self._receive(request, sent, into), times.total)
+            return on_thread(
+                lambda: self._receive(request, sent, into), *limits, goes_on=lambda: sent.status is not None
+            )
         except queue.Empty:
             raise httpx.ReadTimeout(LATE) from None
         finally:
             sent.give_up()
 
     def _receive(self, request: httpx.Request, sent: Sent, into: Sink | None) -> ApiResponse:
-        try:
-            response = self._send(request, key_is_sent=into is None)
-        except httpx.HTTPStatusError as error:
-            response = response_in(error, request)
+        response = self._send(request, key_is_sent=into is None)
         try:
             was_read = response.is_stream_consumed
             head = sent.start_response(response.status_code, dict(response.headers))
-            pieces = (response.content,) if was_read else response.iter_raw()
+            pieces = (response.content,) if was_read else self._pieces(response)
             if into is None:
                 for piece in pieces:
                     sent.receive(piece)
@@ -219,15 +229,27 @@ class CustomSender(Custom[httpx.Client]):
         return head if into is not None else decoded(sent, already=was_read)
 
     def _send(self, request: httpx.Request, *, key_is_sent: bool) -> httpx.Response:
-        if self._client is not None:
-            without_auth: Any = {} if key_is_sent else {"auth": None}
-            return self._client.send(request, stream=True, follow_redirects=False, **without_auth)
-        return cast(httpx.BaseTransport, self._transport).handle_request(request)
+        try:
+            if self._client is not None:
+                without_auth: Any = {} if key_is_sent else {"auth": None}
+                return self._client.send(request, stream=True, follow_redirects=False, **without_auth)
+            return cast(httpx.BaseTransport, self._transport).handle_request(request)
+        except httpx.HTTPStatusError as error:
+            return response_in(error, request)
+        except Exception as error:
+            raise self._failure(error) from None
+
+    def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
+        try:
+            yield from response.iter_raw()
+        except Exception as error:
+            raise self._failure(error) from None
 
     def close(self) -> None:
         self.closed = True
         if self._transport is not None:
-            self._transport.close()
+            with logged_only():
+                self._transport.close()
 
 
 class CustomAsyncSender(Custom[httpx.AsyncClient]):
@@ -247,11 +269,7 @@ class CustomAsyncSender(Custom[httpx.AsyncClient]):
         self._transport = transport
 
     async def exchange(self, sent: Sent, times: Times) -> ApiResponse:
-        try:
-            return await self._carry_out(self._build(sent, times), sent, times, None)
-        except httpx.LocalProtocolError:
-            self._closes = False
-            raise
+        return await self._carry_out(self._build(sent, times), sent, times, None)
 
     async def fetch(self, sent: Sent, times: Times, into: Sink, _: CheckAddress | None) -> ApiResponse:
         return await self._carry_out(self._build_fetch(sent, times), sent, times, into)
@@ -259,16 +277,16 @@ class CustomAsyncSender(Custom[httpx.AsyncClient]):
     async def _carry_out(self, request: httpx.Request, sent: Sent, times: Times, into: Sink | None) -> ApiResponse:
         try:
             with anyio.move_on_after(times.total):
-                return await self._receive(request, sent, into)
+                response: httpx.Response | None = None
+                with anyio.move_on_after(times.head):
+                    response = await self._send(request, key_is_sent=into is None)
+                if response is not None:
+                    return await self._receive(response, sent, into)
         finally:
             sent.give_up()
         raise httpx.ReadTimeout(LATE)
 
-    async def _receive(self, request: httpx.Request, sent: Sent, into: Sink | None) -> ApiResponse:
-        try:
-            response = await self._send(request, key_is_sent=into is None)
-        except httpx.HTTPStatusError as error:
-            response = response_in(error, request)
+    async def _receive(self, response: httpx.Response, sent: Sent, into: Sink | None) -> ApiResponse:
         was_read = response.is_stream_consumed
         head = sent.start_response(response.status_code, dict(response.headers))
         if was_read:
@@ -276,19 +294,41 @@ class CustomAsyncSender(Custom[httpx.AsyncClient]):
         else:
             pieces = aiter(cast(httpx.AsyncByteStream, response.stream))
             async with closing_pieces(pieces, response.aclose):
-                await receive_async(pieces, sent, head, into)
+                await receive_async(self._pieces(pieces), sent, head, into)
         return head if into is not None else decoded(sent, already=was_read)
 
     async def _send(self, request: httpx.Request, *, key_is_sent: bool) -> httpx.Response:
-        if self._client is not None:
-            without_auth: Any = {} if key_is_sent else {"auth": None}
-            return await self._client.send(request, stream=True, follow_redirects=False, **without_auth)
-        return await cast(httpx.AsyncBaseTransport, self._transport).handle_async_request(request)
+        try:
+            if self._client is not None:
+                without_auth: Any = {} if key_is_sent else {"auth": None}
+                return await self._client.send(request, stream=True, follow_redirects=False, **without_auth)
+            return await cast(httpx.AsyncBaseTransport, self._transport).handle_async_request(request)
+        except httpx.HTTPStatusError as error:
+            return response_in(error, request)
+        except Exception as error:
+            raise self._failure(error) from None
+
+    async def _pieces(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for piece in pieces:
+                yield piece
+        except Exception as error:
+            raise self._failure(error) from None
 
     async def close(self) -> None:
         self.closed = True
         if self._transport is not None:
-            await self._transport.aclose()
+            with logged_only():
+                await self._transport.aclose()
+
+
+@contextmanager
+def logged_only() -> Generator[None]:
+    """Keeps what a custom transport raises when it is closed from hiding the error of a call."""
+    try:
+        yield
+    except Exception as error:
+        logger.warning("Closing the custom transport failed: %s: %s", type(error).__name__, error)
 
 
 async def one_piece(content: bytes) -> AsyncIterator[bytes]:
@@ -318,5 +358,5 @@ def response_in(error: httpx.HTTPStatusError, request: httpx.Request) -> httpx.R
     if error.response.is_stream_consumed:
         return error.response
     # httpx has closed it, and nobody has read its body.
-    headers = {name: value for name, value in error.response.headers.items() if name != "content-encoding"}
+    headers = [(name, value) for name, value in error.response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(error.response.status_code, headers=headers, content=b"", request=request)

@@ -211,7 +211,7 @@ class TestConnections:
         assert names_the_job(play(gets(1), gets(1)))
         assert [request.connection for request in service.server.requests] == [1, 1, 2]
 
-    def test_those_that_were_idle_for_too_long_are_closed_by_the_next_call(
+    def test_those_that_were_idle_for_too_long_are_closed_by_the_next_call_which_opens_another(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def all_at_once() -> None:
@@ -226,8 +226,8 @@ class TestConnections:
             monkeypatch.setattr(network, "IDLE_SECONDS", -1.0)
 
         server = service.server
-        play(all_at_once, gets(4), let_time_pass, gets(1), lambda: server.wait_until(lambda: server.closed == 4))
-        assert server.opened == 4
+        play(all_at_once, gets(4), let_time_pass, gets(1), lambda: server.wait_until(lambda: server.closed >= 4))
+        assert server.opened == 5
 
     def test_none_is_left_open_by_closing_the_client(self, service: Service, play: Play) -> None:
         play(gets(5), posts(5))
