@@ -85,13 +85,21 @@ class Call:
 
     def fail(self, error: BaseException) -> NoReturn:
         """Raises what ended the call, with what is known of the job: as a SegmindError, or an interruption as it is."""
+        try:
+            failure = self._failure(error)
+        except BaseException as meanwhile:
+            # A signal handler has raised, so that the error itself is not seen by an `except`.
+            failure = self._failure(meanwhile)
+        raise failure
+
+    def _failure(self, error: BaseException) -> BaseException:
         request_id, stakes = self._stakes()
         if not isinstance(error, Exception):
             if stakes:
                 error.add_note(stakes)
                 error.__dict__.update(request_id=request_id, response=self.response)
                 logger.warning("Interrupted by %s. %s", type(error).__name__, stakes)
-            raise error
+            return error
         if not isinstance(error, SegmindError):
             unexpected = f"{type(error).__name__}: {error}"
             if self.sent is not None and self.sent.begun and self.request_id is None:
@@ -101,12 +109,13 @@ class Call:
             else:
                 failure = SegmindError(f"unexpected failure ({unexpected}). {stakes}".strip(), request_id=request_id)
             failure.detail = masked(failure.detail)
-            raise failure from error
+            failure.__cause__ = error
+            return failure
         if error.request_id is None:
             error.request_id = self.request_id
         error.detail = masked(error.detail)
         error.args = (error.detail,)
-        raise error
+        return error
 
     def _stakes(self) -> tuple[str | None, str]:
         """The id of what was accepted, and what a person should know of it."""

@@ -66,7 +66,10 @@ def may_be_accepted(response: ApiResponse) -> bool:
 
 
 def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
-    """Whether the service says that it has not accepted a POST."""
+    """Whether the service says that it has not accepted a POST. The response may have been received in part."""
+    if response.status == 429:
+        # Its body may name a job.
+        return error_message(response) is not None and not may_be_accepted(response)
     return 400 <= response.status < 500 or is_retried(request, response)
 
 

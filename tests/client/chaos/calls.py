@@ -12,6 +12,7 @@ import attrs
 
 from segmind_api.models import JobResult
 from segmind_client import errors
+from segmind_client.clients import AsyncJobHandle, JobHandle
 from segmind_client.clock import Clock
 from tests.client.chaos.service import FAULTS, Fault, FaultyCall, Window
 
@@ -56,6 +57,8 @@ KINDS = {
 INTERRUPTED_WHEN_SHARED = 0.1
 WORKERS = 6
 """Threads or tasks that share a client."""
+SHARED_LIMIT = (10, 0.5)
+"""Requests of a shared client in so many seconds."""
 
 
 class SkippingClock:
@@ -85,6 +88,7 @@ class Interruption:
 
 
 Report = JobResult | errors.SegmindError | Interruption | Exception
+NEVER_ENDED = RuntimeError("the call never ended")
 
 
 class Call(FaultyCall):
@@ -102,8 +106,9 @@ class Call(FaultyCall):
         """Whether it calls submit and wait, instead of run."""
         self.breaks = self.random.choice((0.0, 0.1, 0.5)) if kind in ("transport", "client") else 0.0
         """How often its hook or transport raises."""
-        self.report: Report = RuntimeError("the call never ended")
-        self.has_ended = False
+        self.report: Report = NEVER_ENDED
+        self.job: JobHandle | AsyncJobHandle | None = None
+        """What submit has returned."""
         self.took = 0.0
         """Seconds by the client's clock."""
         self.may_take = 0.0
@@ -115,10 +120,17 @@ class Call(FaultyCall):
         self._clock, self._began, self.may_take = clock, clock.monotonic(), may_take
 
     def end(self, report: Report) -> None:
-        self.report, self.took, self.has_ended = report, self._clock.monotonic() - self._began, True
+        self.report, self.took = report, self._clock.monotonic() - self._began
 
     def interrupt(self, error: BaseException) -> None:
-        self.end(Interruption(getattr(error, "request_id", None), " ".join(getattr(error, "__notes__", []))))
+        # A signal that arrives before the client has looked at another error leaves that as the context, which Python
+        # prints as well.
+        context = error.__context__ if isinstance(error.__context__, errors.SegmindError) else None
+        notes = [*getattr(error, "__notes__", []), str(context or "")]
+        request_id = getattr(error, "request_id", context.request_id if context else None)
+        if request_id is None and self.job is not None:
+            request_id = self.job.request_id
+        self.end(Interruption(request_id, " ".join(notes)))
 
 
 @attrs.define
@@ -170,7 +182,7 @@ def make_groups(
     for first in range(0, submits, size):
         chance = random.Random(f"{seed}:group:{first}")  # noqa: S311  no secret
         kind = chance.choices(kinds, [KINDS[kind] for kind in kinds])[0]
-        window = Window(30, 0.5) if kind == "shared" else None
+        window = Window(*SHARED_LIMIT) if kind == "shared" else None
         more = chance.choice(ABSURD if kind == "absurd" else IMPOSSIBLE if kind == "impossible" else ({},))
         numbers = range(first, min(first + size, submits))
         calls = [Call(seed, number, kind, faults, window) for number in numbers]

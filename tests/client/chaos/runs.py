@@ -10,8 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Seque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from pathlib import Path
-from types import FrameType
 from typing import Any
 from unittest import mock
 
@@ -19,25 +17,24 @@ import anyio
 
 from segmind_api.catalog import MODELS
 from segmind_client import AsyncClient, Client, drivers, errors
-from segmind_mock import DEFAULT_KEY, Account, Double, Settings
+from segmind_mock import DEFAULT_KEY, Account, Double, MovableClock, Settings
 from segmind_mock.records import Job
 from tests.client.chaos.calls import BODY_SECONDS, WRITE_SECONDS, Call, Group
 from tests.client.chaos.claims import Case
+from tests.client.chaos.interrupts import interrupt_after
 from tests.client.chaos.service import ChaosService
 from tests.client.chaos.transports import BreakingTransport, async_http_client, sync_http_client
 from tests.client.servers import closed_port
 
 SLUG = next(iter(MODELS))
 POLLS_TO_COMPLETE = 2
-THREADS = 32
-CLIENTS_AT_ONCE = 32
-"""Async clients, each with one or several tasks."""
+CLIENTS_AT_ONCE = 8
+"""Each with a thread or a task, or several."""
 MOST_FUNCTION_CALLS = 3000
 """After which a call is interrupted, at most."""
 MOST_SECONDS = 0.3
 """Real ones, after which a task is cancelled, at most."""
 LAG_SECONDS = 0.05
-HERE = str(Path(__file__).parent)
 
 Runner = Callable[[str, Sequence[Group]], float]
 """Carries out the calls of groups against the service at a URL. Returns by how many seconds the machine was late."""
@@ -69,7 +66,7 @@ class Lag:
 def run_sync(url: str, groups: Sequence[Group]) -> float:
     """Carries out the groups on some threads."""
     lag = Lag()
-    with closed_port() as closed, ThreadPoolExecutor(THREADS + 1) as threads:
+    with closed_port() as closed, ThreadPoolExecutor(CLIENTS_AT_ONCE + 1) as threads:
         watching = threads.submit(lag.watch)
         try:
             # Raises what no call should: a mistake of this module.
@@ -112,7 +109,7 @@ def carry_out(client: Client, group: Group, call: Call) -> None:
         if call.is_interrupted:
             interrupt_after(1 + int(call.interrupt_after * MOST_FUNCTION_CALLS))
         if call.waits_apart:
-            job = client.submit_model(SLUG, {"prompt": call.prompt})
+            call.job = job = client.submit_model(SLUG, {"prompt": call.prompt})
             group.begin_wait(call)
             call.end(job.wait())
         else:
@@ -123,24 +120,6 @@ def carry_out(client: Client, group: Group, call: Call) -> None:
         call.interrupt(error)
     finally:
         sys.setprofile(None)
-
-
-def interrupt_after(function_calls: int) -> None:
-    """Raises a KeyboardInterrupt in this thread, as Ctrl-C might, until sys.setprofile is called again.
-
-    CPython runs signal handlers when a function is entered, and when a function written in C has returned. A trace
-    function could raise elsewhere, too: at the end of a `with` block it would leave a lock held, as no signal does.
-    """
-    left = function_calls
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        nonlocal left
-        if event in ("call", "c_return") and not frame.f_code.co_filename.startswith(HERE):
-            left -= 1
-            if left == 0:
-                raise KeyboardInterrupt
-
-    sys.setprofile(count)
 
 
 def run_async(url: str, groups: Sequence[Group], backend: str = "asyncio") -> float:
@@ -196,7 +175,7 @@ async def carry_out_async(client: AsyncClient, group: Group, call: Call) -> None
     with anyio.move_on_after(call.interrupt_after * MOST_SECONDS if call.is_interrupted else None):
         try:
             if call.waits_apart:
-                job = await client.submit_model(SLUG, {"prompt": call.prompt})
+                call.job = job = await client.submit_model(SLUG, {"prompt": call.prompt})
                 group.begin_wait(call)
                 call.end(await job.wait())
             else:
@@ -210,7 +189,9 @@ async def carry_out_async(client: AsyncClient, group: Group, call: Call) -> None
 
 def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
     """Runs the calls against a double, and puts together what the client says and what the double knows."""
-    double = Double(Settings(polls_to_complete=POLLS_TO_COMPLETE), account=Account(DEFAULT_KEY, credits=1e6))
+    account = Account(DEFAULT_KEY, credits=1e6)
+    # Jobs take the same time in each run, or the client would learn something else of them.
+    double = Double(Settings(polls_to_complete=POLLS_TO_COMPLETE), account=account, clock=MovableClock())
     calls = [call for group in groups for call in group.calls]
     service = ChaosService(double, calls)
     quick = mock.patch.multiple(drivers, BODY_SECONDS=BODY_SECONDS, WRITE_SECONDS=WRITE_SECONDS)
