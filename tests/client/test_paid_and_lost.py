@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from segmind_client.flows import Call
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
+from segmind_client.reading import may_have_been_accepted
 from segmind_client.steps import LARGEST_IMAGE_BODY, Sent
+from tests.client.chaos.interrupts import interrupt_after
 from tests.client.clock import PauseClock
 from tests.client.world import MODEL, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, state
 
@@ -163,6 +166,38 @@ class TestInterruption:
     def test_after_the_page_of_a_proxy_says_that_it_may_be_accepted(self) -> None:
         error = self.interrupted(sent_with(502, b"<html>"))
         assert "may have been accepted" in error.__notes__[0]
+
+    @pytest.mark.parametrize("body", [b"", b'{"error": "too late", "reque', b'{"error": "late", "request_id": "x'])
+    def test_within_the_body_of_a_429_says_that_it_may_be_accepted(self, body: bytes) -> None:
+        error = self.interrupted(sent_with(429, body, content_type="application/json"))
+        assert "may have been accepted" in error.__notes__[0]
+
+    def test_while_another_error_is_prepared_says_that_it_may_be_accepted(self) -> None:
+        seen: list[list[str]] = []
+        # The first function call is that of `fail` itself, where Python shows the other error as the context.
+        for function_calls in range(2, 1000):
+            error = interrupted_error(function_calls)
+            if isinstance(error, MayHaveBeenAccepted):
+                break
+            seen.append(getattr(error, "__notes__", []))
+        assert len(seen) > 5
+        assert [notes for notes in seen if len(notes) != 1 or "may have been accepted" not in notes[0]] == []
+
+
+def interrupted_error(function_calls: int) -> BaseException:
+    """What is raised for a lost response when a signal arrives after so many function calls, if there are so many."""
+    call = Call()
+    call.sent = sent_with(200, b"{")
+    try:
+        try:
+            raise may_have_been_accepted(POST, "its response was lost")
+        except MayHaveBeenAccepted as error:
+            interrupt_after(function_calls)
+            call.fail(error)
+        finally:
+            sys.setprofile(None)
+    except BaseException as error:
+        return error
 
 
 class TestLine:

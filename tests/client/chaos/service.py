@@ -219,13 +219,18 @@ class FaultyCall:
     def __init__(self, seed: int, number: int, faults: Iterable[Fault] = FAULTS, window: Window | None = None) -> None:
         self.random = random.Random(f"{seed}:{number}")  # noqa: S311  no secret
         self.shares = {verb: self.random.choice(SHARES) for verb in ("POST", "GET")}
-        kinds = [fault for fault in faults if not fault.slow or self.random.random() < RARE]
-        self._kinds = self.random.sample(kinds, KINDS)
+        self._kinds = self._draw_kinds(list(faults))
         self.job_fails = self.random.random() < FAILING_JOBS
         self.prompt = f"cabin {number}"
         self.met: list[tuple[str, Fault | None]] = []
         """The verb of each request, and what went wrong with it."""
         self._window = window
+
+    def _draw_kinds(self, faults: list[Fault]) -> list[Fault]:
+        quick = [fault for fault in faults if not fault.slow]
+        rarely = [fault for fault in faults if fault.slow and (not quick or self.random.random() < RARE)]
+        kinds = quick + rarely
+        return self.random.sample(kinds, min(KINDS, len(kinds)))
 
     def draw(self, verb: str) -> tuple[Fault | None, float]:
         """What goes wrong with a request, and seconds until a rate limit resets."""
