@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import closing
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from segmind_api.models import JobResult
+from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, Result, errors
 from segmind_client.drivers import SyncDriver
 from segmind_client.flows import Caller
@@ -135,6 +137,41 @@ def test_a_hook_that_raises_for_a_status_does_not_change_what_the_status_means(
         run(service, hook=httpx.Response.raise_for_status)
     assert raised.value.status == status
     assert service.count("POST") == times
+
+
+OTHER_CALLS = [
+    errors.NotSent("the budget was not reached"),
+    errors.RateLimited("429", response=ApiResponse(429, {}, b"")),
+    errors.Unauthorized("401", response=ApiResponse(401, {}, b"")),
+]
+
+
+@pytest.mark.parametrize("error", OTHER_CALLS, ids=lambda error: type(error).__name__)
+def test_what_a_hooks_own_call_of_the_service_raises_is_not_about_the_submit(
+    run: Use, error: errors.SegmindError
+) -> None:
+    service = Service()
+    with pytest.raises(errors.MayHaveBeenAccepted, match=type(error).__name__):
+        run(service, hook=raising(error))
+    assert service.count("POST") == 1
+
+
+class Telling(Exception):
+    """An exception whose text does not come from its arguments."""
+
+    def __str__(self) -> str:
+        return "the key is SG_5ec4e75ec4e75ec4"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Telling(), OSError(5, str(Telling())), ExceptionGroup("all", [Telling()])],
+    ids=["__str__", "OSError", "group"],
+)
+def test_a_key_in_an_exception_of_a_hook_is_in_no_traceback(run: Use, error: Exception) -> None:
+    with pytest.raises(errors.SegmindError) as raised:
+        run(Service(), hook=raising(error))
+    assert "SG_5ec4" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("status", [429, 500])
@@ -512,3 +549,58 @@ def test_a_transport_that_counts_as_false_is_used(backend: str) -> None:
     service = Service()
     assert submit_over(Empty(service), backend, in_client=False) == REQUEST_ID
     assert service.count("POST") == 1
+
+
+def balances_over(transport: httpx.MockTransport, backend: str) -> None:
+    """Asks twice for the balance with one client."""
+
+    async def ask() -> None:
+        async with AsyncClient("SG_1", base_url="https://service.example", transport=transport) as client:
+            await client.credits()
+            await client.credits()
+
+    if backend != "sync":
+        anyio.run(ask, backend=backend)
+        return
+    with Client("SG_1", base_url="https://service.example", transport=transport) as client:
+        client.credits()
+        client.credits()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("problem", "then"),
+    [("Illegal header value b'x'", "close"), ("Connection-specific header field present: b'connection'.", None)],
+    ids=["an illegal header", "HTTP/2, which has no such header"],
+)
+def test_only_http_2_keeps_requests_from_asking_for_their_connection_to_be_closed(
+    backend: str, problem: str, then: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segmind_client.flows.FIRST_BACKOFF", 0.0)
+    seen: list[str | None] = []
+
+    def refuse_first(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("connection"))
+        if len(seen) == 1:
+            raise httpx.LocalProtocolError(problem)
+        return httpx.Response(200, json={"credits": 1.0})
+
+    balances_over(httpx.MockTransport(refuse_first), backend)
+    assert seen == ["close", then, then]
+
+
+class ClosedBadly(httpx.MockTransport):
+    def close(self) -> None:
+        raise RuntimeError("cannot be closed")
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_transport_that_cannot_be_closed_does_not_hide_the_error_of_a_call(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(errors.BadRequest):
+        submit_over(ClosedBadly(Service(POST=(400, {"error": "no"}))), backend, in_client=False)
+    assert "cannot be closed" in caplog.text

@@ -30,7 +30,7 @@ from sniffio import current_async_library
 import segmind_client
 from segmind_client import AsyncClient, Client, errors
 from tests.client.clock import PauseClock
-from tests.client.servers import HostileServer, Request, response
+from tests.client.servers import HostileServer, Request, respond_with, response
 
 KEY = "SG_5ec4e75ec4e75ec4"
 SLUG = "imagen-4-fast"
@@ -263,10 +263,14 @@ class OutOfTime(Exception):
     """What a signal handler raises to limit the time of its program."""
 
 
+HTTP = "over a custom httpx client"
+
+
 @pytest.mark.parametrize("error", [OutOfTime("limit"), TimeoutError("limit")], ids=["of its own", "a TimeoutError"])
 @pytest.mark.parametrize("silent", ["POST", "GET"])
+@pytest.mark.parametrize("way", ["over own connections", HTTP])
 def test_an_exception_of_a_signal_handler_ends_the_call_and_is_not_taken_for_one_of_the_network(
-    silent: str, error: Exception
+    way: str, silent: str, error: Exception
 ) -> None:
     def respond(request: Request) -> list[bytes | float]:
         if request.method == silent:
@@ -279,11 +283,46 @@ def test_an_exception_of_a_signal_handler_ends_the_call_and_is_not_taken_for_one
 
     before = signal.signal(signal.SIGALRM, handle)
     try:
-        with HostileServer(respond) as server, Client(KEY, base_url=server.url) as client:
-            with pytest.raises(errors.SegmindError) as raised:
+        with HostileServer(respond) as server, httpx.Client(verify=TLS) as http:
+            with (
+                Client(KEY, base_url=server.url, http_client=http if way == HTTP else None) as client,
+                pytest.raises(errors.SegmindError) as raised,
+            ):
                 client.run_model(SLUG, {"prompt": "x"})
             assert server.count(silent) == 1
     finally:
         signal.signal(signal.SIGALRM, before)
     assert raised.value.__cause__ is error
     assert raised.value.request_id is not None or isinstance(raised.value, errors.MayHaveBeenAccepted)
+
+
+class AlarmedClock(PauseClock):
+    """A clock by which a signal comes during the first pause."""
+
+    def sleep_until(self, moment: float) -> None:
+        raise OutOfTime(f"limit before {moment}")
+
+
+def test_a_submit_that_waits_for_a_rate_limit_is_not_sent_after_the_exception_of_a_signal_handler() -> None:
+    with HostileServer(respond_with({"error": "slow"}, "429 Too Many Requests", retry_after="9")) as server:
+        with Client(KEY, base_url=server.url, clock=AlarmedClock()) as client, pytest.raises(errors.NotSent):
+            client.submit_model(SLUG, {"prompt": "x"})
+        assert server.count("POST") == 1
+
+
+def test_what_the_call_of_a_signal_handler_raises_is_not_about_the_submit_that_it_interrupts() -> None:
+    def respond(_: Request) -> list[bytes | float]:
+        signal.raise_signal(signal.SIGALRM)
+        return [LOOKS * 1.0]
+
+    def handle(*_: object) -> None:
+        raise errors.NotSent("the balance was not asked for")
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        with HostileServer(respond) as server, Client(KEY, base_url=server.url) as client:
+            with pytest.raises(errors.MayHaveBeenAccepted, match="NotSent"):
+                client.submit_model(SLUG, {"prompt": "x"})
+            assert server.count("POST") == 1
+    finally:
+        signal.signal(signal.SIGALRM, before)

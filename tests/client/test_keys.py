@@ -293,3 +293,44 @@ def test_a_key_is_neither_pickled_nor_copied_nor_in_a_repr(make: Callable[[str],
     for copied in (pickle.dumps, copy.deepcopy):
         with pytest.raises((errors.NoClient, TypeError)):
             copied(thing)
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_a_key_that_is_taken_for_an_option_is_not_shown(key: str) -> None:
+    with Client("SG_0123456789abcdef") as client, pytest.raises(errors.InvalidParameter) as raised:
+        client.with_options(api_key=key)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  what checkers refuse
+    assert key not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_key_in_another_variable_of_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMIND_ALLOW_HTTP", "SG_5ec4e75ec4e75ec4")
+    with pytest.raises(errors.InvalidParameter) as raised:
+        Client("SG_0123456789abcdef")
+    assert "SG_5ec4e75ec4e75ec4" not in str(raised.value)
+
+
+def test_a_key_that_is_given_as_the_slug_is_not_in_the_span(spans: InMemorySpanExporter) -> None:
+    with (
+        HostileServer(respond_with({"error": "no"}, "404 Not Found")) as server,
+        Client("SG_0123456789abcdef", base_url=server.url) as client,
+        pytest.raises(errors.NotFound),
+    ):
+        client.submit_model("SG_5ec4e75ec4e75ec4", PROMPT)
+    (span,) = spans.get_finished_spans()
+    assert "SG_5ec4e75ec4e75ec4" not in span.to_json()
+
+
+def test_the_signature_and_the_password_of_an_images_url_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="segmind_client")
+    with HostileServer(respond_with({}, "503 Service Unavailable")) as host:
+        url = host.url.replace("http://", "http://user:passw0rd@") + "/a.png?X-Signature=s1gnature"
+        completed = {"request_id": REQUEST_ID, "status": "COMPLETED", "output": url, "metrics": {"cost": 0.1}}
+        with (
+            HostileServer(respond_with(completed)) as service,
+            Client("SG_0123456789abcdef", base_url=service.url, clock=PauseClock()) as client,
+            pytest.raises(errors.DownloadFailed),
+        ):
+            _ = client.job(REQUEST_ID).result().content
+    assert "/a.png is retried" in caplog.text
+    assert "s1gnature" not in caplog.text
+    assert "passw0rd" not in caplog.text

@@ -396,6 +396,26 @@ class TestWhereAClientCanBeUsed:
         with pytest.raises(errors.NoClient, match="another process"):
             client.credits()
 
+    @pytest.mark.parametrize("backend", ["sync", "asyncio"])
+    def test_closing_it_in_another_process_leaves_it_open_in_its_own(
+        self, double: Double, monkeypatch: pytest.MonkeyPatch, backend: str
+    ) -> None:
+        async def close_and_ask() -> None:
+            client = AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
+            with monkeypatch.context() as child:
+                child.setattr(os, "getpid", lambda: -1)
+                await client.close()
+            await client.credits()
+
+        if backend == "asyncio":
+            anyio.run(close_and_ask)
+            return
+        client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: -1)
+            client.close()
+        client.credits()
+
     @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
     def test_an_async_one_is_not_used_in_another_event_loop(self, double: Double, first: str, second: str) -> None:
         client = AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", transport=DoubleTransport(double.app))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sys
 from typing import Any
 
 import pytest
 
-from segmind_api.types import ApiRequest
+from segmind_api.errors import UnreadableField
+from segmind_api.models import JobResult
+from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.errors import (
     ConnectionLost,
     InferenceFailed,
@@ -24,7 +27,7 @@ from segmind_client.flows import Call
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
-from segmind_client.reading import may_have_been_accepted
+from segmind_client.reading import job_in_part, may_have_been_accepted
 from segmind_client.steps import LARGEST_IMAGE_BODY, Sent
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.clock import PauseClock
@@ -91,6 +94,92 @@ def test_an_error_with_costs_is_not_retried() -> None:
         world.play(world.caller().submit(Call(), MODEL, PROMPT))
 
 
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (b'{"error": "x", "request\\u005fid": "%s"}' % REQUEST_ID.encode(), {}),
+        (json.dumps({"error": "x", "request_id": REQUEST_ID}).encode("utf-16"), {}),
+        (b'{"error": "x"}', {"x_cost": "0.06, 0.06"}),
+        (b'{"error": "x"}', {"x_cost": "0.06 USD"}),
+        (b'{"error": "x", "metrics": {"cost": 0.06}}', {}),
+    ],
+    ids=["an escaped name", "UTF-16", "a cost sent twice", "a cost with its unit", "a cost in the body"],
+)
+def test_an_error_that_speaks_of_a_job_or_a_cost_in_any_spelling_is_not_retried(
+    status: int, content: bytes, headers: dict[str, str]
+) -> None:
+    world = World([response(status, content, **headers)])
+    with pytest.raises(MayHaveBeenAccepted):
+        world.play(world.caller().submit(Call(), MODEL, PROMPT))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"timestamp": "2026-01-01T00:00:00Z", "path": "/v2/any", "status": 502, "error": "no route", "requestId": "1"},
+        {"error": "Bad Gateway"},
+    ],
+    ids=["with fields that the contract does not have", "with no more than the name of its status"],
+)
+def test_an_error_of_a_gateway_is_not_taken_for_one_of_the_service(body: dict[str, Any]) -> None:
+    world = World([response(502, body)])
+    with pytest.raises(MayHaveBeenAccepted):
+        world.play(world.caller().submit(Call(), MODEL, PROMPT))
+
+
+@pytest.mark.parametrize("status", [400, 401, 406, 504])
+def test_a_refusal_with_a_cost_is_not_said_to_be_free(status: int) -> None:
+    world = World([response(status, {"error": "x"}, x_cost="0.06")])
+    with pytest.raises(MayHaveBeenAccepted):
+        world.play(world.caller().generate(Call(is_generation=True), MODEL, PROMPT))
+
+
+FREE: dict[str, Any] = {"request_id": REQUEST_ID, "status": "FAILED", "error": "blocked", "metrics": {}}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (FREE, {}, "nothing was charged"),
+        (FREE | {"metrics": {"cost": 0.06}}, {}, "it is said to have cost 0.06"),
+        (FREE, {"x_cost": "0.06"}, "it is said to have cost 0.06"),
+    ],
+)
+def test_a_failed_job_is_said_to_be_free_unless_the_service_names_a_cost(
+    body: dict[str, Any], headers: dict[str, str], words: str
+) -> None:
+    world = World([response(422, body, **headers)])
+    with pytest.raises(InferenceFailed, match=words):
+        world.play(world.caller().status(REQUEST_ID))
+
+
+def test_a_422_about_a_job_that_is_processed_does_not_say_that_it_failed() -> None:
+    world = World([response(422, {"request_id": REQUEST_ID, "status": "PROCESSING", "error": "x"})])
+    with pytest.raises(StatusError) as raised:
+        world.play(world.caller().status(REQUEST_ID))
+    assert type(raised.value) is StatusError
+
+
+class TestGenerationInDoubt:
+    def fail(self, *outcomes: ApiResponse) -> MayHaveBeenAccepted:
+        world = World([*outcomes])
+        with pytest.raises(MayHaveBeenAccepted) as raised:
+            world.play(world.caller().generate(Call(is_generation=True), MODEL, PROMPT))
+        return raised.value
+
+    def test_of_a_success_that_cannot_be_read_is_charged_and_names_the_call(self) -> None:
+        error = self.fail(response(200, b"\x89PNG", content_type="application/octet-stream", x_request_id="call-1"))
+        assert "It was accepted and is charged" in str(error)
+        assert "`response` has what was received" in str(error)
+        assert error.request_id == "call-1"
+
+    def test_is_not_said_to_be_a_job(self) -> None:
+        error = self.fail(response(504, b"<html>", x_request_id="call-1"))
+        assert "job(" not in str(error)
+        assert "may have been accepted" in str(error)
+
+
 def test_an_error_without_costs_is_retried() -> None:
     world = World([response(500, {"error": "x"}, x_cost="0")] * 2)
     with pytest.raises(ServerError):
@@ -133,6 +222,24 @@ class TestEncodings:
     @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
     def test_that_are_known_are_decoded(self, encoding: str) -> None:
         assert decoded(sent_with(200, gzip.compress(b"{}"), content_encoding=encoding)).content == b"{}"
+
+    def test_that_are_sent_twice_do_not_hide_the_id(self) -> None:
+        sent = sent_with(
+            200, gzip.compress(b'{"request_id": "%s"}' % REQUEST_ID.encode()), content_encoding="gzip, gzip"
+        )
+        assert job_in_part(sent) == REQUEST_ID
+
+    def test_beside_identity_are_decoded(self) -> None:
+        assert decoded(sent_with(200, gzip.compress(b"{}"), content_encoding="gzip, identity")).content == b"{}"
+
+    def test_of_several_gzip_members_are_decoded_to_the_last(self) -> None:
+        body = gzip.compress(b"one, ") + gzip.compress(b"two")
+        assert decoded(sent_with(200, body, content_encoding="gzip")).content == b"one, two"
+
+    def test_of_several_gzip_members_that_are_cut_short_are_a_lost_response(self) -> None:
+        body = gzip.compress(b"one, ") + gzip.compress(b"two")[:-4]
+        with pytest.raises(ConnectionLost, match="incomplete"):
+            decoded(sent_with(200, body, content_encoding="gzip"))
 
     def test_that_are_cut_short_are_a_lost_response(self) -> None:
         with pytest.raises(ConnectionLost, match="incomplete"):
@@ -288,3 +395,24 @@ def test_only_the_last_keys_are_remembered() -> None:
     for number in range(MOST_KEYS):
         Secret(f"a-later-key-{number}")
     assert masked("the-first-key, a-later-key-7") == "the-first-key, …"
+
+
+def test_a_key_in_use_is_masked_however_many_were_made_after_it() -> None:
+    key = "a-key-that-is-in-use"
+    secret = Secret(key)
+    for number in range(MOST_KEYS + 1):
+        Secret(f"another-key-{number}")
+    assert key not in masked(f"{secret.reveal()} is not valid")
+
+
+def test_a_key_is_masked_in_a_url() -> None:
+    Secret("a+key/of=another-form")
+    assert masked("/files/a%2Bkey%2Fof%3Danother-form") == "/files/…"
+
+
+def test_a_field_that_cannot_be_read_names_the_job_and_has_the_response() -> None:
+    came = response(200, {"request_id": REQUEST_ID, "status": "COMPLETED"})
+    with pytest.raises(UnreadableField) as raised:
+        _ = JobResult({"request_id": REQUEST_ID, "status": "COMPLETED"}, came).metrics
+    assert raised.value.request_id == REQUEST_ID
+    assert raised.value.response is came
