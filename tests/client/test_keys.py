@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import Credits
-from segmind_client import AsyncClient, Client, errors
-from segmind_client.masking import Secret
+from segmind_client import AsyncClient, Client, errors, masking
+from segmind_client.masking import Secret, masked
 from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
 from tests.client.clock import PauseClock
 from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
@@ -293,3 +293,27 @@ def test_a_key_is_neither_pickled_nor_copied_nor_in_a_repr(make: Callable[[str],
     for copied in (pickle.dumps, copy.deepcopy):
         with pytest.raises((errors.NoClient, TypeError)):
             copied(thing)
+
+
+@pytest.mark.parametrize(("key", "text"), [("Ab3de", "no Ab3de"), ("Ab3def", "no …")])
+def test_a_key_is_masked_from_six_characters_on(key: str, text: str) -> None:
+    Secret(key)
+    assert masked(f"no {key}") == text
+
+
+def test_of_two_keys_one_in_the_other_the_longer_is_masked_as_a_whole() -> None:
+    Secret("zone/key")
+    Secret("a/zone/key")
+    assert masked("no a/zone/key") == "no …"
+
+
+def test_a_key_is_masked_in_another_case() -> None:
+    Secret("Key/Of/Another/Form")
+    assert masked("no key/of/another/form") == "no …"
+
+
+def test_of_many_keys_those_that_were_used_last_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "MOST_KEYS", 3)
+    for key in ("first/key", "second/key", "third/key", "first/key", "fourth/key"):
+        Secret(key)
+    assert masked("first/key second/key third/key fourth/key") == "… second/key … …"
