@@ -22,6 +22,7 @@ from segmind_api.models import Credits
 from segmind_client import AsyncClient, Client, errors, masking
 from segmind_client.masking import Secret, masked
 from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
+from tests.client.calls import CARRIERS, WAYS, outcomes
 from tests.client.clock import PauseClock
 from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
 
@@ -293,6 +294,27 @@ def test_a_key_is_neither_pickled_nor_copied_nor_in_a_repr(make: Callable[[str],
     for copied in (pickle.dumps, copy.deepcopy):
         with pytest.raises((errors.NoClient, TypeError)):
             copied(thing)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("call", [submit, balance], ids=["submit", "credits"])
+def test_a_redirect_of_the_service_is_not_followed(call: Call, way: str, carrier: str) -> None:
+    with HostileServer() as elsewhere:
+        redirect = respond_with(b"", "307 Temporary Redirect", location=f"{elsewhere.url}/")
+        with HostileServer(redirect) as service:
+            outcomes(way, service.url, call, carrier=carrier, attempts=1)
+            assert (len(service.requests), elsewhere.requests) == (1, [])
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_urls_in_a_response_of_the_service_are_not_called(way: str, carrier: str) -> None:
+    with HostileServer() as elsewhere:
+        urls = dict.fromkeys(("status_url", "response_url", "poll_url", "output"), f"{elsewhere.url}/")
+        with HostileServer(respond_with({"request_id": REQUEST_ID, "status": "COMPLETED", **urls})) as service:
+            outcomes(way, service.url, submit, wait, result, carrier=carrier)
+            assert (service.count("POST"), service.count("GET"), elsewhere.requests) == (1, 3, [])
 
 
 @pytest.mark.parametrize(("key", "text"), [("Ab3de", "no Ab3de"), ("Ab3def", "no …")])
