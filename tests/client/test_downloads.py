@@ -332,6 +332,14 @@ def test_what_is_not_the_image_ends_in_an_error_and_leaves_nothing(
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301  made here
 
 
+def test_an_image_of_exactly_the_largest_size_is_saved(
+    server: Server, save: Save, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "LARGEST_IMAGE", len(PICTURE))
+    server.says(answer())
+    assert save(folder / "cabin.png").read_bytes() == PICTURE
+
+
 @pytest.mark.parametrize("url", ["http://☃☃-.example/a.png", "http://[v1.a]/a.png", "http://a\u200bb.example/a.png"])
 def test_a_url_that_cannot_be_parsed_is_an_error_before_anything_is_sent(
     server: Server, save: Save, folder: Path, url: str

@@ -39,6 +39,18 @@ BASE_URL = "https://x.example"
 
 
 class TestOptions:
+    def test_the_defaults_are_those_that_the_documentation_names(self) -> None:
+        assert attrs.asdict(Options()) == {
+            "deadline": 600,
+            "interval": None,
+            "attempts": 4,
+            "retry_seconds": 60,
+            "connect_seconds": 10,
+            "read_seconds": 30,
+            "generate_seconds": 180,
+            "any_image_host": False,
+        }
+
     def test_the_names_of_changes_are_those_of_options(self) -> None:
         assert list(OptionChanges.__annotations__) == [field.name for field in attrs.fields(Options)]
 
@@ -47,16 +59,22 @@ class TestOptions:
         [
             ({"read_seconds": None}, "would hang"),
             ({"deadline": float("inf")}, "a number of seconds from 0 to 1,000,000"),
+            ({"deadline": None}, "would hang"),
             ({"deadline": -1}, "from 0 to"),
+            ({"deadline": 1_000_000.5}, "from 0 to 1,000,000"),
+            ({"interval": -0.001}, "from 0 to"),
+            ({"retry_seconds": -0.001}, "from 0 to"),
             ({"deadline": 10**400}, "from 0 to"),
             ({"connect_seconds": 0}, "from 0.001 to"),
+            ({"read_seconds": 0.0009}, "from 0.001 to"),
+            ({"generate_seconds": True}, "a number of seconds"),
             ({"read_seconds": 1e10}, "from 0.001 to"),
             ({"generate_seconds": 1e10}, "from 0.001 to"),
             ({"retry_seconds": "60"}, "a number of seconds"),
             ({"interval": float("nan")}, "a number of seconds"),
             ({"interval": True}, "a number of seconds"),
             ({"attempts": 0}, "from 1 to 1000"),
-            ({"attempts": 1024}, "from 1 to 1000"),
+            ({"attempts": 1001}, "from 1 to 1000"),
             ({"attempts": 10**400}, "from 1 to 1000"),
             ({"attempts": 4.0}, "a whole number"),
             ({"attempts": True}, "a whole number"),
@@ -78,9 +96,10 @@ class TestOptions:
         [
             {name: 1e6 for name in OptionChanges.__annotations__ if name not in ("attempts", "any_image_host")},
             {"attempts": 1000, "retry_seconds": 0, "deadline": 0, "interval": 0},
+            {"attempts": 1, "interval": None},
             {"connect_seconds": 0.001, "read_seconds": 0.001, "generate_seconds": 0.001},
         ],
-        ids=["longest", "most", "shortest"],
+        ids=["longest", "most", "fewest", "shortest"],
     )
     def test_the_outermost_that_are_taken_work_over_own_connections(
         self, options: Any, address: str, double: Double
@@ -128,6 +147,8 @@ class TestOptions:
 
         assert times_of(step(caller.generate(Call(), MODEL, {"prompt": "x"})), START).read == 99
         assert times_of(step(caller.submit(Call(), MODEL, {"prompt": "x"})), START).read == 40
+        patient = World([]).caller(generate_seconds=99, read_seconds=200)
+        assert times_of(step(patient.generate(Call(), MODEL, {"prompt": "x"})), START).read == 200
         assert times_of(step(caller.status(REQUEST_ID, until=START + 5)), START).total == 5
         assert times_of(step(caller.status(REQUEST_ID, until=START)), START).total == 0.5
 

@@ -216,6 +216,28 @@ def test_a_request_that_was_given_up_is_not_sent_later() -> None:
     assert not sent.begun
 
 
+def test_a_body_may_have_exactly_as_many_bytes_as_are_allowed() -> None:
+    sent = Sent(POST, largest=10)
+    sent.start_response(200, {})
+    sent.receive(b"12345")
+    sent.receive(b"67890")
+    assert decoded(sent).content == b"1234567890"
+    with pytest.raises(ConnectionLost, match="larger than 10 bytes"):
+        sent.receive(b"1")
+
+
+@pytest.mark.parametrize(("size", "allowed"), [(1_000, True), (1_001, False)])
+def test_a_decoded_body_may_have_exactly_as_many_bytes_as_are_allowed(size: int, allowed: bool) -> None:
+    sent = Sent(POST, largest=1_000)
+    sent.start_response(200, {"content-encoding": "gzip"})
+    sent.receive(gzip.compress(bytes(size)))
+    if allowed:
+        assert decoded(sent).content == bytes(size)
+    else:
+        with pytest.raises(ConnectionLost, match="larger than 1000 bytes"):
+            decoded(sent)
+
+
 def test_an_image_body_may_be_larger_than_others() -> None:
     caller = World([]).caller()
     step: Any = next(caller.generate(Call(), MODEL, PROMPT))

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import faulthandler
+import hashlib
 import importlib
 import itertools
 import os
+import pickle
 import re
 import sys
 import tomllib
@@ -33,8 +35,10 @@ from tests.mutants.operators import Mutant, mutants
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("modules.toml")
 EXPLAINED = Path(__file__).with_name("explained.toml")
+CACHE = ROOT / ".mutants_cache"
+"""What each test runs and how long it takes, by a digest of its file and of the sources."""
 
-MOST_SECONDS = 3.0
+MOST_SECONDS = 8.0
 """Of tests for one mutant; the quickest are run first."""
 LONGEST_TEST = 5.0
 """Seconds, added to ten times what the test takes: one that hangs has noticed."""
@@ -153,7 +157,7 @@ def try_module(path: Path, tests: list[Measured], known: Mapping[str, str]) -> t
     """How many mutants there are, and those that no test notices. Prints those that are not known."""
     code, kills = path.read_text("utf-8"), Counter[str]()
     found = mutants(code)
-    control = partial(run_tests, path, code, affordable(sorted(tests, key=lambda test: test.seconds)))
+    control = partial(run_tests, path, code, by_file(affordable(sorted(tests, key=lambda test: test.seconds)), tests))
     for _, ran, ended in in_forks([(None, lambda: control)]):
         if ended:
             raise SystemExit(f"{path}: without any mistake, a test fails in a fork: {ran[-1:]}")
@@ -173,8 +177,8 @@ def try_module(path: Path, tests: list[Measured], known: Mapping[str, str]) -> t
 
 
 def choose(mutant: Mutant, path: Path, tests: list[Measured], kills: Counter[str]) -> list[Measured]:
-    """The tests that run the line of a mutant: those that have noticed others, then one of each function, the quickest
-    first, then another of each.
+    """The tests that run the line of a mutant, by file. In each, those that have noticed others come first, then one of
+    each function, the quickest first, then another of each.
     """
     for lines in (mutant.lines, mutant.function):
         chosen = [test for test in tests if not test.lines.get(str(path), frozenset()).isdisjoint(lines)]
@@ -187,14 +191,14 @@ def choose(mutant: Mutant, path: Path, tests: list[Measured], kills: Counter[str
         chosen = [
             test for test in tests if any(not ran.isdisjoint(users.get(it, ())) for it, ran in test.lines.items())
         ]
-    chosen = sorted(chosen or tests, key=lambda test: test.seconds)
     of_function = Counter[str]()
     numbers: dict[str, int] = {}
-    for test in chosen:
+    for test in sorted(chosen or tests, key=lambda test: test.seconds):
         function = test.name.partition("[")[0]
         numbers[test.name] = of_function[function]
         of_function[function] += 1
-    return affordable(sorted(chosen, key=lambda test: (-kills[test.name], numbers[test.name], test.seconds)))
+    best = sorted(chosen or tests, key=lambda test: (-kills[test.name], numbers[test.name], test.seconds))
+    return by_file(affordable(best), tests)
 
 
 def affordable(tests: list[Measured]) -> list[Measured]:
@@ -203,25 +207,40 @@ def affordable(tests: list[Measured]) -> list[Measured]:
     return [test for test, seconds in zip(tests, total, strict=True) if seconds <= MOST_SECONDS]
 
 
+def by_file(chosen: list[Measured], tests: list[Measured]) -> list[Measured]:
+    """Sorted by their files, which the table names in order, and otherwise as they are."""
+    files = list(dict.fromkeys(test.file for test in tests))
+    return sorted(chosen, key=lambda test: files.index(test.file))
+
+
 def lines_with(pattern: re.Pattern[str], file: Path) -> frozenset[int]:
     lines = file.read_text("utf-8").splitlines()
     return frozenset(number for number, line in enumerate(lines, start=1) if pattern.search(line))
 
 
 def measure_all(sources: Mapping[str, Path]) -> dict[str, list[Measured]]:
-    """The tests of each file. Imports what they import that neither is a test nor under test."""
-    found: dict[str, list[Measured]] = {}
-    under_test = {"tests", "generator", *(source.name for source in sources.values())}
-    jobs = ((file, lambda file=file: partial(measured_in, sources[file], file)) for file in sources)
-    modules: dict[str, None] = {}
-    for file, messages, ended in in_forks(jobs):
+    """The tests of each file, measured anew where a file or the sources have changed. Imports what they import that
+    neither is a test nor under test.
+    """
+    keys = {file: CACHE / digest([ROOT / file, *sorted(source.glob("*.py"))]) for file, source in sources.items()}
+    CACHE.mkdir(exist_ok=True)
+    new = [(file, partial(partial, measured_in, sources[file], file)) for file, key in keys.items() if not key.exists()]
+    for file, messages, ended in in_forks(new):
         if ended:
             raise SystemExit(f"{file}: the tests cannot be run")
-        found[file], imported = messages[0]
-        modules |= dict.fromkeys(it for it in imported if it.partition(".")[0] not in under_test)
-    for module in modules:
-        importlib.import_module(module)
+        keys[file].write_bytes(pickle.dumps(messages[0]))
+    found: dict[str, list[Measured]] = {}
+    under_test = {"tests", "generator", *(source.name for source in sources.values())}
+    for file, key in keys.items():
+        found[file], modules = pickle.loads(key.read_bytes())  # noqa: S301 - this program has written it
+        for module in modules:
+            if module.partition(".")[0] not in under_test:
+                importlib.import_module(module)
     return found
+
+
+def digest(files: list[Path]) -> str:
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def measured_in(source: Path, file: str, say: Callable[[object], None]) -> int:
@@ -231,14 +250,14 @@ def measured_in(source: Path, file: str, say: Callable[[object], None]) -> int:
 
 
 def run_tests(path: Path, code: str, tests: list[Measured], say: Callable[[object], None]) -> int:
-    """What pytest ends with where a module has this code."""
-    if not tests:
-        return pytest.ExitCode.NO_TESTS_COLLECTED
+    """What pytest ends with where a module has this code; one file after another, since collecting takes longest."""
     for number in (1, 2):
         os.dup2(DEVNULL.fileno(), number)
     sys.meta_path.insert(0, Finder(path, code))
-    files = list(dict.fromkeys(test.name.partition("::")[0] for test in tests))
-    return int(pytest.main([*PYTEST, "-x", *files], plugins=[Watching(tests, say)]))
+    for file, its in itertools.groupby(tests, key=lambda test: test.file):
+        if ended := pytest.main([*PYTEST, "-x", file], plugins=[Watching(list(its), say)]):
+            return int(ended)
+    return 0
 
 
 if __name__ == "__main__":

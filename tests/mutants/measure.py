@@ -12,6 +12,7 @@ import pytest
 
 PYTEST = (
     *("-o", "addopts=", "--import-mode=importlib", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
+    *("-p", "no:xdist", "-p", "no:cov"),
     # Plugins are, in a fork of a process that has imported them.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
@@ -26,6 +27,10 @@ class Measured:
     seconds: float
     lines: dict[str, frozenset[int]]
     """That it runs, by the path of the file."""
+
+    @property
+    def file(self) -> str:
+        return self.name.partition("::")[0]
 
 
 class Measuring:
