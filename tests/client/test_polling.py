@@ -260,6 +260,10 @@ class TestWaiting:
         with pytest.raises(InferenceTimeout):
             wait([PENDING, PENDING], learned(*[20] * ENOUGH), deadline=20.5)
 
+    def test_the_deadline_counts_from_the_start_of_the_wait(self) -> None:
+        world = wait([PENDING] * 5 + completed(0), Latencies(), deadline=5, interval=1, submission=Submission(MODEL, 0))
+        assert world.pauses == [1] * 5
+
     def test_a_job_of_minutes_costs_fewer_polls_than_one_every_two_seconds_would(self) -> None:
         schedule = learned(*[8] * DURATIONS_KEPT).schedule(MODEL)
         age, polls = 0.0, 0

@@ -38,8 +38,8 @@ EXPLAINED = Path(__file__).with_name("explained.toml")
 CACHE = ROOT / ".mutants_cache"
 """What each test runs and how long it takes, by a digest of its file and of the sources."""
 
-MOST_SECONDS = 8.0
-"""Of tests for one mutant; the quickest are run first."""
+MOST_SECONDS = 4.0
+"""Of the quickest tests for one mutant, and as many of others."""
 LONGEST_TEST = 5.0
 """Seconds, added to ten times what the test takes: one that hangs has noticed."""
 ROW = "{:36} {:>8} {:>8} {:>10} {:>12}"
@@ -177,8 +177,8 @@ def try_module(path: Path, tests: list[Measured], known: Mapping[str, str]) -> t
 
 
 def choose(mutant: Mutant, path: Path, tests: list[Measured], kills: Counter[str]) -> list[Measured]:
-    """The tests that run the line of a mutant, by file. In each, those that have noticed others come first, then one of
-    each function, the quickest first, then another of each.
+    """The tests that run the line of a mutant, by file: the quickest, and some of each function. In each file, those
+    that have noticed others come first, then one of each function, then another of each.
     """
     for lines in (mutant.lines, mutant.function):
         chosen = [test for test in tests if not test.lines.get(str(path), frozenset()).isdisjoint(lines)]
@@ -191,14 +191,16 @@ def choose(mutant: Mutant, path: Path, tests: list[Measured], kills: Counter[str
         chosen = [
             test for test in tests if any(not ran.isdisjoint(users.get(it, ())) for it, ran in test.lines.items())
         ]
+    quickest = sorted(chosen or tests, key=lambda test: test.seconds)
     of_function = Counter[str]()
     numbers: dict[str, int] = {}
-    for test in sorted(chosen or tests, key=lambda test: test.seconds):
+    for test in quickest:
         function = test.name.partition("[")[0]
         numbers[test.name] = of_function[function]
         of_function[function] += 1
-    best = sorted(chosen or tests, key=lambda test: (-kills[test.name], numbers[test.name], test.seconds))
-    return by_file(affordable(best), tests)
+    varied = sorted(quickest, key=lambda test: (-kills[test.name], numbers[test.name], test.seconds))
+    names = {test.name for test in (*affordable(quickest), *affordable(varied))}
+    return by_file([test for test in varied if test.name in names], tests)
 
 
 def affordable(tests: list[Measured]) -> list[Measured]:

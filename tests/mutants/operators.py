@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import libcst as cst
+import libcst.matchers as m
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
 from mutmut.mutation import mutators
 
@@ -89,7 +90,7 @@ def mutants(code: str) -> list[Mutant]:
         return range(position.start.line, position.end.line + 1)
 
     def look_into(node: cst.CSTNode) -> None:
-        if isinstance(node, NOT_LOOKED_INTO):
+        if isinstance(node, NOT_LOOKED_INTO) or m.matches(node, m.Call(func=m.Name("TypeVar"))):
             return
         for kind, operator in OPERATORS:
             if isinstance(node, kind):
