@@ -55,6 +55,7 @@ POST_TABLE = [
     ("503", refused(503), True, StatusError),
     ("504", refused(504), False, MayHaveBeenAccepted),
     ("520", refused(520), False, MayHaveBeenAccepted),
+    ("a proxy's 500", response(500, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
     ("a proxy's 502", response(502, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
     ("a proxy's 503", response(503, b"busy", content_type="text/plain"), False, MayHaveBeenAccepted),
     ("response lost", LOST, False, MayHaveBeenAccepted),
@@ -144,6 +145,28 @@ def test_a_submit_whose_response_names_a_job_is_never_retried_and_the_error_name
         world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
     assert raised.value.request_id == REQUEST_ID
     assert raised.value.response is came
+
+
+def test_a_refusal_of_a_submit_keeps_the_id_of_the_job_that_it_names() -> None:
+    world = World([response(400, {"request_id": REQUEST_ID, "error": "no"})])
+    with pytest.raises(BadRequest) as raised:
+        world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert raised.value.request_id == REQUEST_ID
+
+
+SAYS = {
+    "a page of a proxy": (response(502, b"<html>", content_type="text/html"), "502, not from the service itself"),
+    "an error of the service": (refused(504), "the response was 504: no"),
+    "a success that is no JSON": (HTML, "status 200 came with 6 bytes of text/html"),
+}
+
+
+@pytest.mark.parametrize(("came", "message"), SAYS.values(), ids=SAYS.keys())
+def test_a_submit_that_may_have_been_accepted_says_what_the_response_was(came: ApiResponse, message: str) -> None:
+    world = World([came])
+    with pytest.raises(MayHaveBeenAccepted, match=message) as raised:
+        world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert str(raised.value).startswith(f"POST {MODEL.submit_path} was sent, but ")
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
@@ -408,7 +431,7 @@ def test_an_unreadable_result_is_an_error_with_the_response_in_it() -> None:
     world = World([HTML])
     with pytest.raises(UnreadableAnswer) as raised:
         world.play(world.caller().result(REQUEST_ID))
-    assert raised.value.response is HTML
+    assert (raised.value.response, raised.value.request_id) == (HTML, REQUEST_ID)
 
 
 @pytest.mark.parametrize("slug", MODELS)

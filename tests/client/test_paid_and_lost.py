@@ -65,8 +65,17 @@ class TestResult:
         assert step.sent.accepts(refused(503))
 
 
-@pytest.mark.parametrize("body", [{"detail": "no uuid"}, {"error": "no uuid"}, {}])
-def test_a_422_about_no_job_does_not_say_that_the_job_failed(body: dict[str, str]) -> None:
+@pytest.mark.parametrize("body", [{"status": "FAILED"}, {"request_id": REQUEST_ID, "error": "blocked"}])
+def test_a_422_about_a_job_says_that_the_job_failed(body: dict[str, str]) -> None:
+    world = World([response(422, body)])
+    with pytest.raises(InferenceFailed):
+        world.play(world.caller().status(REQUEST_ID))
+
+
+@pytest.mark.parametrize(
+    "body", [{"detail": "no uuid"}, {"error": "no uuid"}, {"request_id": REQUEST_ID, "error": {}}, {}]
+)
+def test_a_422_about_no_job_does_not_say_that_the_job_failed(body: dict[str, Any]) -> None:
     world = World([response(422, body)])
     with pytest.raises(StatusError) as raised:
         world.play(world.caller().status(REQUEST_ID))
@@ -160,8 +169,9 @@ class TestInterruption:
         error = self.interrupted(sent_with(status, body, content_type="application/json"))
         assert not hasattr(error, "__notes__")
 
-    def test_after_the_page_of_a_proxy_says_that_it_may_be_accepted(self) -> None:
-        error = self.interrupted(sent_with(502, b"<html>"))
+    @pytest.mark.parametrize("status", [302, 500, 502])
+    def test_after_the_page_of_a_proxy_says_that_it_may_be_accepted(self, status: int) -> None:
+        error = self.interrupted(sent_with(status, b"<html>"))
         assert "may have been accepted" in error.__notes__[0]
 
 
