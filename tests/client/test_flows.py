@@ -114,6 +114,25 @@ def test_a_get_that_is_refused_for_good_is_sent_once(status: int) -> None:
     assert raised.value.detail == f"{status} from the service: no ({type(raised.value).advice_on_job})"
 
 
+UNTIL: dict[str, tuple[dict[str, str], str]] = {
+    "Retry-After": ({"retry_after": "60"}, "; the service says until when: 60)"),
+    "the reset of a limit": (
+        {"x_rate_limit_reset_at_utc": "2027-01-15 10:00"},
+        "; the service says until when: 2027-01-15 10:00)",
+    ),
+    "both": ({"retry_after": "60", "x_rate_limit_reset_at_utc": "7"}, "; the service says until when: 60)"),
+    "the first 50 characters": ({"retry_after": "9" * 51}, f"; the service says until when: {'9' * 50})"),
+}
+
+
+@pytest.mark.parametrize(("headers", "message"), UNTIL.values(), ids=UNTIL.keys())
+def test_the_error_of_a_refusal_says_until_when_it_holds(headers: dict[str, str], message: str) -> None:
+    world = World([refused(403, **headers)])
+    with pytest.raises(StatusError) as raised:
+        world.play(world.caller().status(REQUEST_ID))
+    assert raised.value.detail.endswith(message)
+
+
 @pytest.mark.parametrize("status", [400, 406, 500])
 def test_only_the_error_of_a_submit_says_that_nothing_was_charged(status: int) -> None:
     world = World([refused(status)])
@@ -398,8 +417,16 @@ def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
 
 
 def test_a_failed_job_that_is_reported_with_another_status_has_failed_all_the_same() -> None:
-    with pytest.raises(InferenceFailed, match="blocked"):
+    with pytest.raises(InferenceFailed, match="blocked") as raised:
         wait_through([response(200, {"status": "FAILED", "error": "blocked"})])
+    assert raised.value.request_id == REQUEST_ID
+
+
+def test_a_failed_job_whose_error_is_no_text_has_failed_without_a_reason() -> None:
+    with pytest.raises(InferenceFailed) as raised:
+        wait_through([response(422, {"status": "FAILED", "error": {"code": 7}})])
+    assert (raised.value.detail, raised.value.request_id) == ("", REQUEST_ID)
+    assert raised.value.status_body["error"] == {"code": 7}
 
 
 @pytest.mark.parametrize(("deadline", "interval"), [(-1, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])

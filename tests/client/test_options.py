@@ -150,7 +150,25 @@ class TestOptions:
         patient = World([]).caller(generate_seconds=99, read_seconds=200)
         assert times_of(step(patient.generate(Call(), MODEL, {"prompt": "x"})), START).read == 200
         assert times_of(step(caller.status(REQUEST_ID, until=START + 5)), START).total == 5
-        assert times_of(step(caller.status(REQUEST_ID, until=START)), START).total == 0.5
+
+    @pytest.mark.parametrize(
+        ("left", "total"), [(5, 5), (0.5, 0.5), (0.2, 0.5), (0, 0.5), (-0.4, 0.5), (-0.5, 0.4), (-0.8, 0.1), (-9, 0.1)]
+    )
+    def test_a_request_about_a_paid_job_has_half_a_second_and_ends_within_a_second_of_the_deadline(
+        self, left: float, total: float
+    ) -> None:
+        step: Any = next(World([]).caller().result(REQUEST_ID, until=START + left))
+        assert times_of(step, START).total == pytest.approx(total)
+
+    def test_a_request_without_a_deadline_ends_after_its_limits_and_five_minutes_for_the_body(self) -> None:
+        step: Any = next(World([]).caller(connect_seconds=7, read_seconds=40).submit(Call(), MODEL, {"prompt": "x"}))
+        times = times_of(step, START)
+        assert (times.connect, times.read) == (7, 40)
+        assert (times.write, times.total) == (pytest.approx(30, abs=0.01), pytest.approx(7 + 30 + 40 + 300, abs=0.01))
+
+    def test_a_large_body_may_be_sent_at_ten_kilobytes_a_second(self) -> None:
+        step: Any = next(World([]).caller().submit(Call(), MODEL, {"prompt": "x" * 100_000}))
+        assert times_of(step, START).write == pytest.approx(30 + 10, abs=0.01)
 
     def test_an_interval_is_a_tenth_of_a_second_at_least(self) -> None:
         world = World([state("QUEUED"), state("QUEUED"), refused(401)])

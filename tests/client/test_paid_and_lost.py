@@ -44,8 +44,9 @@ class TestResult:
     @pytest.mark.parametrize("status", ["PROCESSING", "QUEUED", "PAUSED"])
     def test_whose_status_is_not_completed_is_none(self, status: str) -> None:
         world = World([response(200, {"request_id": REQUEST_ID, "status": status, "output": "x"})])
-        with pytest.raises(UnreadableAnswer, match=f"status is {status}"):
+        with pytest.raises(UnreadableAnswer, match=f"status is {status}") as raised:
             world.play(world.caller().result(REQUEST_ID))
+        assert raised.value.request_id == REQUEST_ID
 
     def test_of_a_failed_job_is_its_failure(self) -> None:
         world = World([response(200, {"request_id": REQUEST_ID, "status": "FAILED", "error": "blocked"})])
