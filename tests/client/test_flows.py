@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 import pytest
 
 from segmind_api.catalog import MODELS
@@ -14,6 +15,7 @@ from segmind_client.errors import (
     BadGateway,
     BadRequest,
     ConnectionLost,
+    ForeignAddress,
     InferenceFailed,
     InferenceTimeout,
     InvalidParameter,
@@ -28,6 +30,7 @@ from segmind_client.errors import (
     UnreadableAnswer,
 )
 from segmind_client.flows import Call
+from segmind_client.reading import trusted_prefixes
 from segmind_client.steps import Flow, Pause
 from tests.client.world import (
     FAILED,
@@ -57,6 +60,7 @@ POST_TABLE = [
     ("520", refused(520), False, MayHaveBeenAccepted),
     ("a proxy's 500", response(500, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
     ("a proxy's 502", response(502, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
+    ("500 whose error is no text", response(500, {"error": {"code": 7}}), False, MayHaveBeenAccepted),
     ("a proxy's 503", response(503, b"busy", content_type="text/plain"), False, MayHaveBeenAccepted),
     ("response lost", LOST, False, MayHaveBeenAccepted),
     ("2xx that is no JSON", HTML, False, MayHaveBeenAccepted),
@@ -186,6 +190,42 @@ def test_a_submit_that_may_have_been_accepted_says_what_the_response_was(came: A
     with pytest.raises(MayHaveBeenAccepted, match=message) as raised:
         world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
     assert str(raised.value).startswith(f"POST {MODEL.submit_path} was sent, but ")
+    assert raised.value.detail.endswith("credits() says whether the balance fell")
+
+
+TRUSTED = trusted_prefixes("https://service.example")
+ELSEWHERE = [
+    "https://elsewhere.example/status",
+    "//elsewhere.example/status",
+    "http://service.example/status",
+    "https://service.example:444/status",
+    "https://service.example.elsewhere.example/status",
+    "https://service.example@elsewhere.example/status",
+    "https://[/status",
+    "mailto:service.example",
+]
+
+
+@pytest.mark.parametrize("name", ["status_url", "response_url", "poll_url"])
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_a_job_that_is_said_to_be_elsewhere_is_an_error_with_its_id(name: str, url: str) -> None:
+    world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", name: url})])
+    with pytest.raises(ForeignAddress, match=f"its {name} is at ") as raised:
+        world.play(attrs.evolve(world.caller(), trusted=TRUSTED).submit(Call(), MODEL, {"prompt": "x"}))
+    assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 200)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("/v2/requests/x", "https://service.example/status", "https://service.example:443/status"),
+        *("HTTPS://SERVICE.EXAMPLE/status", "https://api.segmind.com/status", "", 7, None),
+    ],
+)
+def test_a_job_that_is_at_the_service_is_accepted(url: Any) -> None:
+    world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
+    caller = attrs.evolve(world.caller(), trusted=TRUSTED)
+    assert world.play(caller.submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
