@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import attrs
@@ -226,6 +227,15 @@ def test_a_job_that_is_at_the_service_is_accepted(url: Any) -> None:
     world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
     caller = attrs.evolve(world.caller(), trusted=TRUSTED)
     assert world.play(caller.submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID
+
+
+def test_port_80_is_that_of_http() -> None:
+    trusted = trusted_prefixes("http://service.example")
+    for url, is_service in (("http://service.example:80/status", True), ("http://service.example:81/status", False)):
+        world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
+        caller = attrs.evolve(world.caller(), trusted=trusted)
+        with nullcontext() if is_service else pytest.raises(ForeignAddress):
+            world.play(caller.submit(Call(), MODEL, {"prompt": "x"}))
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
