@@ -28,6 +28,7 @@ from segmind_client.polling import (
     MODELS_KEPT,
     PRICE_OF_A_POLL,
     SHORTEST,
+    SPARING_SHARE,
     Latencies,
     PollSchedule,
     best_times,
@@ -110,6 +111,7 @@ class TestBestTimes:
 EAGER = PollSchedule((6.0, 6.1, 8.0), at_once=True)
 PATIENT = PollSchedule((6.0, 6.1, 8.0), at_once=False)
 UNKNOWN = PollSchedule()
+SPARING = PollSchedule((6.0,), at_once=False, late_share=SPARING_SHARE)
 
 PAUSES = {
     "nothing is learned: at once": (EAGER, 0, 0, 0),
@@ -128,6 +130,9 @@ PAUSES = {
     "unknown: at once": (UNKNOWN, 0, 0, 0),
     "unknown: then as of a job that is late": (UNKNOWN, 0, 1, LONGEST),
     "unknown: a share of a greater age": (UNKNOWN, 30, 1, 1.5),
+    "while requests are scarce: when the first may have ended": (SPARING, 0, 0, 6),
+    "while requests are scarce: a greater share of the age": (SPARING, 8, 1, 2),
+    "while requests are scarce: without a bound": (SPARING, 300, 5, 75),
 }
 
 
