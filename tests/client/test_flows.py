@@ -267,7 +267,7 @@ def test_an_accepted_job_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert REQUEST_ID in caplog.text
 
 
-@pytest.mark.parametrize(("wait", "level"), [("2", "INFO"), ("30", "WARNING")])
+@pytest.mark.parametrize(("wait", "level"), [("2", "INFO"), ("14.9", "INFO"), ("15", "WARNING"), ("30", "WARNING")])
 def test_a_long_pause_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture, wait: str, level: str) -> None:
     caplog.set_level("INFO")
     world = World([refused(503, retry_after=wait), SUBMITTED])
@@ -432,6 +432,16 @@ TROUBLE = {
 @pytest.mark.parametrize("outcomes", TROUBLE.values(), ids=TROUBLE.keys())
 def test_a_transient_error_of_a_poll_does_not_end_the_wait(outcomes: list[Outcome]) -> None:
     wait_through([*outcomes, state("COMPLETED"), RESULT])
+
+
+@pytest.mark.parametrize(("chance", "pauses"), [(1.0, [1, 2, 4]), (0.0, [0.1] * 3)])
+def test_polls_that_fail_are_repeated_after_a_growing_pause_or_at_least_the_interval(
+    chance: float, pauses: list[float]
+) -> None:
+    world = World([LOST, LOST, LOST, state("COMPLETED"), RESULT])
+    caller = attrs.evolve(world.caller(attempts=1, interval=0.1), chance=lambda: chance)
+    world.play(caller.wait(Call(), REQUEST_ID))
+    assert world.pauses == pytest.approx(pauses)
 
 
 @pytest.mark.parametrize("outcome", [LOST, NOT_SENT, HTML, refused(502)], ids=["lost", "not sent", "a page", "502"])

@@ -125,6 +125,13 @@ def test_waits_of_less_than_a_second_for_a_limit_grow() -> None:
     assert world.pauses == pytest.approx([1, 2, 4])
 
 
+def test_waits_of_a_second_for_a_limit_stay_as_long_as_the_service_asks() -> None:
+    limit = response(429, {"error": "x"}, retry_after="1")
+    world = World([limit, limit, limit, state("QUEUED")])
+    world.play(world.caller().status(REQUEST_ID))
+    assert world.pauses == pytest.approx([1, 1, 1])
+
+
 def test_polls_keep_the_wait_that_a_503_asks_for() -> None:
     busy = response(503, {"error": "busy"}, retry_after="120")
     world = World([busy, state("COMPLETED"), RESULT])
@@ -148,7 +155,7 @@ class TestEncodings:
 
 class TestInterruption:
     def interrupted(self, sent: Sent, *, is_generation: bool = False) -> BaseException:
-        call = Call(is_generation=is_generation)
+        call = Call(is_generation=True) if is_generation else Call()
         call.sent = sent
         with pytest.raises(KeyboardInterrupt) as raised:
             call.fail(KeyboardInterrupt())
@@ -164,6 +171,11 @@ class TestInterruption:
         error = self.interrupted(sent_with(200, b"\x89PNG", x_request_id="abc"), is_generation=True)
         assert vars(error)["request_id"] == "abc"
         assert vars(error)["response"].content == b"\x89PNG"
+        assert "accepted and is charged (request abc)" in error.__notes__[0]
+
+    def test_of_a_v1_call_without_an_id_says_that_it_is_charged(self) -> None:
+        error = self.interrupted(sent_with(200, b"\x89PNG"), is_generation=True)
+        assert "accepted and is charged (request without an id)" in error.__notes__[0]
 
     @pytest.mark.parametrize(("status", "body"), [(400, b"{}"), (503, b'{"error": "busy"}')])
     def test_after_a_refusal_claims_nothing(self, status: int, body: bytes) -> None:
@@ -259,6 +271,18 @@ def test_keys_are_masked_in_any_case_and_the_longest_first() -> None:
     keys = [Secret("team-a"), Secret("team-a-secret")]
     assert masked("TEAM-A-SECRET at team-a-secret") == "… at …"
     assert keys
+
+
+def test_an_error_that_names_no_job_names_that_of_the_call() -> None:
+    with pytest.raises(ServerError) as raised:
+        Call(REQUEST_ID).fail(ServerError("broken"))
+    assert raised.value.request_id == REQUEST_ID
+
+
+def test_an_error_keeps_the_job_that_it_names() -> None:
+    with pytest.raises(MayHaveBeenAccepted) as raised:
+        Call().fail(MayHaveBeenAccepted("in doubt", request_id=REQUEST_ID))
+    assert raised.value.request_id == REQUEST_ID
 
 
 class TestUnexpectedException:

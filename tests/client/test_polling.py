@@ -223,6 +223,12 @@ class TestWaiting:
             wait([PENDING, *completed(3.5)], latencies, interval=5)
         assert run(completed(3.5), latencies).pauses == [3.5]
 
+    def test_durations_of_less_than_a_second_are_learned_as_they_are(self) -> None:
+        latencies = Latencies()
+        for _ in range(ENOUGH):
+            wait(completed(0.4), latencies, submission=Submission(MODEL, START - 5))
+        assert run(completed(0.4), latencies).pauses == [0.4]
+
     def test_or_else_from_the_polls(self) -> None:
         latencies = Latencies()
         for _ in range(ENOUGH):
