@@ -23,9 +23,9 @@ from segmind_client.flows import Call
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
-from segmind_client.steps import LARGEST_IMAGE_BODY, Sent
+from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, Sent
 from tests.client.clock import PauseClock
-from tests.client.world import MODEL, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, state
+from tests.client.world import MODEL, REQUEST_ID, RESULT, START, SUBMITTED, World, refused, response, state
 
 PROMPT = {"prompt": "x"}
 POST = ApiRequest("POST", "/v2/any", {"prompt": "x"})
@@ -265,6 +265,21 @@ def test_an_image_body_may_be_larger_than_others() -> None:
     caller = World([]).caller()
     step: Any = next(caller.generate(Call(), MODEL, PROMPT))
     assert step.sent.largest == LARGEST_IMAGE_BODY
+    for flow in (caller.submit(Call(), MODEL, PROMPT), caller.status(REQUEST_ID), caller.result(REQUEST_ID)):
+        step = next(flow)
+        assert step.sent.largest == LARGEST_BODY
+
+
+def test_only_a_v1_call_leaves_places_for_others() -> None:
+    caller = World([]).caller()
+    flows = (caller.generate(Call(), MODEL, PROMPT), caller.submit(Call(), MODEL, PROMPT), caller.result(REQUEST_ID))
+    steps: list[Any] = [next(flow) for flow in flows]
+    assert [step.turn.slow for step in steps] == [True, False, False]
+
+
+def test_the_last_request_about_a_job_waits_half_a_second_longer_for_its_turn_than_the_deadline() -> None:
+    step: Any = next(World([]).caller().result(REQUEST_ID, until=START + 5))
+    assert (step.turn.until, step.until) == (START + 5.5, START + 5)
 
 
 def test_keys_are_masked_in_any_case_and_the_longest_first() -> None:

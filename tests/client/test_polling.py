@@ -227,7 +227,7 @@ class TestWaiting:
         latencies = Latencies()
         for _ in range(ENOUGH):
             wait(completed(0.4), latencies, submission=Submission(MODEL, START - 5))
-        assert run(completed(0.4), latencies).pauses == [0.4]
+        assert run(completed(0.4), latencies).pauses == pytest.approx([0.4])
 
     def test_or_else_from_the_polls(self) -> None:
         latencies = Latencies()
