@@ -164,7 +164,8 @@ class TestOptions:
         step: Any = next(World([]).caller(connect_seconds=7, read_seconds=40).submit(Call(), MODEL, {"prompt": "x"}))
         times = times_of(step, START)
         assert (times.connect, times.read) == (7, 40)
-        assert (times.write, times.total) == (pytest.approx(30, abs=0.01), pytest.approx(7 + 30 + 40 + 300, abs=0.01))
+        assert times.write == pytest.approx(30, abs=0.01)
+        assert times.total == pytest.approx(7 + 30 + 40 + 300, abs=0.01)
 
     def test_a_large_body_may_be_sent_at_ten_kilobytes_a_second(self) -> None:
         step: Any = next(World([]).caller().submit(Call(), MODEL, {"prompt": "x" * 100_000}))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from segmind_api.types import ApiRequest
+from segmind_client.downloads import MemorySink
 from segmind_client.errors import (
     ConnectionLost,
     InferenceFailed,
@@ -19,7 +20,7 @@ from segmind_client.errors import (
     StatusError,
     UnreadableAnswer,
 )
-from segmind_client.flows import Call
+from segmind_client.flows import Call, Submission
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
@@ -280,6 +281,23 @@ def test_only_a_v1_call_leaves_places_for_others() -> None:
 def test_the_last_request_about_a_job_waits_half_a_second_longer_for_its_turn_than_the_deadline() -> None:
     step: Any = next(World([]).caller().result(REQUEST_ID, until=START + 5))
     assert (step.turn.until, step.until) == (START + 5.5, START + 5)
+
+
+@pytest.mark.parametrize(
+    ("age", "deadline", "expires"), [(0, 900, 900), (3000, 900, 600), (3000, 600, 600), (3000, 500, 500)]
+)
+def test_a_poll_is_of_use_until_the_deadline_or_until_the_service_forgets_the_job(
+    age: float, deadline: float, expires: float
+) -> None:
+    caller = World([]).caller(deadline=deadline, interval=1)
+    step: Any = next(caller.wait(Call(), REQUEST_ID, Submission(MODEL, START - age)))
+    assert step.turn.expires == START + expires
+
+
+def test_the_download_of_an_image_has_its_own_deadline_and_check_of_addresses() -> None:
+    check: Any = object()
+    step: Any = next(World([]).caller().fetch("https://images.example/a.png", MemorySink(), START + 5, check))
+    assert (step.until, step.turn.until, step.check_address) == (START + 5, START + 5.5, check)
 
 
 def test_keys_are_masked_in_any_case_and_the_longest_first() -> None:
