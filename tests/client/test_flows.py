@@ -282,11 +282,22 @@ def test_backoff_doubles_up_to_its_bound() -> None:
     assert world.pauses == [1, 2, 4, 8, 8]
 
 
-def test_attempts_end_when_the_next_would_come_after_the_total_time() -> None:
-    world = World([refused(500)] * 3)
+@pytest.mark.parametrize(("seconds", "pauses"), [(6.9, [1, 2]), (3, [1, 2]), (2.9, [1]), (0, [])])
+def test_attempts_end_when_the_next_would_come_after_the_total_time(seconds: float, pauses: list[float]) -> None:
+    world = World([refused(500)] * (len(pauses) + 1))
     with pytest.raises(ServerError):
-        world.play(world.caller(attempts=99, retry_seconds=6).credits())
-    assert world.pauses == [1, 2]
+        world.play(world.caller(attempts=99, retry_seconds=seconds).credits())
+    assert world.pauses == pauses
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"), [(refused(503), "the response was 503"), (NOT_SENT, "refused")], ids=["503", "never sent"]
+)
+def test_a_retry_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture, outcome: Outcome, why: str) -> None:
+    caplog.set_level("INFO")
+    world = World([outcome, SUBMITTED])
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert caplog.messages[0] == f"POST {MODEL.submit_path} is retried in 1.0 s, attempt 2 of 4: {why}"
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
