@@ -286,12 +286,19 @@ def test_the_last_request_about_a_job_waits_half_a_second_longer_for_its_turn_th
 @pytest.mark.parametrize(
     ("age", "deadline", "expires"), [(0, 900, 900), (3000, 900, 600), (3000, 600, 600), (3000, 500, 500)]
 )
-def test_a_poll_is_of_use_until_the_deadline_or_until_the_service_forgets_the_job(
+def test_a_poll_and_a_result_are_of_use_until_the_deadline_or_until_the_service_forgets_the_job(
     age: float, deadline: float, expires: float
 ) -> None:
     caller = World([]).caller(deadline=deadline, interval=1)
-    step: Any = next(caller.wait(Call(), REQUEST_ID, Submission(MODEL, START - age)))
-    assert step.turn.expires == START + expires
+    flow = caller.wait(Call(), REQUEST_ID, Submission(MODEL, START - age))
+    poll: Any = next(flow)
+    result: Any = flow.send(state("COMPLETED"))
+    assert [(step.turn.expires, step.until) for step in (poll, result)] == [(START + expires, START + deadline)] * 2
+
+
+def test_the_credits_are_asked_for_over_a_fresh_connection_since_their_response_names_no_job() -> None:
+    step: Any = next(World([]).caller().credits())
+    assert step.sent.needs_fresh_connection
 
 
 def test_the_download_of_an_image_has_its_own_deadline_and_check_of_addresses() -> None:
@@ -304,6 +311,17 @@ def test_keys_are_masked_in_any_case_and_the_longest_first() -> None:
     keys = [Secret("team-a"), Secret("team-a-secret")]
     assert masked("TEAM-A-SECRET at team-a-secret") == "… at …"
     assert keys
+
+
+def test_a_v1_call_keeps_the_image_that_is_paid_for_and_no_error() -> None:
+    image = response(200, b"\x89PNG", content_type="image/png")
+    call, world = Call(is_generation=True), World([image])
+    world.play(world.caller().generate(call, MODEL, PROMPT))
+    assert call.response is image
+    call, world = Call(is_generation=True), World([refused(400)])
+    with pytest.raises(StatusError):
+        world.play(world.caller().generate(call, MODEL, PROMPT))
+    assert call.response is None
 
 
 def test_an_error_that_names_no_job_names_that_of_the_call() -> None:
