@@ -463,8 +463,11 @@ def test_a_result_that_does_not_come_is_fetched_again_without_another_poll(outco
 
 
 def test_a_result_that_does_not_come_before_the_deadline_is_said_to_be_there() -> None:
-    with pytest.raises(InferenceTimeout, match="the job has completed, but its result was not fetched within 2 s"):
+    with pytest.raises(
+        InferenceTimeout, match="the job has completed, but its result was not fetched within 2 s"
+    ) as raised:
         wait_through([state("COMPLETED"), LOST, LOST, LOST], deadline=2)
+    assert raised.value.elapsed_s == 2
 
 
 @pytest.mark.parametrize("attempts", [1, 4])

@@ -20,6 +20,7 @@ from segmind_api.models import JobResult
 from segmind_client.clients import AsyncClient, Client
 from segmind_client.errors import InferenceFailed, InferenceTimeout
 from segmind_client.flows import Call, Submission
+from segmind_client.line import Rank, Turn
 from segmind_client.polling import (
     DURATIONS_KEPT,
     ENOUGH,
@@ -34,6 +35,7 @@ from segmind_client.polling import (
     best_times,
     duration,
 )
+from segmind_client.steps import Pause
 from segmind_client.vendor import AsyncJob
 from tests.client.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
 
@@ -202,9 +204,10 @@ class TestWaiting:
     def test_a_first_job_that_ends_at_once_is_not_waited_for(self) -> None:
         assert run(completed(0), Latencies()).pauses == []
 
-    def test_nor_are_the_jobs_after_it(self) -> None:
+    @pytest.mark.parametrize("seconds", [0, 0.5])
+    def test_nor_are_the_jobs_after_it(self, seconds: float) -> None:
         latencies = Latencies()
-        assert [run(completed(0), latencies).pauses for _ in range(2 * ENOUGH)] == [[]] * (2 * ENOUGH)
+        assert [run(completed(seconds), latencies).pauses for _ in range(2 * ENOUGH)] == [[]] * (2 * ENOUGH)
 
     def test_a_first_job_is_polled_more_often_about_its_typical_latency(self) -> None:
         ages = list(itertools.accumulate(run([PENDING] * 9 + completed(10), Latencies()).pauses))
@@ -274,6 +277,22 @@ class TestWaiting:
     def test_the_deadline_counts_from_the_start_of_the_wait(self) -> None:
         world = wait([PENDING] * 5 + completed(0), Latencies(), deadline=5, interval=1, submission=Submission(MODEL, 0))
         assert world.pauses == [1] * 5
+
+    def test_a_job_whose_next_update_nobody_waits_for_keeps_no_other_waiting(self) -> None:
+        latencies, world = Latencies(), World([PENDING])
+        caller = attrs.evolve(world.caller(), latencies=latencies)
+        watch = caller.watch(REQUEST_ID, SUBMISSION)
+        update = world.play(caller.update(watch))
+        assert run(completed(0), latencies).pauses == []
+        assert update is not None
+        assert (update.status, watch.state) == ("PROCESSING", "PROCESSING")
+
+    def test_a_job_that_waits_while_requests_are_scarce_looks_every_five_seconds_whether_they_still_are(self) -> None:
+        caller = attrs.evolve(World([]).caller(), latencies=learned(20))
+        refused = Turn(Rank.POLL, since=START)
+        caller.line.limit(refused, START - 70, 60, response(429), "GET /somewhere", "too many")
+        step = next(caller.wait(Call(), REQUEST_ID, SUBMISSION))
+        assert step == Pause(5)
 
     def test_a_job_of_minutes_costs_fewer_polls_than_one_every_two_seconds_would(self) -> None:
         schedule = learned(*[8] * DURATIONS_KEPT).schedule(MODEL)
