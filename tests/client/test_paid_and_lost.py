@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from segmind_client.errors import (
     InferenceFailed,
     MayHaveBeenAccepted,
     NoClient,
+    NotSent,
     RateLimited,
     SegmindError,
     ServerError,
@@ -196,6 +198,83 @@ class TestLine:
             line.take(Turn(Rank.SUBMIT, since=0, slow=True), clock)
         line.take(Turn(Rank.POLL, since=0), clock)
         assert clock.now() == 0
+
+    @staticmethod
+    def admits(line: Line, clock: PauseClock, *, slow: bool) -> int:
+        """How many requests are admitted at the same moment."""
+        turns: list[Turn] = []
+        with suppress(NotSent):
+            for _ in range(1_000):
+                turns.append(Turn(Rank.POLL, since=clock.now(), until=clock.now(), slow=slow))
+                line.take(turns[-1], clock)
+        for turn in turns:
+            line.leave(turn, clock)
+        return len(turns) - 1
+
+    @pytest.mark.parametrize(("slow", "count"), [(False, 100), (True, 90)])
+    def test_admits_a_hundred_requests_at_the_same_time_of_which_ninety_wait_for_images(
+        self, slow: bool, count: int
+    ) -> None:
+        assert self.admits(Line(), PauseClock(), slow=slow) == count
+
+    @pytest.mark.parametrize(
+        ("passed", "seconds", "slow", "count"),
+        [
+            *((30, 60, False, 3), (30, 119, False, 3), (30, 120, False, 100)),
+            *((30, 60, True, 30), (30, 119, True, 30), (30, 120, True, 90)),
+            *((0, 60, False, 1), (0, 60, True, 1), (9, 60, False, 1), (10, 60, False, 1), (1_000, 60, False, 100)),
+        ],
+    )
+    def test_admits_about_as_many_as_passed_before_for_a_minute_after_a_limit_has_reset(
+        self, passed: int, seconds: float, slow: bool, count: int
+    ) -> None:
+        line, clock = Line(), PauseClock()
+        for _ in range(passed):
+            line.passed(Turn(Rank.POLL, since=0), 0)
+        line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        clock.sleep_until(seconds)
+        assert self.admits(line, clock, slow=slow) == count
+
+    def test_counts_what_is_under_way_when_a_limit_is_met_and_nothing_of_the_window_before(self) -> None:
+        line, clock = Line(), PauseClock()
+        turns = [Turn(Rank.SUBMIT, since=0) for _ in range(5)]
+        for turn in turns:
+            line.take(turn, clock)
+        line.passed(turns[0], 0)
+        line.limit(turns[1], 0, 60, refused(429), "POST /v2/any", "too many")
+        for turn in turns:
+            line.leave(turn, clock)
+        clock.sleep_until(60)
+        assert self.admits(line, clock, slow=True) == 6
+        line.limit(turns[0], 60, 60, refused(429), "POST /v2/any", "too many")
+        clock.sleep_until(120)
+        assert self.admits(line, clock, slow=True) == 1
+
+    @pytest.mark.parametrize(
+        ("count", "named"),
+        [
+            (0, ""),
+            (1, "; too late for the jobs job-1"),
+            (20, f"; too late for the jobs {', '.join(f'job-{number}' for number in range(1, 21))}"),
+            (22, f"; too late for the jobs {', '.join(f'job-{number}' for number in range(1, 21))} and 2 more"),
+        ],
+    )
+    def test_names_the_first_twenty_jobs_that_a_limit_is_too_late_for(
+        self, caplog: pytest.LogCaptureFixture, count: int, named: str
+    ) -> None:
+        line, clock = Line(), PauseClock()
+        turns = [Turn(Rank.POLL, since=0, until=10, request_id=f"job-{number}") for number in range(1, count + 1)]
+        for turn in turns:
+            line.take(turn, clock)
+        refused_turn = turns[0] if turns else Turn(Rank.SUBMIT, since=0, until=10)
+        line.limit(refused_turn, 0, 60, refused(429), "GET /somewhere", "too many")
+        assert caplog.messages[0].endswith(f": 0 requests wait 60.0 s until it resets{named}")
+
+    def test_looks_every_second_whether_a_limit_still_holds(self) -> None:
+        line, clock = Line(), PauseClock()
+        line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        line.take(Turn(Rank.POLL, since=0), clock)
+        assert clock.pauses == [1] * 60
 
     def test_holds_other_requests_for_two_minutes_at_most(self) -> None:
         line, clock = Line(), PauseClock()
