@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from segmind_api.types import ApiRequest
+from segmind_client.clock import SystemClock
 from segmind_client.downloads import MemorySink
 from segmind_client.errors import (
     ConnectionLost,
@@ -269,6 +270,22 @@ class TestLine:
         refused_turn = turns[0] if turns else Turn(Rank.SUBMIT, since=0, until=10)
         line.limit(refused_turn, 0, 60, refused(429), "GET /somewhere", "too many")
         assert caplog.messages[0].endswith(f": 0 requests wait 60.0 s until it resets{named}")
+
+    def test_waits_for_a_place_until_the_deadline_without_a_busy_loop(self) -> None:
+        class CountingClock(SystemClock):
+            looks = 0
+
+            def monotonic(self) -> float:
+                self.looks += 1
+                return super().monotonic()
+
+        line, clock, holder = Line(connections=1), CountingClock(), Turn(Rank.POLL, since=0)
+        line.take(holder, clock)
+        started = clock.monotonic()
+        with pytest.raises(NotSent, match="no connection came free"):
+            line.take(Turn(Rank.POLL, since=started, until=started + 0.2), clock)
+        assert 0.2 <= clock.monotonic() - started < 0.9
+        assert clock.looks < 20
 
     def test_looks_every_second_whether_a_limit_still_holds(self) -> None:
         line, clock = Line(), PauseClock()
