@@ -195,9 +195,10 @@ class TestInterruption:
 class TestLine:
     def test_keeps_places_for_polls_while_images_take_all_their_time(self) -> None:
         line, clock = Line(), PauseClock()
-        for _ in range(CONNECTIONS - RESERVED):
-            line.take(Turn(Rank.SUBMIT, since=0, slow=True), clock)
-        line.take(Turn(Rank.POLL, since=0), clock)
+        turns = [Turn(Rank.SUBMIT, since=0, slow=True) for _ in range(CONNECTIONS - RESERVED)]
+        for turn in turns:
+            line.take(turn, clock)
+        assert self.admits(line, clock, slow=False) == RESERVED
         assert clock.now() == 0
 
     @staticmethod

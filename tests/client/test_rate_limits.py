@@ -447,12 +447,13 @@ class JumpingClock:
         self.sleep_until(moment)
 
 
-def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again() -> None:
-    line, clock = Line(connections=1), JumpingClock()
-    line.take(Turn(Rank.POLL, since=clock.time), clock)
+@pytest.mark.parametrize(("slow", "connections"), [(False, 1), (True, 2)])
+def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again(slow: bool, connections: int) -> None:
+    line, clock = Line(connections), JumpingClock()
+    line.take(Turn(Rank.POLL, since=clock.time, slow=slow), clock)
     gc.collect()
     clock.time += 5
-    turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5)
+    turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5, slow=slow)
     line.take(turn, clock)
     assert turn.admitted
 
