@@ -313,7 +313,7 @@ def test_the_urls_in_a_response_of_the_service_are_not_called(way: str, carrier:
     with HostileServer() as elsewhere:
         urls = dict.fromkeys(("status_url", "response_url", "poll_url", "output"), f"{elsewhere.url}/")
         with HostileServer(respond_with({"request_id": REQUEST_ID, "status": "COMPLETED", **urls})) as service:
-            outcomes(way, service.url, submit, wait, result, carrier=carrier)
+            outcomes(way, service.url, submit, wait, result, carrier=carrier, deadline=2)
             assert (service.count("POST"), service.count("GET"), elsewhere.requests) == (1, 3, [])
 
 

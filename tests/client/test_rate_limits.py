@@ -447,10 +447,10 @@ class JumpingClock:
         self.sleep_until(moment)
 
 
-@pytest.mark.parametrize(("slow", "connections"), [(False, 1), (True, 2)])
-def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again(slow: bool, connections: int) -> None:
+@pytest.mark.parametrize(("lost", "slow", "connections"), [(False, False, 1), (True, True, 2), (False, True, 1)])
+def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again(lost: bool, slow: bool, connections: int) -> None:
     line, clock = Line(connections), JumpingClock()
-    line.take(Turn(Rank.POLL, since=clock.time, slow=slow), clock)
+    line.take(Turn(Rank.POLL, since=clock.time, slow=lost), clock)
     gc.collect()
     clock.time += 5
     turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5, slow=slow)
