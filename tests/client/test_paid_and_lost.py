@@ -27,7 +27,7 @@ from segmind_client.flows import Call, Submission
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
-from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, Sent
+from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, RequestBody, Sent
 from tests.client.clock import PauseClock
 from tests.client.world import MODEL, REQUEST_ID, RESULT, START, SUBMITTED, World, refused, response, state
 
@@ -337,6 +337,22 @@ def test_a_request_that_was_given_up_is_not_sent_later() -> None:
     assert not sent.begun
 
 
+def test_the_body_of_a_request_is_compact_json_in_utf_8() -> None:
+    assert RequestBody(Sent(ApiRequest("POST", "/v2/any", {"prompt": "é", "n": 1}))).content == (
+        b'{"prompt":"\xc3\xa9","n":1}'
+    )
+
+
+def test_only_a_post_needs_a_connection_that_has_carried_nothing_unless_asked_for() -> None:
+    get = ApiRequest("GET", "/v2/any")
+    wanted = [Sent(POST), Sent(get), Sent(get, fresh=True)]
+    assert [sent.needs_fresh_connection for sent in wanted] == [True, False, True]
+
+
+def test_the_head_of_a_response_has_no_body_yet() -> None:
+    assert Sent(POST).start_response(200, {}).content == b""
+
+
 def test_a_body_may_have_exactly_as_many_bytes_as_are_allowed() -> None:
     sent = Sent(POST, largest=10)
     sent.start_response(200, {})
@@ -362,10 +378,10 @@ def test_a_decoded_body_may_have_exactly_as_many_bytes_as_are_allowed(size: int,
 def test_an_image_body_may_be_larger_than_others() -> None:
     caller = World([]).caller()
     step: Any = next(caller.generate(Call(), MODEL, PROMPT))
-    assert step.sent.largest == LARGEST_IMAGE_BODY
+    assert step.sent.largest == LARGEST_IMAGE_BODY == 100_000_000
     for flow in (caller.submit(Call(), MODEL, PROMPT), caller.status(REQUEST_ID), caller.result(REQUEST_ID)):
         step = next(flow)
-        assert step.sent.largest == LARGEST_BODY
+        assert step.sent.largest == LARGEST_BODY == 4_000_000
 
 
 def test_only_a_v1_call_leaves_places_for_others() -> None:
