@@ -42,6 +42,7 @@ from segmind_client.errors import (
     InvalidParameter,
     NoImage,
     NotSaved,
+    NotSent,
     SegmindError,
 )
 from segmind_client.flows import Caller
@@ -51,7 +52,7 @@ from segmind_client.steps import Flow, Send
 from segmind_client.transport import AsyncSender, CustomSender, Sender
 from segmind_mock.images import draw
 from tests.client.clock import PauseClock, pause_clock
-from tests.client.servers import running
+from tests.client.servers import closed_port, running
 
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -330,6 +331,20 @@ def test_what_is_not_the_image_ends_in_an_error_and_leaves_nothing(
     assert list(folder.iterdir()) == []
     assert raised.value.request_id == REQUEST_ID
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301  made here
+
+
+def test_the_error_of_a_host_that_is_not_reached_says_whether_it_is_the_services_or_the_images(
+    server: Server, save: Save, folder: Path
+) -> None:
+    with closed_port() as port:
+        server.names(f"http://127.0.0.1:{port}/a.png")
+        with pytest.raises(DownloadFailed, match="the host of the image was not reached"):
+            save(folder / "cabin.png")
+        with (
+            Client(SECRET, base_url=f"http://127.0.0.1:{port}", attempts=1) as client,
+            pytest.raises(NotSent, match=f"http://127.0.0.1:{port} was not reached, so it accepted nothing"),
+        ):
+            client.credits()
 
 
 def test_an_image_of_exactly_the_largest_size_is_saved(
