@@ -5,7 +5,7 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo test format lint types contract drift imports tests defects chaos contract-long contract-live \
+.PHONY: demo test format lint types contract drift imports tests defects chaos mutants contract-long contract-live \
 	contract-prism generate lock node-tools redis-server
 
 demo: .venv/demo-ready
@@ -38,13 +38,17 @@ imports: .venv/dev-ready
 tests: .venv/dev-ready node-tools redis-server
 	$(BIN)/pytest --cov=segmind_client --cov-branch --cov-fail-under=99 --cov-report=term-missing:skip-covered
 
-# Not part of `make test`: every defect, and ten thousand submits while everything goes wrong, which take minutes; a run
-# of Schemathesis with another seed each time; and the real service, which asks before it sends anything.
+# Not part of `make test`: every defect, ten thousand submits while everything goes wrong, and two thousand mutants, which
+# take minutes; a run of Schemathesis with another seed each time; and the real service, which asks before it sends
+# anything.
 defects: .venv/dev-ready
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.defects $(ARGS)
 
 chaos: .venv/dev-ready
 	$(BIN)/python -m tests.client.chaos $(ARGS)
+
+mutants: .venv/dev-ready
+	PYTHONPATH=scripts $(BIN)/python -m tests.mutants $(ARGS)
 
 contract-long: .venv/dev-ready
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.long $(ARGS)

@@ -210,10 +210,13 @@ def test_the_result_of_a_running_an_expired_and_an_unknown_job_reads_differently
                 job.result()
             return raised.value.detail
 
+        clock.sleep_until(1_000)
         job = client.submit_model(SLUG, {"prompt": "x"})
         assert message(job).startswith("there is no result yet: the job is PROCESSING; wait() waits for it")
-        clock.sleep_until(JOB_RETENTION_SECONDS + 1)
-        assert message(job) != message(client.job(REQUEST_ID))
+        clock.sleep_until(1_000 + JOB_RETENTION_SECONDS - 1)
+        assert message(job) == message(client.job(REQUEST_ID))
+        clock.sleep_until(1_000 + JOB_RETENTION_SECONDS)
+        assert message(job).startswith("the job has expired: it was submitted 60 minutes ago")
 
 
 class Failing(httpx.BaseTransport, httpx.AsyncBaseTransport):

@@ -42,6 +42,7 @@ from segmind_client.errors import (
     InvalidParameter,
     NoImage,
     NotSaved,
+    NotSent,
     SegmindError,
 )
 from segmind_client.flows import Caller
@@ -51,7 +52,7 @@ from segmind_client.steps import Flow, Send
 from segmind_client.transport import AsyncSender, CustomSender, Sender
 from segmind_mock.images import draw
 from tests.client.clock import PauseClock, pause_clock
-from tests.client.servers import running
+from tests.client.servers import closed_port, running
 
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -332,6 +333,28 @@ def test_what_is_not_the_image_ends_in_an_error_and_leaves_nothing(
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301  made here
 
 
+def test_the_error_of_a_host_that_is_not_reached_says_whether_it_is_the_services_or_the_images(
+    server: Server, save: Save, folder: Path
+) -> None:
+    with closed_port() as port:
+        server.names(f"http://127.0.0.1:{port}/a.png")
+        with pytest.raises(DownloadFailed, match="the host of the image was not reached"):
+            save(folder / "cabin.png")
+        with (
+            Client(SECRET, base_url=f"http://127.0.0.1:{port}", attempts=1) as client,
+            pytest.raises(NotSent, match=f"http://127.0.0.1:{port} was not reached, so it accepted nothing"),
+        ):
+            client.credits()
+
+
+def test_an_image_of_exactly_the_largest_size_is_saved(
+    server: Server, save: Save, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "LARGEST_IMAGE", len(PICTURE))
+    server.says(answer())
+    assert save(folder / "cabin.png").read_bytes() == PICTURE
+
+
 @pytest.mark.parametrize("url", ["http://☃☃-.example/a.png", "http://[v1.a]/a.png", "http://a\u200bb.example/a.png"])
 def test_a_url_that_cannot_be_parsed_is_an_error_before_anything_is_sent(
     server: Server, save: Save, folder: Path, url: str
@@ -448,11 +471,21 @@ class TestKey:
         assert [path for path, _ in server.heads] == [*with_key, "/a.png", "/2", "/3"]
         assert not any("cookie" in headers.lower() for _, headers in server.heads)
 
-    def test_and_a_signature_show_in_no_error(self, server: Server, save: Save, folder: Path) -> None:
-        server.says(answer(b"", status=403), path="/a.png?signature=abc")
-        with pytest.raises(DownloadFailed) as raised:
+    @pytest.mark.parametrize(
+        ("script", "message"),
+        [
+            (answer(b"", status=403), "/a.png responded"),
+            (answer(length=len(PICTURE) + 1), "no image came from http://.*/a.png: "),
+            (b"", "no image came from http://.*/a.png: "),
+        ],
+        ids=["403", "cut short", "closed"],
+    )
+    def test_and_a_signature_show_in_no_error(
+        self, server: Server, save: Save, folder: Path, script: bytes, message: str
+    ) -> None:
+        server.says(script, path="/a.png?signature=abc")
+        with pytest.raises(DownloadFailed, match=message) as raised:
             save(folder / "cabin.png")
-        assert "/a.png responded" in str(raised.value)
         assert SECRET not in str(raised.value)
         assert "abc" not in str(raised.value)
 

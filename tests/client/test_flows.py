@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+import attrs
 import pytest
 
 from segmind_api.catalog import MODELS
@@ -14,6 +16,7 @@ from segmind_client.errors import (
     BadGateway,
     BadRequest,
     ConnectionLost,
+    ForeignAddress,
     InferenceFailed,
     InferenceTimeout,
     InvalidParameter,
@@ -28,6 +31,7 @@ from segmind_client.errors import (
     UnreadableAnswer,
 )
 from segmind_client.flows import Call
+from segmind_client.reading import trusted_prefixes
 from segmind_client.steps import Flow, Pause
 from tests.client.world import (
     FAILED,
@@ -55,7 +59,9 @@ POST_TABLE = [
     ("503", refused(503), True, StatusError),
     ("504", refused(504), False, MayHaveBeenAccepted),
     ("520", refused(520), False, MayHaveBeenAccepted),
+    ("a proxy's 500", response(500, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
     ("a proxy's 502", response(502, b"<html>", content_type="text/html"), False, MayHaveBeenAccepted),
+    ("500 whose error is no text", response(500, {"error": {"code": 7}}), False, MayHaveBeenAccepted),
     ("a proxy's 503", response(503, b"busy", content_type="text/plain"), False, MayHaveBeenAccepted),
     ("response lost", LOST, False, MayHaveBeenAccepted),
     ("2xx that is no JSON", HTML, False, MayHaveBeenAccepted),
@@ -113,6 +119,25 @@ def test_a_get_that_is_refused_for_good_is_sent_once(status: int) -> None:
     assert raised.value.detail == f"{status} from the service: no ({type(raised.value).advice_on_job})"
 
 
+UNTIL: dict[str, tuple[dict[str, str], str]] = {
+    "Retry-After": ({"retry_after": "60"}, "; the service says until when: 60)"),
+    "the reset of a limit": (
+        {"x_rate_limit_reset_at_utc": "2027-01-15 10:00"},
+        "; the service says until when: 2027-01-15 10:00)",
+    ),
+    "both": ({"retry_after": "60", "x_rate_limit_reset_at_utc": "7"}, "; the service says until when: 60)"),
+    "the first 50 characters": ({"retry_after": "9" * 51}, f"; the service says until when: {'9' * 50})"),
+}
+
+
+@pytest.mark.parametrize(("headers", "message"), UNTIL.values(), ids=UNTIL.keys())
+def test_the_error_of_a_refusal_says_until_when_it_holds(headers: dict[str, str], message: str) -> None:
+    world = World([refused(403, **headers)])
+    with pytest.raises(StatusError) as raised:
+        world.play(world.caller().status(REQUEST_ID))
+    assert raised.value.detail.endswith(message)
+
+
 @pytest.mark.parametrize("status", [400, 406, 500])
 def test_only_the_error_of_a_submit_says_that_nothing_was_charged(status: int) -> None:
     world = World([refused(status)])
@@ -146,6 +171,73 @@ def test_a_submit_whose_response_names_a_job_is_never_retried_and_the_error_name
     assert raised.value.response is came
 
 
+def test_a_refusal_of_a_submit_keeps_the_id_of_the_job_that_it_names() -> None:
+    world = World([response(400, {"request_id": REQUEST_ID, "error": "no"})])
+    with pytest.raises(BadRequest) as raised:
+        world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert raised.value.request_id == REQUEST_ID
+
+
+SAYS = {
+    "a page of a proxy": (response(502, b"<html>", content_type="text/html"), "502, not from the service itself"),
+    "an error of the service": (refused(504), "the response was 504: no"),
+    "a success that is no JSON": (HTML, "status 200 came with 6 bytes of text/html"),
+}
+
+
+@pytest.mark.parametrize(("came", "message"), SAYS.values(), ids=SAYS.keys())
+def test_a_submit_that_may_have_been_accepted_says_what_the_response_was(came: ApiResponse, message: str) -> None:
+    world = World([came])
+    with pytest.raises(MayHaveBeenAccepted, match=message) as raised:
+        world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert str(raised.value).startswith(f"POST {MODEL.submit_path} was sent, but ")
+    assert raised.value.detail.endswith("credits() says whether the balance fell")
+
+
+TRUSTED = trusted_prefixes("https://service.example")
+ELSEWHERE = [
+    "https://elsewhere.example/status",
+    "//elsewhere.example/status",
+    "http://service.example/status",
+    "https://service.example:444/status",
+    "https://service.example.elsewhere.example/status",
+    "https://service.example@elsewhere.example/status",
+    "https://[/status",
+    "mailto:service.example",
+]
+
+
+@pytest.mark.parametrize("name", ["status_url", "response_url", "poll_url"])
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_a_job_that_is_said_to_be_elsewhere_is_an_error_with_its_id(name: str, url: str) -> None:
+    world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", name: url})])
+    with pytest.raises(ForeignAddress, match=f"its {name} is at ") as raised:
+        world.play(attrs.evolve(world.caller(), trusted=TRUSTED).submit(Call(), MODEL, {"prompt": "x"}))
+    assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 200)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("/v2/requests/x", "https://service.example/status", "https://service.example:443/status"),
+        *("HTTPS://SERVICE.EXAMPLE/status", "https://api.segmind.com/status", "", 7, None),
+    ],
+)
+def test_a_job_that_is_at_the_service_is_accepted(url: Any) -> None:
+    world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
+    caller = attrs.evolve(world.caller(), trusted=TRUSTED)
+    assert world.play(caller.submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID
+
+
+def test_port_80_is_that_of_http() -> None:
+    trusted = trusted_prefixes("http://service.example")
+    for url, is_service in (("http://service.example:80/status", True), ("http://service.example:81/status", False)):
+        world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
+        caller = attrs.evolve(world.caller(), trusted=trusted)
+        with nullcontext() if is_service else pytest.raises(ForeignAddress):
+            world.play(caller.submit(Call(), MODEL, {"prompt": "x"}))
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_a_v1_call_whose_response_names_a_job_is_never_retried(status: int) -> None:
     world = World([response(status, {"request_id": REQUEST_ID, "error": "no"})])
@@ -175,7 +267,7 @@ def test_an_accepted_job_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert REQUEST_ID in caplog.text
 
 
-@pytest.mark.parametrize(("wait", "level"), [("2", "INFO"), ("30", "WARNING")])
+@pytest.mark.parametrize(("wait", "level"), [("2", "INFO"), ("14.9", "INFO"), ("15", "WARNING"), ("30", "WARNING")])
 def test_a_long_pause_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture, wait: str, level: str) -> None:
     caplog.set_level("INFO")
     world = World([refused(503, retry_after=wait), SUBMITTED])
@@ -190,11 +282,22 @@ def test_backoff_doubles_up_to_its_bound() -> None:
     assert world.pauses == [1, 2, 4, 8, 8]
 
 
-def test_attempts_end_when_the_next_would_come_after_the_total_time() -> None:
-    world = World([refused(500)] * 3)
+@pytest.mark.parametrize(("seconds", "pauses"), [(6.9, [1, 2]), (3, [1, 2]), (2.9, [1]), (0, [])])
+def test_attempts_end_when_the_next_would_come_after_the_total_time(seconds: float, pauses: list[float]) -> None:
+    world = World([refused(500)] * (len(pauses) + 1))
     with pytest.raises(ServerError):
-        world.play(world.caller(attempts=99, retry_seconds=6).credits())
-    assert world.pauses == [1, 2]
+        world.play(world.caller(attempts=99, retry_seconds=seconds).credits())
+    assert world.pauses == pauses
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"), [(refused(503), "the response was 503"), (NOT_SENT, "refused")], ids=["503", "never sent"]
+)
+def test_a_retry_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture, outcome: Outcome, why: str) -> None:
+    caplog.set_level("INFO")
+    world = World([outcome, SUBMITTED])
+    world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert caplog.messages[0] == f"POST {MODEL.submit_path} is retried in 1.0 s, attempt 2 of 4: {why}"
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -248,6 +351,11 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
     "Retry-After in fractions of a second": ({"retry_after": "1.5"}, 1.5),
     "Retry-After as a date": ({"retry_after": "Fri, 15 Jan 2027 08:00:09 GMT"}, 9),
     "Retry-After before the reset": ({"retry_after": "7", "x_rate_limit_reset_at_utc": "60"}, 7),
+    "a Retry-After of nothing before the reset": ({"retry_after": "0", "x_rate_limit_reset_at_utc": "60"}, 1),
+    "a Retry-After of less than a second before the reset": (
+        {"retry_after": "0.5", "x_rate_limit_reset_at_utc": "60"},
+        1,
+    ),
     "the reset, after a Retry-After that cannot be read": (
         {"retry_after": "soon", "x_rate_limit_reset_at_utc": "60"},
         60,
@@ -337,6 +445,16 @@ def test_a_transient_error_of_a_poll_does_not_end_the_wait(outcomes: list[Outcom
     wait_through([*outcomes, state("COMPLETED"), RESULT])
 
 
+@pytest.mark.parametrize(("chance", "pauses"), [(1.0, [1, 2, 4]), (0.0, [0.1] * 3)])
+def test_polls_that_fail_are_repeated_after_a_growing_pause_or_at_least_the_interval(
+    chance: float, pauses: list[float]
+) -> None:
+    world = World([LOST, LOST, LOST, state("COMPLETED"), RESULT])
+    caller = attrs.evolve(world.caller(attempts=1, interval=0.1), chance=lambda: chance)
+    world.play(caller.wait(Call(), REQUEST_ID))
+    assert world.pauses == pytest.approx(pauses)
+
+
 @pytest.mark.parametrize("outcome", [LOST, NOT_SENT, HTML, refused(502)], ids=["lost", "not sent", "a page", "502"])
 def test_a_result_that_does_not_come_is_fetched_again_without_another_poll(outcome: Outcome) -> None:
     world = wait_through([state("COMPLETED"), outcome, outcome, RESULT])
@@ -345,8 +463,11 @@ def test_a_result_that_does_not_come_is_fetched_again_without_another_poll(outco
 
 
 def test_a_result_that_does_not_come_before_the_deadline_is_said_to_be_there() -> None:
-    with pytest.raises(InferenceTimeout, match="the job has completed, but its result was not fetched within 2 s"):
+    with pytest.raises(
+        InferenceTimeout, match="the job has completed, but its result was not fetched within 2 s"
+    ) as raised:
         wait_through([state("COMPLETED"), LOST, LOST, LOST], deadline=2)
+    assert raised.value.elapsed_s == 2
 
 
 @pytest.mark.parametrize("attempts", [1, 4])
@@ -375,8 +496,16 @@ def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
 
 
 def test_a_failed_job_that_is_reported_with_another_status_has_failed_all_the_same() -> None:
-    with pytest.raises(InferenceFailed, match="blocked"):
+    with pytest.raises(InferenceFailed, match="blocked") as raised:
         wait_through([response(200, {"status": "FAILED", "error": "blocked"})])
+    assert raised.value.request_id == REQUEST_ID
+
+
+def test_a_failed_job_whose_error_is_no_text_has_failed_without_a_reason() -> None:
+    with pytest.raises(InferenceFailed) as raised:
+        wait_through([response(422, {"status": "FAILED", "error": {"code": 7}})])
+    assert (raised.value.detail, raised.value.request_id) == ("", REQUEST_ID)
+    assert raised.value.status_body["error"] == {"code": 7}
 
 
 @pytest.mark.parametrize(("deadline", "interval"), [(-1, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])
@@ -408,7 +537,7 @@ def test_an_unreadable_result_is_an_error_with_the_response_in_it() -> None:
     world = World([HTML])
     with pytest.raises(UnreadableAnswer) as raised:
         world.play(world.caller().result(REQUEST_ID))
-    assert raised.value.response is HTML
+    assert (raised.value.response, raised.value.request_id) == (HTML, REQUEST_ID)
 
 
 @pytest.mark.parametrize("slug", MODELS)

@@ -19,9 +19,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import Credits
-from segmind_client import AsyncClient, Client, errors
-from segmind_client.masking import Secret
+from segmind_client import AsyncClient, Client, errors, masking
+from segmind_client.masking import Secret, masked
 from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
+from tests.client.calls import CARRIERS, WAYS, outcomes
 from tests.client.clock import PauseClock
 from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
 
@@ -334,3 +335,43 @@ def test_the_signature_and_the_password_of_an_images_url_are_not_logged(caplog: 
     assert "/a.png is retried" in caplog.text
     assert "s1gnature" not in caplog.text
     assert "passw0rd" not in caplog.text
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("call", [submit, balance], ids=["submit", "credits"])
+def test_a_redirect_of_the_service_is_not_followed(call: Call, way: str, carrier: str) -> None:
+    with HostileServer() as elsewhere:
+        redirect = respond_with(b"", "307 Temporary Redirect", location=f"{elsewhere.url}/")
+        with HostileServer(redirect) as service:
+            outcomes(way, service.url, call, carrier=carrier, attempts=1)
+            assert (len(service.requests), elsewhere.requests) == (1, [])
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_urls_in_a_response_of_the_service_are_not_called(way: str, carrier: str) -> None:
+    with HostileServer() as elsewhere:
+        urls = dict.fromkeys(("status_url", "response_url", "poll_url", "output"), f"{elsewhere.url}/")
+        with HostileServer(respond_with({"request_id": REQUEST_ID, "status": "COMPLETED", **urls})) as service:
+            outcomes(way, service.url, submit, wait, result, carrier=carrier, deadline=2)
+            assert (service.count("POST"), service.count("GET"), elsewhere.requests) == (1, 3, [])
+
+
+@pytest.mark.parametrize(("key", "text"), [("Ab3de", "no Ab3de"), ("Ab3def", "no …")])
+def test_a_key_is_masked_from_six_characters_on(key: str, text: str) -> None:
+    Secret(key)
+    assert masked(f"no {key}") == text
+
+
+def test_of_two_keys_one_in_the_other_the_longer_is_masked_as_a_whole() -> None:
+    Secret("zone/key")
+    Secret("a/zone/key")
+    assert masked("no a/zone/key") == "no …"
+
+
+def test_of_many_keys_those_that_were_used_last_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "MOST_KEYS", 3)
+    for key in ("first/key", "second/key", "third/key", "first/key", "fourth/key"):
+        Secret(key)
+    assert masked("first/key second/key third/key fourth/key") == "… second/key … …"

@@ -39,6 +39,18 @@ BASE_URL = "https://x.example"
 
 
 class TestOptions:
+    def test_the_defaults_are_those_that_the_documentation_names(self) -> None:
+        assert attrs.asdict(Options()) == {
+            "deadline": 600,
+            "interval": None,
+            "attempts": 4,
+            "retry_seconds": 60,
+            "connect_seconds": 10,
+            "read_seconds": 30,
+            "generate_seconds": 180,
+            "any_image_host": False,
+        }
+
     def test_the_names_of_changes_are_those_of_options(self) -> None:
         assert list(OptionChanges.__annotations__) == [field.name for field in attrs.fields(Options)]
 
@@ -47,16 +59,22 @@ class TestOptions:
         [
             ({"read_seconds": None}, "would hang"),
             ({"deadline": float("inf")}, "a number of seconds from 0 to 1,000,000"),
+            ({"deadline": None}, "would hang"),
             ({"deadline": -1}, "from 0 to"),
+            ({"deadline": 1_000_000.5}, "from 0 to 1,000,000"),
+            ({"interval": -0.001}, "from 0 to"),
+            ({"retry_seconds": -0.001}, "from 0 to"),
             ({"deadline": 10**400}, "from 0 to"),
             ({"connect_seconds": 0}, "from 0.001 to"),
+            ({"read_seconds": 0.0009}, "from 0.001 to"),
+            ({"generate_seconds": True}, "a number of seconds"),
             ({"read_seconds": 1e10}, "from 0.001 to"),
             ({"generate_seconds": 1e10}, "from 0.001 to"),
             ({"retry_seconds": "60"}, "a number of seconds"),
             ({"interval": float("nan")}, "a number of seconds"),
             ({"interval": True}, "a number of seconds"),
             ({"attempts": 0}, "from 1 to 1000"),
-            ({"attempts": 1024}, "from 1 to 1000"),
+            ({"attempts": 1001}, "from 1 to 1000"),
             ({"attempts": 10**400}, "from 1 to 1000"),
             ({"attempts": 4.0}, "a whole number"),
             ({"attempts": True}, "a whole number"),
@@ -78,9 +96,10 @@ class TestOptions:
         [
             {name: 1e6 for name in OptionChanges.__annotations__ if name not in ("attempts", "any_image_host")},
             {"attempts": 1000, "retry_seconds": 0, "deadline": 0, "interval": 0},
+            {"attempts": 1, "interval": None},
             {"connect_seconds": 0.001, "read_seconds": 0.001, "generate_seconds": 0.001},
         ],
-        ids=["longest", "most", "shortest"],
+        ids=["longest", "most", "fewest", "shortest"],
     )
     def test_the_outermost_that_are_taken_work_over_own_connections(
         self, options: Any, address: str, double: Double
@@ -128,8 +147,29 @@ class TestOptions:
 
         assert times_of(step(caller.generate(Call(), MODEL, {"prompt": "x"})), START).read == 99
         assert times_of(step(caller.submit(Call(), MODEL, {"prompt": "x"})), START).read == 40
+        patient = World([]).caller(generate_seconds=99, read_seconds=200)
+        assert times_of(step(patient.generate(Call(), MODEL, {"prompt": "x"})), START).read == 200
         assert times_of(step(caller.status(REQUEST_ID, until=START + 5)), START).total == 5
-        assert times_of(step(caller.status(REQUEST_ID, until=START)), START).total == 0.5
+
+    @pytest.mark.parametrize(
+        ("left", "total"), [(5, 5), (0.5, 0.5), (0.2, 0.5), (0, 0.5), (-0.4, 0.5), (-0.5, 0.4), (-0.8, 0.1), (-9, 0.1)]
+    )
+    def test_a_request_about_a_paid_job_has_half_a_second_and_ends_within_a_second_of_the_deadline(
+        self, left: float, total: float
+    ) -> None:
+        step: Any = next(World([]).caller().result(REQUEST_ID, until=START + left))
+        assert times_of(step, START).total == pytest.approx(total)
+
+    def test_a_request_without_a_deadline_ends_after_its_limits_and_five_minutes_for_the_body(self) -> None:
+        step: Any = next(World([]).caller(connect_seconds=7, read_seconds=40).submit(Call(), MODEL, {"prompt": "x"}))
+        times = times_of(step, START)
+        assert (times.connect, times.read) == (7, 40)
+        assert times.write == pytest.approx(30, abs=0.01)
+        assert times.total == pytest.approx(7 + 30 + 40 + 300, abs=0.01)
+
+    def test_a_large_body_may_be_sent_at_ten_kilobytes_a_second(self) -> None:
+        step: Any = next(World([]).caller().submit(Call(), MODEL, {"prompt": "x" * 100_000}))
+        assert times_of(step, START).write == pytest.approx(30 + 10, abs=0.01)
 
     def test_an_interval_is_a_tenth_of_a_second_at_least(self) -> None:
         world = World([state("QUEUED"), state("QUEUED"), refused(401)])

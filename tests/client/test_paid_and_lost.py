@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,26 +13,29 @@ import pytest
 from segmind_api.errors import UnreadableField
 from segmind_api.models import JobResult
 from segmind_api.types import ApiRequest, ApiResponse
+from segmind_client.clock import SystemClock
+from segmind_client.downloads import MemorySink
 from segmind_client.errors import (
     ConnectionLost,
     InferenceFailed,
     MayHaveBeenAccepted,
     NoClient,
+    NotSent,
     RateLimited,
     SegmindError,
     ServerError,
     StatusError,
     UnreadableAnswer,
 )
-from segmind_client.flows import Call
+from segmind_client.flows import Call, Submission
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.network import decoded
 from segmind_client.reading import job_in_part, may_have_been_accepted
-from segmind_client.steps import LARGEST_IMAGE_BODY, Sent
+from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, RequestBody, Sent
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.clock import PauseClock
-from tests.client.world import MODEL, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, state
+from tests.client.world import MODEL, REQUEST_ID, RESULT, START, SUBMITTED, World, refused, response, state
 
 PROMPT = {"prompt": "x"}
 POST = ApiRequest("POST", "/v2/any", {"prompt": "x"})
@@ -50,8 +54,9 @@ class TestResult:
     @pytest.mark.parametrize("status", ["PROCESSING", "QUEUED", "PAUSED"])
     def test_whose_status_is_not_completed_is_none(self, status: str) -> None:
         world = World([response(200, {"request_id": REQUEST_ID, "status": status, "output": "x"})])
-        with pytest.raises(UnreadableAnswer, match=f"status is {status}"):
+        with pytest.raises(UnreadableAnswer, match=f"status is {status}") as raised:
             world.play(world.caller().result(REQUEST_ID))
+        assert raised.value.request_id == REQUEST_ID
 
     def test_of_a_failed_job_is_its_failure(self) -> None:
         world = World([response(200, {"request_id": REQUEST_ID, "status": "FAILED", "error": "blocked"})])
@@ -71,8 +76,17 @@ class TestResult:
         assert step.sent.accepts(refused(503))
 
 
-@pytest.mark.parametrize("body", [{"detail": "no uuid"}, {"error": "no uuid"}, {}])
-def test_a_422_about_no_job_does_not_say_that_the_job_failed(body: dict[str, str]) -> None:
+@pytest.mark.parametrize("body", [{"status": "FAILED"}, {"request_id": REQUEST_ID, "error": "blocked"}])
+def test_a_422_about_a_job_says_that_the_job_failed(body: dict[str, str]) -> None:
+    world = World([response(422, body)])
+    with pytest.raises(InferenceFailed):
+        world.play(world.caller().status(REQUEST_ID))
+
+
+@pytest.mark.parametrize(
+    "body", [{"detail": "no uuid"}, {"error": "no uuid"}, {"request_id": REQUEST_ID, "error": {}}, {}]
+)
+def test_a_422_about_no_job_does_not_say_that_the_job_failed(body: dict[str, Any]) -> None:
     world = World([response(422, body)])
     with pytest.raises(StatusError) as raised:
         world.play(world.caller().status(REQUEST_ID))
@@ -207,6 +221,13 @@ def test_waits_of_less_than_a_second_for_a_limit_grow() -> None:
     assert world.pauses == pytest.approx([1, 2, 4])
 
 
+def test_waits_of_a_second_for_a_limit_stay_as_long_as_the_service_asks() -> None:
+    limit = response(429, {"error": "x"}, retry_after="1")
+    world = World([limit, limit, limit, state("QUEUED")])
+    world.play(world.caller().status(REQUEST_ID))
+    assert world.pauses == pytest.approx([1, 1, 1])
+
+
 def test_polls_keep_the_wait_that_a_503_asks_for() -> None:
     busy = response(503, {"error": "busy"}, retry_after="120")
     world = World([busy, state("COMPLETED"), RESULT])
@@ -248,7 +269,7 @@ class TestEncodings:
 
 class TestInterruption:
     def interrupted(self, sent: Sent, *, is_generation: bool = False) -> BaseException:
-        call = Call(is_generation=is_generation)
+        call = Call(is_generation=True) if is_generation else Call()
         call.sent = sent
         with pytest.raises(KeyboardInterrupt) as raised:
             call.fail(KeyboardInterrupt())
@@ -264,14 +285,20 @@ class TestInterruption:
         error = self.interrupted(sent_with(200, b"\x89PNG", x_request_id="abc"), is_generation=True)
         assert vars(error)["request_id"] == "abc"
         assert vars(error)["response"].content == b"\x89PNG"
+        assert "accepted and is charged (request abc)" in error.__notes__[0]
+
+    def test_of_a_v1_call_without_an_id_says_that_it_is_charged(self) -> None:
+        error = self.interrupted(sent_with(200, b"\x89PNG"), is_generation=True)
+        assert "accepted and is charged (request without an id)" in error.__notes__[0]
 
     @pytest.mark.parametrize(("status", "body"), [(400, b"{}"), (503, b'{"error": "busy"}')])
     def test_after_a_refusal_claims_nothing(self, status: int, body: bytes) -> None:
         error = self.interrupted(sent_with(status, body, content_type="application/json"))
         assert not hasattr(error, "__notes__")
 
-    def test_after_the_page_of_a_proxy_says_that_it_may_be_accepted(self) -> None:
-        error = self.interrupted(sent_with(502, b"<html>"))
+    @pytest.mark.parametrize("status", [302, 500, 502])
+    def test_after_the_page_of_a_proxy_says_that_it_may_be_accepted(self, status: int) -> None:
+        error = self.interrupted(sent_with(status, b"<html>"))
         assert "may have been accepted" in error.__notes__[0]
 
     @pytest.mark.parametrize("body", [b"", b'{"error": "too late", "reque', b'{"error": "late", "request_id": "x'])
@@ -310,10 +337,104 @@ def interrupted_error(function_calls: int) -> BaseException:
 class TestLine:
     def test_keeps_places_for_polls_while_images_take_all_their_time(self) -> None:
         line, clock = Line(), PauseClock()
-        for _ in range(CONNECTIONS - RESERVED):
-            line.take(Turn(Rank.SUBMIT, since=0, slow=True), clock)
-        line.take(Turn(Rank.POLL, since=0), clock)
+        turns = [Turn(Rank.SUBMIT, since=0, slow=True) for _ in range(CONNECTIONS - RESERVED)]
+        for turn in turns:
+            line.take(turn, clock)
+        assert self.admits(line, clock, slow=False) == RESERVED
         assert clock.now() == 0
+
+    @staticmethod
+    def admits(line: Line, clock: PauseClock, *, slow: bool) -> int:
+        """How many requests are admitted at the same moment."""
+        turns: list[Turn] = []
+        with suppress(NotSent):
+            for _ in range(1_000):
+                turns.append(Turn(Rank.POLL, since=clock.now(), until=clock.now(), slow=slow))
+                line.take(turns[-1], clock)
+        for turn in turns:
+            line.leave(turn, clock)
+        return len(turns) - 1
+
+    @pytest.mark.parametrize(("slow", "count"), [(False, 100), (True, 90)])
+    def test_admits_a_hundred_requests_at_the_same_time_of_which_ninety_wait_for_images(
+        self, slow: bool, count: int
+    ) -> None:
+        assert self.admits(Line(), PauseClock(), slow=slow) == count
+
+    @pytest.mark.parametrize(
+        ("passed", "seconds", "slow", "count"),
+        [
+            *((30, 60, False, 3), (30, 119, False, 3), (30, 120, False, 100)),
+            *((30, 60, True, 30), (30, 119, True, 30), (30, 120, True, 90)),
+            *((0, 60, False, 1), (0, 60, True, 1), (9, 60, False, 1), (10, 60, False, 1), (1_000, 60, False, 100)),
+        ],
+    )
+    def test_admits_about_as_many_as_passed_before_for_a_minute_after_a_limit_has_reset(
+        self, passed: int, seconds: float, slow: bool, count: int
+    ) -> None:
+        line, clock = Line(), PauseClock()
+        for _ in range(passed):
+            line.passed(Turn(Rank.POLL, since=0), 0)
+        line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        clock.sleep_until(seconds)
+        assert self.admits(line, clock, slow=slow) == count
+
+    def test_counts_what_is_under_way_when_a_limit_is_met_and_nothing_of_the_window_before(self) -> None:
+        line, clock = Line(), PauseClock()
+        turns = [Turn(Rank.SUBMIT, since=0) for _ in range(5)]
+        for turn in turns:
+            line.take(turn, clock)
+        line.passed(turns[0], 0)
+        line.limit(turns[1], 0, 60, refused(429), "POST /v2/any", "too many")
+        for turn in turns:
+            line.leave(turn, clock)
+        clock.sleep_until(60)
+        assert self.admits(line, clock, slow=True) == 6
+        line.limit(turns[0], 60, 60, refused(429), "POST /v2/any", "too many")
+        clock.sleep_until(120)
+        assert self.admits(line, clock, slow=True) == 1
+
+    @pytest.mark.parametrize(
+        ("count", "named"),
+        [
+            (0, ""),
+            (1, "; too late for the jobs job-1"),
+            (20, f"; too late for the jobs {', '.join(f'job-{number}' for number in range(1, 21))}"),
+            (22, f"; too late for the jobs {', '.join(f'job-{number}' for number in range(1, 21))} and 2 more"),
+        ],
+    )
+    def test_names_the_first_twenty_jobs_that_a_limit_is_too_late_for(
+        self, caplog: pytest.LogCaptureFixture, count: int, named: str
+    ) -> None:
+        line, clock = Line(), PauseClock()
+        turns = [Turn(Rank.POLL, since=0, until=10, request_id=f"job-{number}") for number in range(1, count + 1)]
+        for turn in turns:
+            line.take(turn, clock)
+        refused_turn = turns[0] if turns else Turn(Rank.SUBMIT, since=0, until=10)
+        line.limit(refused_turn, 0, 60, refused(429), "GET /somewhere", "too many")
+        assert caplog.messages[0].endswith(f": 0 requests wait 60.0 s until it resets{named}")
+
+    def test_waits_for_a_place_until_the_deadline_without_a_busy_loop(self) -> None:
+        class CountingClock(SystemClock):
+            looks = 0
+
+            def monotonic(self) -> float:
+                self.looks += 1
+                return super().monotonic()
+
+        line, clock, holder = Line(connections=1), CountingClock(), Turn(Rank.POLL, since=0)
+        line.take(holder, clock)
+        started = clock.monotonic()
+        with pytest.raises(NotSent, match="no connection came free"):
+            line.take(Turn(Rank.POLL, since=started, until=started + 1.2), clock)
+        assert 1.2 <= clock.monotonic() - started < 1.9
+        assert clock.looks < 20
+
+    def test_looks_every_second_whether_a_limit_still_holds(self) -> None:
+        line, clock = Line(), PauseClock()
+        line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        line.take(Turn(Rank.POLL, since=0), clock)
+        assert clock.pauses == [1] * 60
 
     def test_holds_other_requests_for_two_minutes_at_most(self) -> None:
         line, clock = Line(), PauseClock()
@@ -358,16 +479,118 @@ def test_a_request_that_was_given_up_is_not_sent_later() -> None:
     assert not sent.begun
 
 
+def test_the_body_of_a_request_is_compact_json_in_utf_8() -> None:
+    assert RequestBody(Sent(ApiRequest("POST", "/v2/any", {"prompt": "é", "n": 1}))).content == (
+        b'{"prompt":"\xc3\xa9","n":1}'
+    )
+
+
+def test_only_a_post_needs_a_connection_that_has_carried_nothing_unless_asked_for() -> None:
+    get = ApiRequest("GET", "/v2/any")
+    wanted = [Sent(POST), Sent(get), Sent(get, fresh=True)]
+    assert [sent.needs_fresh_connection for sent in wanted] == [True, False, True]
+
+
+def test_the_head_of_a_response_has_no_body_yet() -> None:
+    assert Sent(POST).start_response(200, {}).content == b""
+
+
+def test_a_body_may_have_exactly_as_many_bytes_as_are_allowed() -> None:
+    sent = Sent(POST, largest=10)
+    sent.start_response(200, {})
+    sent.receive(b"12345")
+    sent.receive(b"67890")
+    assert decoded(sent).content == b"1234567890"
+    with pytest.raises(ConnectionLost, match="larger than 10 bytes"):
+        sent.receive(b"1")
+
+
+@pytest.mark.parametrize(("size", "allowed"), [(1_000, True), (1_001, False)])
+def test_a_decoded_body_may_have_exactly_as_many_bytes_as_are_allowed(size: int, allowed: bool) -> None:
+    sent = Sent(POST, largest=1_000)
+    sent.start_response(200, {"content-encoding": "gzip"})
+    sent.receive(gzip.compress(bytes(size)))
+    if allowed:
+        assert decoded(sent).content == bytes(size)
+    else:
+        with pytest.raises(ConnectionLost, match="larger than 1000 bytes"):
+            decoded(sent)
+
+
 def test_an_image_body_may_be_larger_than_others() -> None:
     caller = World([]).caller()
     step: Any = next(caller.generate(Call(), MODEL, PROMPT))
-    assert step.sent.largest == LARGEST_IMAGE_BODY
+    assert step.sent.largest == LARGEST_IMAGE_BODY == 100_000_000
+    for flow in (caller.submit(Call(), MODEL, PROMPT), caller.status(REQUEST_ID), caller.result(REQUEST_ID)):
+        step = next(flow)
+        assert step.sent.largest == LARGEST_BODY == 4_000_000
+
+
+def test_only_a_v1_call_leaves_places_for_others() -> None:
+    caller = World([]).caller()
+    flows = (caller.generate(Call(), MODEL, PROMPT), caller.submit(Call(), MODEL, PROMPT), caller.result(REQUEST_ID))
+    steps: list[Any] = [next(flow) for flow in flows]
+    assert [step.turn.slow for step in steps] == [True, False, False]
+
+
+def test_the_last_request_about_a_job_waits_half_a_second_longer_for_its_turn_than_the_deadline() -> None:
+    step: Any = next(World([]).caller().result(REQUEST_ID, until=START + 5))
+    assert (step.turn.until, step.until) == (START + 5.5, START + 5)
+
+
+@pytest.mark.parametrize(
+    ("age", "deadline", "expires"), [(0, 900, 900), (3000, 900, 600), (3000, 600, 600), (3000, 500, 500)]
+)
+def test_a_poll_and_a_result_are_of_use_until_the_deadline_or_until_the_service_forgets_the_job(
+    age: float, deadline: float, expires: float
+) -> None:
+    world = World([])
+    caller = world.caller(deadline=deadline, interval=1)
+    flow = caller.wait(Call(), REQUEST_ID, Submission(MODEL, START - age))
+    poll: Any = next(flow)
+    world.time += 7
+    result: Any = flow.send(state("COMPLETED"))
+    assert [(step.turn.expires, step.until) for step in (poll, result)] == [(START + expires, START + deadline)] * 2
+
+
+def test_the_credits_are_asked_for_over_a_fresh_connection_since_their_response_names_no_job() -> None:
+    step: Any = next(World([]).caller().credits())
+    assert step.sent.needs_fresh_connection
+
+
+def test_the_download_of_an_image_has_its_own_deadline_and_check_of_addresses() -> None:
+    check: Any = object()
+    step: Any = next(World([]).caller().fetch("https://images.example/a.png", MemorySink(), START + 5, check))
+    assert (step.until, step.turn.until, step.check_address) == (START + 5, START + 5.5, check)
 
 
 def test_keys_are_masked_in_any_case_and_the_longest_first() -> None:
     keys = [Secret("team-a"), Secret("team-a-secret")]
     assert masked("TEAM-A-SECRET at team-a-secret") == "… at …"
     assert keys
+
+
+def test_a_v1_call_keeps_the_image_that_is_paid_for_and_no_error() -> None:
+    image = response(200, b"\x89PNG", content_type="image/png")
+    call, world = Call(is_generation=True), World([image])
+    world.play(world.caller().generate(call, MODEL, PROMPT))
+    assert call.response is image
+    call, world = Call(is_generation=True), World([refused(400)])
+    with pytest.raises(StatusError):
+        world.play(world.caller().generate(call, MODEL, PROMPT))
+    assert call.response is None
+
+
+def test_an_error_that_names_no_job_names_that_of_the_call() -> None:
+    with pytest.raises(ServerError) as raised:
+        Call(REQUEST_ID).fail(ServerError("broken"))
+    assert raised.value.request_id == REQUEST_ID
+
+
+def test_an_error_keeps_the_job_that_it_names() -> None:
+    with pytest.raises(MayHaveBeenAccepted) as raised:
+        Call().fail(MayHaveBeenAccepted("in doubt", request_id=REQUEST_ID))
+    assert raised.value.request_id == REQUEST_ID
 
 
 class TestUnexpectedException:

@@ -20,6 +20,7 @@ from segmind_api.models import JobResult
 from segmind_client.clients import AsyncClient, Client
 from segmind_client.errors import InferenceFailed, InferenceTimeout
 from segmind_client.flows import Call, Submission
+from segmind_client.line import Rank, Turn
 from segmind_client.polling import (
     DURATIONS_KEPT,
     ENOUGH,
@@ -28,11 +29,13 @@ from segmind_client.polling import (
     MODELS_KEPT,
     PRICE_OF_A_POLL,
     SHORTEST,
+    SPARING_SHARE,
     Latencies,
     PollSchedule,
     best_times,
     duration,
 )
+from segmind_client.steps import Pause
 from segmind_client.vendor import AsyncJob
 from tests.client.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
 
@@ -110,6 +113,7 @@ class TestBestTimes:
 EAGER = PollSchedule((6.0, 6.1, 8.0), at_once=True)
 PATIENT = PollSchedule((6.0, 6.1, 8.0), at_once=False)
 UNKNOWN = PollSchedule()
+SPARING = PollSchedule((6.0,), at_once=False, late_share=SPARING_SHARE)
 
 PAUSES = {
     "nothing is learned: at once": (EAGER, 0, 0, 0),
@@ -128,6 +132,9 @@ PAUSES = {
     "unknown: at once": (UNKNOWN, 0, 0, 0),
     "unknown: then as of a job that is late": (UNKNOWN, 0, 1, LONGEST),
     "unknown: a share of a greater age": (UNKNOWN, 30, 1, 1.5),
+    "while requests are scarce: when the first may have ended": (SPARING, 0, 0, 6),
+    "while requests are scarce: a greater share of the age": (SPARING, 8, 1, 2),
+    "while requests are scarce: without a bound": (SPARING, 300, 5, 75),
 }
 
 
@@ -197,9 +204,10 @@ class TestWaiting:
     def test_a_first_job_that_ends_at_once_is_not_waited_for(self) -> None:
         assert run(completed(0), Latencies()).pauses == []
 
-    def test_nor_are_the_jobs_after_it(self) -> None:
+    @pytest.mark.parametrize("seconds", [0, 0.5])
+    def test_nor_are_the_jobs_after_it(self, seconds: float) -> None:
         latencies = Latencies()
-        assert [run(completed(0), latencies).pauses for _ in range(2 * ENOUGH)] == [[]] * (2 * ENOUGH)
+        assert [run(completed(seconds), latencies).pauses for _ in range(2 * ENOUGH)] == [[]] * (2 * ENOUGH)
 
     def test_a_first_job_is_polled_more_often_about_its_typical_latency(self) -> None:
         ages = list(itertools.accumulate(run([PENDING] * 9 + completed(10), Latencies()).pauses))
@@ -217,6 +225,12 @@ class TestWaiting:
         for _ in range(ENOUGH):
             wait([PENDING, *completed(3.5)], latencies, interval=5)
         assert run(completed(3.5), latencies).pauses == [3.5]
+
+    def test_durations_of_less_than_a_second_are_learned_as_they_are(self) -> None:
+        latencies = Latencies()
+        for _ in range(ENOUGH):
+            wait(completed(0.4), latencies, submission=Submission(MODEL, START - 5))
+        assert run(completed(0.4), latencies).pauses == pytest.approx([0.4])
 
     def test_or_else_from_the_polls(self) -> None:
         latencies = Latencies()
@@ -259,6 +273,26 @@ class TestWaiting:
     def test_no_poll_comes_after_the_deadline(self) -> None:
         with pytest.raises(InferenceTimeout):
             wait([PENDING, PENDING], learned(*[20] * ENOUGH), deadline=20.5)
+
+    def test_the_deadline_counts_from_the_start_of_the_wait(self) -> None:
+        world = wait([PENDING] * 5 + completed(0), Latencies(), deadline=5, interval=1, submission=Submission(MODEL, 0))
+        assert world.pauses == [1] * 5
+
+    def test_a_job_whose_next_update_nobody_waits_for_keeps_no_other_waiting(self) -> None:
+        latencies, world = Latencies(), World([PENDING])
+        caller = attrs.evolve(world.caller(), latencies=latencies)
+        watch = caller.watch(REQUEST_ID, SUBMISSION)
+        update = world.play(caller.update(watch))
+        assert run(completed(0), latencies).pauses == []
+        assert update is not None
+        assert (update.status, watch.state) == ("PROCESSING", "PROCESSING")
+
+    def test_a_job_that_waits_while_requests_are_scarce_looks_every_five_seconds_whether_they_still_are(self) -> None:
+        caller = attrs.evolve(World([]).caller(), latencies=learned(20))
+        refused = Turn(Rank.POLL, since=START)
+        caller.line.limit(refused, START - 70, 60, response(429), "GET /somewhere", "too many")
+        step = next(caller.wait(Call(), REQUEST_ID, SUBMISSION))
+        assert step == Pause(5)
 
     def test_a_job_of_minutes_costs_fewer_polls_than_one_every_two_seconds_would(self) -> None:
         schedule = learned(*[8] * DURATIONS_KEPT).schedule(MODEL)

@@ -423,6 +423,32 @@ def test_turns_that_are_cancelled_while_a_limit_holds_keep_no_other_waiting(canc
     assert in_virtual_time(cancel_while_limited, cancelled) == pytest.approx([60] * 5, abs=0.01)
 
 
+async def close_while_others_wait() -> list[tuple[float, str]]:
+    """When each waiting turn ends, and by what, after its line is closed at 10 s."""
+    line, clock, ends = Line(connections=1), EventLoopClock(), list[tuple[float, str]]()
+    holder = Turn(Rank.POLL, since=NO_TIME)
+    await line.take_async(holder, clock)
+    started = trio.current_time()
+
+    async def take() -> None:
+        try:
+            await line.take_async(Turn(Rank.POLL, since=started), clock)
+        except errors.NoClient as error:
+            ends.append((trio.current_time() - started, type(error).__name__))
+
+    with trio.move_on_after(600):
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(take)
+            await trio.sleep(10)
+            line.close()
+    return ends
+
+
+def test_turns_that_wait_for_a_connection_end_when_the_client_is_closed() -> None:
+    assert in_virtual_time(close_while_others_wait) == [(pytest.approx(10), "NoClient")] * 3
+
+
 class JumpingClock:
     """Stands still until somebody sleeps; several threads may."""
 
@@ -441,12 +467,13 @@ class JumpingClock:
         self.sleep_until(moment)
 
 
-def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again() -> None:
-    line, clock = Line(connections=1), JumpingClock()
-    line.take(Turn(Rank.POLL, since=clock.time), clock)
+@pytest.mark.parametrize(("lost", "slow", "connections"), [(False, False, 1), (True, True, 2), (False, True, 1)])
+def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again(lost: bool, slow: bool, connections: int) -> None:
+    line, clock = Line(connections), JumpingClock()
+    line.take(Turn(Rank.POLL, since=clock.time, slow=lost), clock)
     gc.collect()
     clock.time += 5
-    turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5)
+    turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5, slow=slow)
     line.take(turn, clock)
     assert turn.admitted
 

@@ -158,6 +158,13 @@ def silent_addresses(count: int, monkeypatch: pytest.MonkeyPatch) -> Generator[s
         held.close()
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_the_response_to_a_submit_may_take_longer_than_its_connection(way: str) -> None:
+    body = response({"request_id": REQUEST_ID, "status": "QUEUED"})
+    with HostileServer(lambda _: [1.0, body]) as server:
+        assert outcome(way, server.url, submit, connect_seconds=0.5).request_id == REQUEST_ID
+
+
 @pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
 @pytest.mark.parametrize("way", WAYS)
 def test_six_silent_addresses_share_the_time_to_connect(

@@ -300,6 +300,16 @@ class TestConnections:
         monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=monotonic))
         assert idle.outdated() == ["a connection"]
 
+    def test_one_is_given_up_before_a_server_closes_it_after_5_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 0.0
+        monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: now))
+        idle: Idle[Any] = Idle()
+        idle.keep("a connection")
+        now = 3.5
+        assert idle.outdated() == []
+        now = 4.5
+        assert idle.outdated() == ["a connection"]
+
     def test_a_closed_client_opens_none(self, service: Service) -> None:
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         driver.http.close()
