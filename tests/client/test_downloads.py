@@ -173,6 +173,11 @@ class TestWhatIsSaved:
         assert (folder / "cabin.png").read_bytes() == PICTURE
         assert list(folder.iterdir()) == [folder / "cabin.png"]
 
+    def test_is_the_image_however_many_pieces_it_comes_in(self, server: Server, save: Save, folder: Path) -> None:
+        large = PICTURE * 200
+        server.says(lambda: [answer(b"", length=len(large)), large[:1], large[1:1000], large[1000:]])
+        assert save(folder / "cabin.png").read_bytes() == large
+
     def test_is_as_readable_as_any_file_of_its_owner(self, server: Server, save: Save, folder: Path) -> None:
         server.says(answer())
         (folder / "other").touch()
@@ -733,6 +738,18 @@ def test_what_a_message_shows_a_part_of_shows_no_part_of_a_key(
     with pytest.raises(DownloadFailed) as raised:
         save(folder)
     assert SECRET[:6].lower() not in raised.value.detail.lower()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1023, 1024, 1025, 4096])
+def test_pieces_of_any_size_make_the_same_image(folder: Path, size: int) -> None:
+    memory, file = MemorySink(), FileSink(folder / "cabin.png", (), overwrite=False)
+    for sink in (memory, file):
+        sink.begin(ApiResponse(200, {"content-type": "image/png", "content-length": str(len(PICTURE))}, b""))
+        for start in range(0, len(PICTURE), size):
+            sink.write(PICTURE[start : start + size])
+        sink.end()
+    file.discard()
+    assert memory.content == (folder / "cabin.png").read_bytes() == PICTURE
 
 
 def test_a_page_is_told_in_time_whatever_it_begins_with(server: Server) -> None:
