@@ -35,6 +35,7 @@ from segmind_client.errors import (
 )
 from segmind_client.flows import Caller
 from segmind_client.formats import Format
+from segmind_client.masking import masked
 from segmind_client.steps import Flow
 
 LARGEST_IMAGE = 50_000_000
@@ -51,13 +52,17 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = frozenset({404, 410})
 KEPT = f"the service keeps images for {in_words(IMAGE_RETENTION_SECONDS)}"
 
-MEDIA_TYPE = re.compile(r"image/[a-z0-9+-]+(\.[a-z0-9+-]+)*")
 LENGTH = re.compile(r"[0-9]{1,18}")
-PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+# Possessive, so that a body made of many comments is not searched again and again.
+XML_PROLOGUE = rb"(?:\xef\xbb\xbf)?(?:\s++|(?><\?.*?\?>)|(?><!--.*?-->))*+"
+PAGE = re.compile(XML_PROLOGUE + rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+SVG = re.compile(XML_PROLOGUE + rb"<(!doctype\s+)?svg\b", re.IGNORECASE | re.DOTALL)
 LONGEST_BEGINNING = 1024
-"""Bytes in which a web page can be recognised."""
-LONGEST_SIGNATURE = 16
-"""Bytes in which a format can be recognised."""
+"""Bytes in which a format, a web page or SVG can be recognised."""
+LONGEST_EXCERPT = 16
+"""Characters of a body in a message."""
+FOLDER_ENDS = ("", ".", "..")
+"""What a path ends in, after the last separator, that can only be the path of a folder."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 """Names that stand for devices on Windows, whatever their extension."""
@@ -87,12 +92,19 @@ class Image:
 
 
 class ImageSink(ABC):
-    """Receives one image piece by piece. Refuses what is not an image, what is too large and what takes too long."""
+    """Receives one image piece by piece. Refuses what is not an image, what is too large and what takes too long.
+
+    The format is decided by the first bytes. A media type tells only whether other bytes are an image at all.
+    """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.until = monotonic() + DOWNLOAD_SECONDS
+        self.url = ""
+        """Where the image comes from; empty if it was in the response itself."""
         self._monotonic = monotonic
         self._head: ApiResponse | None = None
+        self._format: Format | None = None
+        """By the first bytes; None where they are of no format that is known."""
 
     def begin(self, head: ApiResponse) -> bool:
         if head.status != 200:
@@ -122,8 +134,9 @@ class ImageSink(ABC):
             raise ConnectionLost(f"only {self._received} of {self._expected} bytes came")
         self._finish()
 
-    def take(self, media_type: str, content: bytes) -> None:
+    def take(self, media_type: str, content: bytes, url: str = "") -> None:
         """Takes an image that is already here, of any size and even if cut short: it is paid for, there is no other."""
+        self.url = url
         self._start(media_type, framed=True)
         self._add(content)
         self._finish()
@@ -133,42 +146,72 @@ class ImageSink(ABC):
         """Leaves nothing behind but a complete image. May be called again, after an interruption for instance."""
 
     @abstractmethod
-    def _open(self, media_type: str) -> None:
-        """Begins, or begins anew."""
+    def _open(self) -> None:
+        """Begins, or begins anew, when the first bytes have decided the format."""
 
     @abstractmethod
     def _put(self, piece: bytes) -> None: ...
 
     @abstractmethod
-    def _finish(self) -> None:
+    def _complete(self) -> None:
         """The body has ended."""
 
     def _start(self, media_type: str, *, framed: bool) -> None:
-        if not MEDIA_TYPE.fullmatch(media_type):
-            kind = media_type[:LONGEST_SHOWN] or "a body without a media type"
-            raise DownloadFailed(f"the response is not an image but {kind}", response=self._head)
+        self._media_type = media_type
         self._framed = framed
         self._beginning = b""
-        self._open(media_type)
+        self._opened = False
+        if media_type not in formats.UNTYPED and not media_type.startswith("image/"):
+            raise self._no_image(shortened(media_type))
 
     def _add(self, piece: bytes) -> None:
-        self._beginning += piece[: LONGEST_BEGINNING - len(self._beginning)]
-        self._put(piece)
+        if self._opened:
+            self._put(piece)
+            return
+        self._beginning += piece
+        if len(self._beginning) >= LONGEST_BEGINNING:
+            self._begin_image()
 
-    def _checked(self, body: BinaryIO) -> Format | None:
-        """The format of a body, by its bytes; None if it is not known.
+    def _begin_image(self) -> None:
+        """Raises DownloadFailed for what is not an image."""
+        self._format = formats.format_of(self._beginning)
+        is_page = PAGE.match(self._beginning[:LONGEST_BEGINNING])
+        if self._format is None and (not self._beginning or is_page or self._media_type in formats.UNTYPED):
+            raise self._no_image(self._contents())
+        self._open()
+        self._put(self._beginning)
+        self._opened = True
 
-        Raises DownloadFailed for what is not an image and ConnectionLost for an image that was cut short.
-        """
-        if not self._beginning or PAGE.match(self._beginning):
-            kind = "a web page" if self._beginning else "empty"
-            raise DownloadFailed(f"the response is not an image but {kind}", response=self._head)
-        found = formats.format_of(self._beginning)
-        if self._framed or (found and found.is_complete(body)):
-            return found
-        if found:
-            raise ConnectionLost(f"the connection closed before the end of the {found.name} data")
+    def _finish(self) -> None:
+        if not self._opened:
+            self._begin_image()
+        self._complete()
+
+    def _check_end(self, body: BinaryIO) -> None:
+        """Raises ConnectionLost for an image that was cut short."""
+        if self._framed or (self._format and self._format.is_complete(body)):
+            return
+        if self._format:
+            raise ConnectionLost(f"the connection closed before the end of the {self._format.name} data")
         raise ConnectionLost("the response has no length, so that nothing shows whether the image is complete")
+
+    def _no_image(self, contents: str) -> DownloadFailed:
+        return DownloadFailed(f"{self._source()} is not an image but {contents}", response=self._head)
+
+    def _source(self) -> str:
+        return f"the response from {shown(self.url)}" if self.url else "the response"
+
+    def _contents(self) -> str:
+        """What came, for a message."""
+        beginning = self._beginning[:LONGEST_BEGINNING]
+        if not beginning:
+            return "empty"
+        if PAGE.match(beginning):
+            return "a web page"
+        if SVG.match(beginning):
+            return "SVG"
+        excerpt = ascii(masked(beginning.decode("latin-1"))[:LONGEST_EXCERPT])
+        return f"{shortened(self._media_type) or 'a body without a media type'} that begins with {excerpt}"
 
     def _refuse_beyond_limit(self, size: int) -> None:
         if size > LARGEST_IMAGE:
@@ -184,15 +227,15 @@ class MemorySink(ImageSink):
 
     def discard(self) -> None: ...
 
-    def _open(self, media_type: str) -> None:
-        self.media_type = media_type
+    def _open(self) -> None:
         self._pieces = io.BytesIO()
 
     def _put(self, piece: bytes) -> None:
         self._pieces.write(piece)
 
-    def _finish(self) -> None:
-        self._checked(self._pieces)
+    def _complete(self) -> None:
+        self._check_end(self._pieces)
+        self.media_type = self._media_type
         self.content = self._pieces.getvalue()
 
 
@@ -204,39 +247,46 @@ class FileSink(ImageSink):
 
     def __init__(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         names: Iterable[str],
         *,
         overwrite: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Raises InvalidParameter for what is not a path."""
         super().__init__(monotonic=monotonic)
-        self.target = path
-        self._path = path
+        self._path = as_path(path)
+        # Path drops a separator at the end, and a dot after one.
+        self._names_folder = os.path.split(os.fspath(path))[1] in FOLDER_ENDS
+        self.target = self._path
         self._names = names
         self._overwrite = overwrite
         self._temporary: Path | None = None
         self._reserved = False
-        self._renamed = False
+        self._renamed_for: Format | None = None
         self._file: BinaryIO = io.BytesIO()
         self._discarded = False
         # A cancelled task does not always wait for the thread that works for it. Re-entrant, so that an interruption
         # that keeps the lock from being released cannot block the same thread for good.
         self._lock = threading.RLock()
 
+    def check(self) -> None:
+        """Raises NotSaved for a path that nothing can be saved at, whatever the image is."""
+        self._do(self._find_folder)
+
     def discard(self) -> None:
         with self._lock:
             self._discarded = True
             self._remove()
 
-    def _open(self, media_type: str) -> None:
-        self._do(lambda: self._create(media_type))
+    def _open(self) -> None:
+        self._do(self._create)
 
     def _put(self, piece: bytes) -> None:
         self._do(lambda: self._file.write(piece))
 
-    def _finish(self) -> None:
-        self._do(self._complete)
+    def _complete(self) -> None:
+        self._do(self._close_and_name)
 
     def _do(self, work: Callable[[], object]) -> None:
         # Not a generator with `contextmanager`: an interruption would leave it suspended, with the lock.
@@ -259,46 +309,40 @@ class FileSink(ImageSink):
             except ValueError as error:
                 raise NotSaved(f"{self.target} was not written: {error}") from error
 
-    def _create(self, media_type: str) -> None:
-        declared = formats.BY_MEDIA_TYPE.get(media_type)
-        if declared is None:
+    def _create(self) -> None:
+        if self._format is None:
             raise NotSaved(
-                f"{self._path} was not written: the image has the type {media_type[:LONGEST_SHOWN]}, and save() "
-                f"writes {formats.NAMES} only; `content` has its bytes"
+                f"{self._path} was not written: {self._source()} is {self._contents()}, and save() writes "
+                f"{formats.NAMES} only; `content` has its bytes"
             )
         self._remove()
-        self._declared = declared
-        self._choose_target(declared)
+        self._choose_target(self._format)
         # The name is known before the file exists, so that an interruption in between leaves none.
         self._temporary = self.target.with_name(f".{token_hex(16)}.part")
         self._file = self._temporary.open("x+b")
 
-    def _complete(self) -> None:
-        found = self._checked(self._file)
-        if found is None and len(self._beginning) < LONGEST_SIGNATURE:
-            # Too little to tell, of an image that is paid for and that there is no more of.
-            found = self._declared
-        if found is None:
-            raise DownloadFailed(
-                f"{self._path} was not written: its bytes are none of {formats.NAMES}; `content` has them",
-                response=self._head,
-            )
-        if found is not self._declared:
-            self._choose_target(found)
+    def _close_and_name(self) -> None:
+        self._check_end(self._file)
         self._file.close()
         self._name_file(Path(self._file.name))
-        if self._renamed:
-            logger.warning("The image is a %s: it was saved as %s, not as %s", found.name, self.target, self._path)
+        if self._renamed_for:
+            kind = self._renamed_for.name
+            logger.warning("The image is a %s: it was saved as %s, not as %s", kind, self.target, self._path)
+
+    def _find_folder(self) -> Path:
+        """The folder of the file. Raises NotSaved if there is none."""
+        folder = self._path if self._names_folder or self._path.is_dir() else self._path.parent
+        if not folder.is_dir():
+            raise NotSaved(f"{self._path} was not written: there is no folder {folder}, make it first")
+        return folder
 
     def _choose_target(self, found: Format) -> None:
-        into_folder = self._path.is_dir()
-        if into_folder:
-            self.target = self._path / safe_name(self._names, found.extensions)
+        folder = self._find_folder()
+        if folder is self._path:
+            self.target = folder / safe_name(self._names, found.extensions)
         else:
             self.target = with_extension(self._path, found)
-        self._renamed = not into_folder and self.target != self._path
-        if not self.target.parent.is_dir():
-            raise NotSaved(f"{self.target} was not written: there is no folder {self.target.parent}, make it first")
+            self._renamed_for = found if self.target != self._path else None
         if not self._overwrite and os.path.lexists(self.target):
             raise FileExistsError
 
@@ -353,7 +397,8 @@ def fetch(caller: Caller, image: Image, sink: ImageSink) -> Flow[None]:
     except DownloadFailed as error:
         error.request_id = image.request_id
         raise
-    except (NotSent, ConnectionLost) as error:
+    # A proxy of the environment that cannot be used is an InvalidParameter.
+    except (InvalidParameter, NotSent, ConnectionLost) as error:
         detail = f"no image came from {shown(image.url)}: {error.detail}; try again, {KEPT}"
         raise DownloadFailed(detail, request_id=image.request_id) from error
 
@@ -365,6 +410,7 @@ def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
         raise DownloadFailed(f"the image was not fetched: {shown(url)} {problem}")
     until = caller.clock.monotonic() + DOWNLOAD_SECONDS
     for _ in range(MOST_REDIRECTS + 1):
+        sink.url = url
         response = yield from caller.fetch(url, sink, until, check_address if public_only else None)
         if response.status == 200:
             return
@@ -469,8 +515,14 @@ def shown(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "an unreadable URL"
-    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return plain if len(plain) <= LONGEST_SHOWN else f"{plain[:LONGEST_SHOWN]}…"
+    return shortened(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+
+
+def shortened(text: str) -> str:
+    """A URL or a header for a message."""
+    # Keys are masked first: half a key would not be recognised.
+    text = masked(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def media_type_of(response: ApiResponse) -> str:

@@ -1,4 +1,4 @@
-"""The image formats that `save` writes: media types, extensions, and how their files begin and end."""
+"""The image formats that `save` writes: extensions, and how their files begin and end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 import attrs
 
+UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+"""Media types that say nothing about the content. Object stores send them for files without metadata."""
 MOST_BOXES = 1000
 """Of an AVIF or HEIC file, at its top level; files have about five."""
 
@@ -18,7 +20,6 @@ class Format:
     """One image format."""
 
     name: str
-    media_types: tuple[str, ...]
     extensions: tuple[str, ...]
     """In lower case, the usual one first."""
     beginning: re.Pattern[bytes]
@@ -70,26 +71,23 @@ HEIF_BRANDS = b"(?:mif1|msf1)"
 """Brands that AVIF and HEIC share: the further brands in the box tell which it is."""
 
 FORMATS = (
-    Format("PNG", ("image/png",), (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), ends_with(PNG_END)),
+    Format("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), ends_with(PNG_END)),
     Format(
         "JPEG",
-        ("image/jpeg", "image/jpg"),
         (".jpg", ".jpeg", ".jpe", ".jfif"),
         re.compile(rb"\xff\xd8\xff"),
         ends_with(b"\xff\xd9"),
     ),
-    Format("WebP", ("image/webp",), (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), riff_is_complete),
-    Format("GIF", ("image/gif",), (".gif",), re.compile(rb"GIF8[79]a"), ends_with(GIF_END)),
+    Format("WebP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), riff_is_complete),
+    Format("GIF", (".gif",), re.compile(rb"GIF8[79]a"), ends_with(GIF_END)),
     Format(
         "AVIF",
-        ("image/avif",),
         (".avif",),
         re.compile(rb".{4}ftyp(?:avi[fs]|" + HEIF_BRANDS + rb".{4}(?:.{4}){0,8}?avi[fs])", re.DOTALL),
         boxes_are_complete,
     ),
     Format(
         "HEIC",
-        ("image/heic", "image/heif"),
         (".heic", ".heif"),
         re.compile(rb".{4}ftyp(?:he[iv][cxms]|" + HEIF_BRANDS + rb")", re.DOTALL),
         boxes_are_complete,
@@ -97,7 +95,6 @@ FORMATS = (
 )
 """SVG is not among them: it can hold scripts, and has no signature."""
 
-BY_MEDIA_TYPE = {media_type: it for it in FORMATS for media_type in it.media_types}
 BY_EXTENSION = {extension: it for it in FORMATS for extension in it.extensions}
 NAMES = ", ".join(it.name for it in FORMATS)
 

@@ -23,7 +23,6 @@ from segmind_client.downloads import (
     Image,
     ImageSink,
     MemorySink,
-    as_path,
     fetch,
     is_url,
     media_type_of,
@@ -112,15 +111,16 @@ class Savable(Pictured):
         """Saves the image, the first if there are several, and returns the path of the file.
 
         `path` is that of a file or of a folder that exists, where the file gets the service's name for it, made
-        harmless. The file's extension is that of the image's format: another format's is replaced, with a warning
-        in the log, and any other name is kept with the right extension after it. A file that exists is replaced
-        only with `overwrite`. A file is written as a whole or not at all. Raises FileExists, NotSaved,
-        DownloadFailed, InvalidParameter, NoImage and NoClient, each with the request id and the response.
+        harmless; one that ends in a separator is that of a folder. The file's extension is that of the image's
+        format: another format's is replaced, with a warning in the log, and any other name is kept with the right
+        extension after it. A file that exists is replaced only with `overwrite`. A file is written as a whole or not
+        at all. Raises FileExists, NotSaved, DownloadFailed, InvalidParameter, NoImage and NoClient, each with the
+        request id and the response.
         """
         sink: FileSink | None = None
         try:
             image = self._image
-            sink = FileSink(as_path(path), image.names, overwrite=overwrite)
+            sink = FileSink(path, image.names, overwrite=overwrite)
             return self._write(sink, image)
         except BaseException as error:
             if sink is not None:
@@ -131,6 +131,7 @@ class Savable(Pictured):
 
     def _write(self, sink: FileSink, image: Image) -> Path:
         try:
+            sink.check()
             self._fill(sink, image)
             return sink.target
         finally:
@@ -138,7 +139,7 @@ class Savable(Pictured):
 
     def _fill(self, sink: ImageSink, image: Image) -> None:
         if image.content is not None:
-            sink.take(image.media_type, image.content)
+            sink.take(image.media_type, image.content, image.url)
         elif self._caller is None or self._driver is None:
             raise no_client(image)
         else:
@@ -160,7 +161,7 @@ class AsyncSavable(Pictured):
         sink: FileSink | None = None
         try:
             image = self._image
-            sink = FileSink(as_path(path), image.names, overwrite=overwrite)
+            sink = FileSink(path, image.names, overwrite=overwrite)
             return await self._write(sink, image)
         except BaseException as error:
             if sink is not None:
@@ -183,6 +184,7 @@ class AsyncSavable(Pictured):
 
     async def _write(self, sink: FileSink, image: Image) -> Path:
         try:
+            await on_worker(sink.check)
             await self._fill(sink, image)
             return sink.target
         finally:
@@ -190,7 +192,7 @@ class AsyncSavable(Pictured):
 
     async def _fill(self, sink: ImageSink, image: Image) -> None:
         if image.content is not None:
-            await on_worker(sink.take, image.media_type, image.content)
+            await on_worker(sink.take, image.media_type, image.content, image.url)
         elif self._caller is None or self._driver is None:
             raise no_client(image)
         else:

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import attrs
 import httpx
 
 from segmind_api.calls import typed_function, typed_method
 from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS, Model
-from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE, BASE_URL
+from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import JobResult, JobStatus
 from segmind_api.types import ApiResponse, RequestBody, ResponseObject
 from segmind_client import ABSENT, absent
@@ -27,11 +27,17 @@ from segmind_client.flows import Call, Caller, Submission
 from segmind_client.masking import Secret
 from segmind_client.options import OptionChanges
 from segmind_client.results import Result
+from segmind_client.steps import Flow
 from segmind_client.telemetry import traced
 from segmind_client.transport import Sender
 
+T = TypeVar("T")
+
 DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
+
+NO_SERVICE = "http://127.0.0.1"
+"""The base URL of what only fetches images, which have URLs of their own. No proxy is used for this machine."""
 
 DEFAULT_CLIENTS = 4
 """Clients that the module's functions keep, one for each key and URL."""
@@ -51,12 +57,19 @@ class ResponseDict(dict[str, Any]):
         return getattr(self._fields, name)
 
 
+class ImageDriver:
+    """Gets the images of all results, without a key. Each image has a connection of its own, so none is kept."""
+
+    def carry_out(self, flow: Flow[T]) -> T:
+        return SyncDriver(Sender(NO_SERVICE, API_KEY_HEADER, Secret(""))).carry_out(flow)
+
+
 class ResultDict(ResponseDict):
     """The result of a job as a dict, with what a `Result` has as well."""
 
     def __init__(self, result: JobResult, caller: Caller | None) -> None:
         # Without the client's own driver: who keeps many results does not keep the connections of many keys.
-        super().__init__(Result(result, caller, image_driver(os.getpid())))
+        super().__init__(Result(result, caller, ImageDriver()))
 
     @property
     def content(self) -> bytes:
@@ -165,8 +178,9 @@ class SegmindClient(Client):
             return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
         except BaseException as error:
             # A success is returned whatever its body is: what the contract does not have, the caller may understand.
-            if isinstance(error, MayHaveBeenAccepted) and error.response and error.response.status < 400:
-                return as_httpx(error.response, f"{self.base_url}/{slug}", time.monotonic() - began)
+            success = whole_success(error)
+            if success is not None:
+                return as_httpx(success, f"{self.base_url}/{slug}", time.monotonic() - began)
             call.fail(error)
 
     @typed_method
@@ -222,6 +236,14 @@ def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
     return made
 
 
+def whole_success(error: BaseException) -> ApiResponse | None:
+    """The response of an error that is only about the body of a success. None for one that was cut off."""
+    # What cut a response off is the cause of the error.
+    if not isinstance(error, MayHaveBeenAccepted) or error.__cause__ is not None or error.response is None:
+        return None
+    return error.response if 200 <= error.response.status < 300 else None
+
+
 def default_client() -> SegmindClient:
     """The client for the key and the URL that the environment holds now, in this process."""
     return client_of(os.getpid(), os.environ.get(API_KEY_VARIABLE), os.environ.get(BASE_URL_VARIABLE))
@@ -234,14 +256,6 @@ def client_of(_process: int, api_key: str | None, base_url: str | None) -> Segmi
     # Tracebacks that show local variables do not show the key.
     api_key = None
     return SegmindClient(key.pop(), base_url)
-
-
-@lru_cache(maxsize=1)
-def image_driver(_process: int) -> SyncDriver:
-    """What all results get their images with: that takes no key."""
-    driver = SyncDriver(Sender(BASE_URL, API_KEY_HEADER, Secret("")))
-    close_when_unused(driver)
-    return driver
 
 
 def close_when_unused(driver: SyncDriver) -> None:

@@ -12,7 +12,6 @@ import logging
 import mimetypes
 import pathlib
 import pickle
-import re
 import socket
 import sys
 import threading
@@ -175,6 +174,11 @@ class TestWhatIsSaved:
         assert (folder / "cabin.png").read_bytes() == PICTURE
         assert list(folder.iterdir()) == [folder / "cabin.png"]
 
+    def test_is_the_image_however_many_pieces_it_comes_in(self, server: Server, save: Save, folder: Path) -> None:
+        large = PICTURE * 200
+        server.says(lambda: [answer(b"", length=len(large)), large[:1], large[1:1000], large[1000:]])
+        assert save(folder / "cabin.png").read_bytes() == large
+
     def test_is_as_readable_as_any_file_of_its_owner(self, server: Server, save: Save, folder: Path) -> None:
         server.says(answer())
         (folder / "other").touch()
@@ -300,10 +304,23 @@ NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
     "nothing": (answer(b""), "not an image but empty"),
     "a page": (answer(b"<html>", "text/html"), "not an image but text/html"),
     "a page that calls itself an image": (answer(b"\n <!DOCTYPE html>"), "not an image but a web page"),
-    "a script that calls itself an image": (answer(b"<?php system('id'); ?>"), "none of PNG, JPEG"),
+    "a page after what XML and HTML may begin with": (
+        answer(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a --><!-- b -->\n<html>"),
+        "not an image but a web page",
+    ),
+    "a page called bytes": (answer(b"<html>", "application/octet-stream"), "not an image but a web page"),
+    "a page without a type": (answer(b"<!doctype html>", ""), "not an image but a web page"),
+    "SVG called bytes": (answer(b"<svg></svg>", "binary/octet-stream"), "not an image but SVG"),
+    "a document called bytes": (
+        answer(b"%PDF-1.7\n" + bytes(5000), "application/octet-stream"),
+        "not an image but application/octet-stream that begins with '%PDF-1.7",
+    ),
+    "a text without a type": (
+        answer(b"no such image", ""),
+        "not an image but a body without a media type that begins with 'no such image'",
+    ),
     "JSON": (answer(b"{}", "application/json"), "not an image but application/json"),
-    "something untyped": (answer(content_type=""), "not an image but a body without a media type"),
-    "a type that is a path": (answer(content_type="image/../../png"), "not an image but image/"),
+    "an image called text": (answer(content_type="text/plain"), "not an image but text/plain"),
     "something compressed": (answer(content_encoding="gzip"), "compressed"),
     "404": (answer(b"", status=404), "no longer: the service keeps images for 7 days"),
     "410": (answer(b"", status=410), "no longer: the service keeps images for 7 days"),
@@ -509,6 +526,50 @@ BAD_TARGETS: dict[str, tuple[str, str]] = {
 }
 
 
+NO_FOLDERS = {
+    "a separator after what does not exist": "missing/",
+    "several separators after what does not exist": "missing//",
+    "a separator after a file": "file/",
+    "a separator after an image": "cat.png/",
+    "a dot in what does not exist": "missing/.",
+    "a dot and a separator in what does not exist": "missing/./",
+    "two dots in what does not exist": "missing/..",
+    "a dot in a file": "file/.",
+    "two dots in a file": "file/..",
+}
+
+
+class TestAPathThatCanOnlyBeThatOfAFolder:
+    @pytest.mark.parametrize("overwrite", [False, True])
+    @pytest.mark.parametrize("name", NO_FOLDERS.values(), ids=NO_FOLDERS.keys())
+    def test_is_refused_before_anything_is_fetched_where_there_is_no_folder(
+        self, server: Server, save: Any, folder: Path, name: str, overwrite: bool
+    ) -> None:
+        server.says(answer())
+        (folder / "file").touch()
+        (folder / "cat.png").touch()
+        with pytest.raises(NotSaved, match=r"was not written: there is no folder .*, make it first") as raised:
+            save(f"{folder}/{name}", overwrite=overwrite)
+        assert raised.value.request_id == REQUEST_ID
+        assert server.count("/a.png") == 0
+        assert {path.name: path.stat().st_size for path in folder.iterdir()} == {"file": 0, "cat.png": 0}
+
+    @pytest.mark.parametrize("end", ["", "/", "//", "/.", "/./", "/sub/.."])
+    def test_is_that_of_the_folder_where_there_is_one(self, server: Server, save: Any, folder: Path, end: str) -> None:
+        server.says(answer())
+        (folder / "sub").mkdir()
+        assert save(f"{folder}{end}").resolve() == folder / "a.png"
+
+
+def test_a_folder_that_is_missing_is_noticed_before_anything_is_fetched(
+    server: Server, save: Save, folder: Path
+) -> None:
+    server.says(answer())
+    with pytest.raises(NotSaved, match=r"there is no folder .*missing, make it first"):
+        save(folder / "missing" / "cabin.png")
+    assert server.count("/a.png") == 0
+
+
 @pytest.mark.parametrize(("name", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS.keys())
 def test_a_target_that_cannot_be_is_an_error_that_says_what_to_do(
     server: Server, save: Save, folder: Path, name: str, message: str
@@ -608,18 +669,147 @@ def test_a_file_under_the_right_extension_is_replaced_only_if_that_was_allowed(
     assert list(folder.iterdir()) == [folder / "cabin.jpg"]
 
 
-@pytest.mark.parametrize("media_type", ["image/php", "image/svg+xml", "image/x-of-the-future"])
-def test_a_type_that_save_does_not_know_is_refused_and_remains_readable(
-    server: Server, save: Save, folder: Path, media_type: str
+MEDIA_TYPES_OF_ANY_IMAGE = [
+    *("image/x-png", "image/pjpeg", "image/*", "image/php", "image/svg+xml", "image/../../png", "IMAGE/X-PNG; a=b"),
+    *("application/octet-stream", "binary/octet-stream", ""),
+]
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES_OF_ANY_IMAGE)
+class TestAnImageWhoseMediaTypeSaysLittle:
+    def test_is_saved_by_its_first_bytes(self, server: Server, save: Save, folder: Path, media_type: str) -> None:
+        server.says(answer(content_type=media_type), path="/cat")
+        assert save(folder) == folder / "cat.png"
+        assert (folder / "cat.png").read_bytes() == PICTURE
+
+    def test_has_content_which_can_then_be_saved(self, server: Server, folder: Path, media_type: str) -> None:
+        server.says(answer(content_type=media_type))
+        with Client(SECRET, base_url=server.address) as client:
+            result = client.job(REQUEST_ID).result()
+            assert result.content == PICTURE
+            assert result.save(folder / "cat.png").read_bytes() == PICTURE
+        assert server.count("/a.png") == 1
+
+
+@pytest.mark.parametrize("media_type", ["image/x-png", "image/jpeg", "image/*"])
+def test_an_image_of_a_v1_response_is_saved_by_its_first_bytes(folder: Path, media_type: str) -> None:
+    generation = Generation(ApiResponse(200, {"content-type": media_type}, PICTURE), PICTURE)
+    assert generation.save(folder / "cabin") == folder / "cabin.png"
+
+
+def test_a_wrong_media_type_keeps_no_image_from_a_path_that_is_free(server: Server, save: Save, folder: Path) -> None:
+    server.says(answer(PICTURE, "image/jpeg"))
+    (folder / "cabin.jpg").write_bytes(b"mine")
+    assert save(folder / "cabin.png").read_bytes() == PICTURE
+    assert (folder / "cabin.jpg").read_bytes() == b"mine"
+
+
+SVG = b"<?xml version='1.0'?>\n<!-- a boat -->\n<svg xmlns='http://www.w3.org/2000/svg'></svg>"
+NOT_WRITTEN = {
+    "SVG": (SVG, "image/svg+xml", "SVG"),
+    "SVG with a DOCTYPE": (b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'><svg></svg>", "image/svg+xml", "SVG"),
+    "SVG called a PNG": (SVG, "image/png", "SVG"),
+    "a script": (b"<?php echo 1; ?>", "image/php", "image/php that begins with '<?php echo 1; ?>'"),
+    "a script called a PNG": (b"#!/bin/sh\nrm -r .", "image/png", "image/png that begins with '#!/bin/sh\\nrm -r"),
+    "a bitmap": (b"BM" + bytes(5000), "image/bmp", "image/bmp that begins with 'BM\\x00"),
+    "too little": (PICTURE[:3], "image/png", "image/png that begins with '\\x89PN'"),
+}
+
+
+@pytest.mark.parametrize(("body", "media_type", "contents"), NOT_WRITTEN.values(), ids=NOT_WRITTEN.keys())
+class TestAnImageInAFormatThatSaveDoesNotWrite:
+    def test_is_refused_with_what_came_and_from_where(
+        self, server: Server, save: Save, folder: Path, body: bytes, media_type: str, contents: str
+    ) -> None:
+        server.says(answer(body, media_type), path="/cat.php?signature=abc")
+        came = f"the response from {server.address}/cat.php is {contents}"
+        for path in (folder, folder / "cat.png"):
+            with pytest.raises(NotSaved, match=r"and save\(\) writes PNG, JPEG, .* only; `content` has") as raised:
+                save(path)
+            assert raised.value.request_id == REQUEST_ID
+            assert came in raised.value.detail
+            assert "abc" not in raised.value.detail
+        assert list(folder.iterdir()) == []
+
+    def test_remains_readable(self, server: Server, body: bytes, media_type: str, contents: str) -> None:
+        assert contents
+        server.says(answer(body, media_type))
+        with Client(SECRET, base_url=server.address) as client:
+            assert client.job(REQUEST_ID).result().content == body
+
+    def test_is_refused_of_a_v1_response_too(self, folder: Path, body: bytes, media_type: str, contents: str) -> None:
+        generation = Generation(ApiResponse(200, {"content-type": media_type}, body), body)
+        with pytest.raises(NotSaved) as raised:
+            generation.save(folder / "cat.png")
+        assert f"the response is {contents}" in raised.value.detail
+        assert raised.value.response is generation.response
+        assert list(folder.iterdir()) == []
+
+
+def test_an_image_that_save_does_not_write_is_not_fetched_to_its_end(server: Server, save: Save, folder: Path) -> None:
+    def endless_bitmap() -> Iterator[bytes]:
+        yield answer(b"BM", "image/bmp", length=0).replace(b"content-length: 0\r\n", b"")
+        yield from itertools.repeat(bytes(1000))
+
+    server.says(endless_bitmap)
+    with pytest.raises(NotSaved, match="image/bmp that begins with 'BM"):
+        save(folder)
+
+
+CUT_AT_A_KEY = {
+    "a body": (answer(b"a key: " + SECRET.encode(), ""), "/a.png"),
+    "a media type": (answer(content_type=f"{'a' * 185}{SECRET}"), "/a.png"),
+    "a URL": (answer(b"", status=404), f"/{'a' * 168}{SECRET}"),
+}
+
+
+@pytest.mark.parametrize(("script", "path"), CUT_AT_A_KEY.values(), ids=CUT_AT_A_KEY.keys())
+def test_what_a_message_shows_a_part_of_shows_no_part_of_a_key(
+    server: Server, save: Save, folder: Path, script: bytes, path: str
 ) -> None:
-    server.says(answer(content_type=media_type), path="/cat")
-    for path in (folder, folder / "cat.png"):
-        with pytest.raises(NotSaved, match=f"{re.escape(media_type)}, and save.. writes PNG, .*`content`") as raised:
-            save(path)
+    server.says(script, path=path)
+    with pytest.raises(DownloadFailed) as raised:
+        save(folder)
+    assert SECRET[:6].lower() not in raised.value.detail.lower()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1023, 1024, 1025, 4096])
+def test_pieces_of_any_size_make_the_same_image(folder: Path, size: int) -> None:
+    memory, file = MemorySink(), FileSink(folder / "cabin.png", (), overwrite=False)
+    for sink in (memory, file):
+        sink.begin(ApiResponse(200, {"content-type": "image/png", "content-length": str(len(PICTURE))}, b""))
+        for start in range(0, len(PICTURE), size):
+            sink.write(PICTURE[start : start + size])
+        sink.end()
+    file.discard()
+    assert memory.content == (folder / "cabin.png").read_bytes() == PICTURE
+
+
+def test_a_page_is_told_in_time_whatever_it_begins_with(server: Server) -> None:
+    server.says(answer(b"<!---->" * 1000 + b"<?a?>" * 1000, ""))
+    with (
+        Client(SECRET, base_url=server.address) as client,
+        pytest.raises(DownloadFailed, match="begins with '<!---->"),
+    ):
+        _ = client.job(REQUEST_ID).result().content
+
+
+class TestAProxyOfTheEnvironmentThatCannotBeUsed:
+    @pytest.fixture(autouse=True)
+    def proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", "nonsense://user:pw@proxy.example")
+
+    def test_is_a_failed_download_which_names_the_job_and_keeps_the_result(
+        self, server: Server, save: Save, folder: Path
+    ) -> None:
+        server.names("https://images.example/a.png?signature=abc")
+        with pytest.raises(DownloadFailed, match=r"images\.example/a\.png.*proxy.*nonsense") as raised:
+            save(folder)
         assert raised.value.request_id == REQUEST_ID
-    assert list(folder.iterdir()) == []
-    with Client(SECRET, base_url=server.address) as client:
-        assert client.job(REQUEST_ID).result().content == PICTURE
+        assert raised.value.response is not None
+        assert json.loads(raised.value.response.content)["status"] == "COMPLETED"
+        assert "abc" not in str(raised.value)
+        assert "pw" not in str(raised.value)
 
 
 def test_extensions_are_the_same_on_every_machine(
@@ -677,7 +867,7 @@ class TestABodyThatEndsWithTheConnection:
             assert client.job(REQUEST_ID).result().content == WHOLE_PNG
 
 
-@pytest.mark.parametrize("content", [WHOLE_PNG[:-1], WHOLE_PNG[:20], WHOLE_PNG[:3]])
+@pytest.mark.parametrize("content", [WHOLE_PNG[:-1], WHOLE_PNG[:20], WHOLE_PNG[:8]])
 def test_an_image_at_hand_is_saved_even_if_it_was_cut_short(folder: Path, content: bytes) -> None:
     FileSink(folder / "cabin.png", (), overwrite=False).take("image/png", content)
     assert (folder / "cabin.png").read_bytes() == content

@@ -8,7 +8,7 @@ import struct
 import pytest
 from PIL import Image
 
-from segmind_client.formats import BY_EXTENSION, BY_MEDIA_TYPE, FORMATS, Format, format_of
+from segmind_client.formats import BY_EXTENSION, FORMATS, Format, format_of
 
 
 def drawn(name: str) -> bytes:
@@ -80,8 +80,7 @@ def test_other_bytes_have_no_format(content: bytes) -> None:
     assert format_of(content) is None
 
 
-def test_each_format_has_media_types_and_extensions_of_its_own() -> None:
+def test_each_format_has_extensions_of_its_own() -> None:
     assert set(FILES) == {it.name for it in FORMATS}
-    assert len(BY_MEDIA_TYPE) == sum(len(it.media_types) for it in FORMATS)
     assert len(BY_EXTENSION) == sum(len(it.extensions) for it in FORMATS)
-    assert not {"image/svg+xml", "image/php"} & set(BY_MEDIA_TYPE)
+    assert not {".svg", ".php"} & set(BY_EXTENSION)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import gzip
 import json
 import os
 import pickle
@@ -26,6 +27,8 @@ from segmind_client.network import Times
 from segmind_client.steps import Sent
 from segmind_client.transport import Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
+from tests.client import servers
+from tests.client.servers import REQUEST_ID, End, HostileServer, Step, respond_with
 
 SLUG: Final = "imagen-4"
 UNKNOWN_KEY = "SG_ffffffffffffffff"
@@ -265,6 +268,56 @@ class TestResultsAsDicts:
         assert str(raised.value.request_id) in str(raised.value)
 
 
+JSON_BODY = gzip.compress(b'{"output": "https://images.example/a.png"}')
+CUT_OFF: dict[str, list[Step]] = {
+    "fewer bytes than announced": [servers.response(PNG, media_type="image/png", length=100_000), End.CLOSE],
+    "a chunk that is not the last": [
+        b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n8\r\n" + PNG + b"\r\n",
+        End.CLOSE,
+    ],
+    "part of what was compressed": [
+        servers.response(JSON_BODY[:20], length=len(JSON_BODY), content_encoding="gzip"),
+        End.CLOSE,
+    ],
+    "compressed data without their end": [servers.response(JSON_BODY[:20], content_encoding="gzip")],
+    "silence in the middle": [servers.response(PNG, media_type="image/png", length=100_000), 5.0],
+}
+
+
+class TestAProxyOfTheEnvironmentThatCannotBeUsed:
+    """It is for https, and the service and its images are on this machine."""
+
+    @pytest.mark.parametrize("proxy", ["nonsense://proxy.example", "socks4://proxy.example"])
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda: OURS.run(SLUG, prompt="x"),
+            lambda: OURS.submit_async(SLUG, prompt="x").wait(),
+            lambda: OURS.submit_async(SLUG, prompt="x").result(),
+        ],
+        ids=["run", "wait", "result"],
+    )
+    def test_keeps_no_result_from_being_returned_and_saved(
+        self, call: Callable[[], Any], proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("https_proxy", proxy)
+        result = call()
+        assert result["status"] == "COMPLETED"
+        assert result.save(tmp_path / "cabin.png").read_bytes() == result.content
+
+    def test_for_the_image_alone_is_a_failed_download_which_names_the_job(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        completed = {"request_id": REQUEST_ID, "status": "COMPLETED", "output": "https://images.example/a.png"}
+        monkeypatch.setenv("https_proxy", "nonsense://proxy.example")
+        with HostileServer(respond_with(completed)) as server, OURS.SegmindClient(DEFAULT_KEY, server.url) as client:
+            result = client.run(SLUG, prompt="x")
+        with pytest.raises(errors.DownloadFailed, match="proxy") as raised:
+            _ = result.content
+        assert raised.value.request_id == REQUEST_ID
+        assert raised.value.response is result.response
+
+
 class TestRunSync:
     @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/mp4", ""])
     def test_returns_whatever_a_success_came_with(self, media_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +337,24 @@ class TestRunSync:
 
     def test_does_not_show_the_key_in_its_request(self) -> None:
         assert DEFAULT_KEY not in str(OURS.run_sync(SLUG, prompt="x").request.headers)
+
+    @pytest.mark.parametrize("body", CUT_OFF.values(), ids=CUT_OFF.keys())
+    def test_raises_an_error_for_a_success_that_was_cut_off(self, body: list[Step]) -> None:
+        with HostileServer(lambda _: body) as server, OURS.SegmindClient(DEFAULT_KEY, server.url, 0.3) as client:
+            with pytest.raises(errors.MayHaveBeenAccepted, match="its response was lost") as raised:
+                client.run_sync(SLUG, prompt="x")
+            assert server.count("POST") == 1
+        assert raised.value.response is not None
+        assert raised.value.response.status == 200
+
+    @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+    def test_raises_an_error_for_a_redirect(self, status: int) -> None:
+        script = respond_with(b"", f"{status} x", media_type="text/html", location="https://login.example")
+        with HostileServer(script) as server, OURS.SegmindClient(DEFAULT_KEY, server.url) as client:
+            with pytest.raises(errors.MayHaveBeenAccepted) as raised:
+                client.run_sync(SLUG, prompt="x")
+            assert server.count("POST") == len(server.requests) == 1
+        assert raised.value.status == status
 
     def test_that_may_have_been_accepted_is_an_error(self, double: Double) -> None:
         double.fail_next("generateImagen4", status=504)
