@@ -35,7 +35,7 @@ from segmind_client.errors import (
 )
 from segmind_client.flows import Caller
 from segmind_client.formats import Format
-from segmind_client.masking import masked
+from segmind_client.masking import masked, shortened, shown_url
 from segmind_client.steps import Flow
 
 LARGEST_IMAGE = 50_000_000
@@ -45,8 +45,6 @@ DOWNLOAD_SECONDS = 300.0
 MOST_REDIRECTS = 5
 LONGEST_STEM = 100
 """Characters of a file's name without its extension."""
-LONGEST_SHOWN = 200
-"""Characters of a URL or a header in a message."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = frozenset({404, 410})
@@ -199,7 +197,7 @@ class ImageSink(ABC):
         return DownloadFailed(f"{self._source()} is not an image but {contents}", response=self._head)
 
     def _source(self) -> str:
-        return f"the response from {shown(self.url)}" if self.url else "the response"
+        return f"the response from {shown_url(self.url)}" if self.url else "the response"
 
     def _contents(self) -> str:
         """What came, for a message."""
@@ -255,7 +253,8 @@ class FileSink(ImageSink):
     ) -> None:
         """Raises InvalidParameter for what is not a path."""
         super().__init__(monotonic=monotonic)
-        self._path = as_path(path)
+        # The working directory may change meanwhile.
+        self._path = Path.cwd() / as_path(path)
         # Path drops a separator at the end, and a dot after one.
         self._names_folder = os.path.split(os.fspath(path))[1] in FOLDER_ENDS
         self.target = self._path
@@ -399,7 +398,7 @@ def fetch(caller: Caller, image: Image, sink: ImageSink) -> Flow[None]:
         raise
     # A proxy of the environment that cannot be used is an InvalidParameter.
     except (InvalidParameter, NotSent, ConnectionLost) as error:
-        detail = f"no image came from {shown(image.url)}: {error.detail}; try again, {KEPT}"
+        detail = f"no image came from {shown_url(image.url)}: {error.detail}; try again, {KEPT}"
         raise DownloadFailed(detail, request_id=image.request_id) from error
 
 
@@ -407,7 +406,7 @@ def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
     public_only = needs_public_hosts(caller)
     secure = urlsplit(url).scheme == "https"
     if problem := problem_of(url, public_only=public_only):
-        raise DownloadFailed(f"the image was not fetched: {shown(url)} {problem}")
+        raise DownloadFailed(f"the image was not fetched: {shown_url(url)} {problem}")
     until = caller.clock.monotonic() + DOWNLOAD_SECONDS
     for _ in range(MOST_REDIRECTS + 1):
         sink.url = url
@@ -418,7 +417,7 @@ def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
         if response.status not in REDIRECTS or not location:
             raise not_an_image(url, response)
         url = redirected(url, location, secure=secure, public_only=public_only)
-    raise DownloadFailed(f"the image is behind more than {MOST_REDIRECTS} redirects, the last to {shown(url)}")
+    raise DownloadFailed(f"the image is behind more than {MOST_REDIRECTS} redirects, the last to {shown_url(url)}")
 
 
 def needs_public_hosts(caller: Caller) -> bool:
@@ -436,24 +435,31 @@ def check_address(ip: str) -> None:
 
 def not_an_image(url: str, response: ApiResponse) -> DownloadFailed:
     if response.status in GONE:
-        detail = f"there is no image at {shown(url)}, at least no longer: {KEPT}"
+        detail = f"there is no image at {shown_url(url)}, at least no longer: {KEPT}"
     else:
-        detail = f"{shown(url)} responded with {response.status} instead of the image; try again, {KEPT}"
+        detail = f"{shown_url(url)} responded with {response.status} instead of the image; try again, {KEPT}"
     return DownloadFailed(detail, response=response)
 
 
 def redirected(url: str, location: str, *, secure: bool, public_only: bool) -> str:
     """The URL that a redirect leads to. Raises DownloadFailed for one that is not followed."""
     try:
-        target = urljoin(url, location)
+        target = urljoin(url, quoted(location))
     except ValueError:
         target = location
     problem = problem_of(target, public_only=public_only)
     if secure and not problem and urlsplit(target).scheme != "https":
         problem = "is not encrypted"
     if problem:
-        raise DownloadFailed(f"{shown(url)} redirects to {shown(target)}, which {problem}")
+        raise DownloadFailed(f"{shown_url(url)} redirects to {shown_url(target)}, which {problem}")
     return target
+
+
+def quoted(location: str) -> str:
+    """A Location header as a URL: services send UTF-8 and spaces in it."""
+    with suppress(UnicodeError):
+        location = location.encode("latin-1").decode()
+    return location.replace(" ", "%20")
 
 
 def problem_of(url: str, *, public_only: bool) -> str | None:
@@ -507,22 +513,6 @@ def is_url(text: object) -> TypeGuard[str]:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def shown(url: str) -> str:
-    """A URL without its query, which may hold a signature, and without a password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an unreadable URL"
-    return shortened(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
-
-
-def shortened(text: str) -> str:
-    """A URL or a header for a message."""
-    # Keys are masked first: half a key would not be recognised.
-    text = masked(text)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def media_type_of(response: ApiResponse) -> str:

@@ -13,8 +13,9 @@ SegmindError
 ├── InferenceTimeout      the job is still on its way; its request id picks it up again
 ├── NoImage               what came holds neither an image nor the address of one
 ├── NoClient              there is no client to use: closed, of another process, or lost with a copy
-├── DownloadFailed        the image was not fetched: gone, too large, too slow, or no image at all
-├── NotSaved              the image cannot be written where it was to go
+├── DownloadFailed        the image was not fetched: gone, too large, too slow, no image at all, or behind a proxy
+│                         that cannot be used
+├── NotSaved              the image cannot be written where it was to go, or in its format
 │   └── FileExists        a file is there already
 └── StatusError           the service refused
     ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
@@ -162,7 +163,7 @@ class DownloadFailed(SegmindError):
 
 
 class NotSaved(SegmindError, OSError):
-    """The image cannot be written where it was to go. Nothing was left there.
+    """The image cannot be written where it was to go, or in the format that it has. Nothing was left there.
 
     `response` is the answer that the result came in, with the image or its address.
     """

@@ -48,6 +48,7 @@ from segmind_client.reading import (
     is_refusal,
     is_retried,
     is_transient,
+    is_untyped_image,
     job_failed,
     job_in_part,
     may_be_accepted,
@@ -433,6 +434,8 @@ class Caller:
         response = yield from self.exchange(request, Rank.SUBMIT, call=call, read_seconds=read_seconds)
         if response.status == 200:
             call.response = response
+        if is_untyped_image(response):
+            return response, response.content
         return response, expect_of_post(request, model.read_generated(response), is_generation=True)
 
     def submit(self, call: Call, model: Model, parameters: Mapping[str, Any]) -> Flow[SubmittedJob]:

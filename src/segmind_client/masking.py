@@ -14,8 +14,8 @@ from segmind_api.client import API_KEY_PATTERN
 MASK = "…"
 MOST_KEYS = 1000
 """That are remembered besides those in use, the last ones."""
-LONGEST_URL = 200
-"""Characters of a URL in a message."""
+LONGEST_SHOWN = 200
+"""Characters of a URL or a header in a message."""
 SHORTEST_KEY = 6
 """Characters; what is shorter appears in texts by chance."""
 
@@ -67,13 +67,19 @@ def without_key(error: BaseException) -> BaseException | None:
 
 
 def shown_url(url: str) -> str:
-    """A URL without a key, without its query, which may hold a signature, and without a password."""
+    """A URL for a message: without its query, which may hold a signature, and without a password."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "an unreadable URL"
-    plain = masked(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
-    return plain if len(plain) <= LONGEST_URL else f"{plain[:LONGEST_URL]}…"
+    return shortened(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+
+
+def shortened(text: str) -> str:
+    """A URL or a header for a message."""
+    # Keys are masked first: half a key would not be recognised.
+    text = masked(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 class MaskingFilter(logging.Filter):

@@ -28,6 +28,7 @@ from segmind_client.errors import (
     UnreadableAnswer,
     cut,
 )
+from segmind_client.formats import UNTYPED, format_of
 from segmind_client.masking import masked
 from segmind_client.network import GZIP_MAGIC, decompressed
 from segmind_client.steps import Sent
@@ -109,6 +110,12 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
     raise status_error(answer, request_id=request_id)
 
 
+def is_untyped_image(response: ApiResponse) -> bool:
+    """Whether a response is an image by its bytes, without a Content-Type that says so."""
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return response.status == 200 and media_type in UNTYPED and format_of(response.content) is not None
+
+
 def expect_of_post(
     request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str], *, is_generation: bool = False
 ) -> ResultT:
@@ -143,16 +150,20 @@ def check_state(job: JobStatus, request_id: str) -> None:
 
 
 def check_completed(result: JobResult, request_id: str) -> JobResult:
-    """The result of a completed job. Raises InferenceFailed for one that failed, UnreadableAnswer for any other."""
+    """The result of a completed job, with its id. Raises InferenceFailed for one that failed, UnreadableAnswer for any
+    other.
+    """
     status = result.get("status")
     if status == "FAILED":
         raise job_failed(result, result.response, request_id)
-    if status not in (None, "COMPLETED"):
+    if status not in (None, "COMPLETED") or not {"status", "output", "metrics"} & set(result):
         raise UnreadableAnswer(
             f"the service sent a result whose status is {cut(str(status))}, not COMPLETED",
             response=result.response,
             request_id=request_id,
         )
+    if as_string(result.get("request_id")) is None:
+        return JobResult({**result, "request_id": request_id}, result.response)
     return result
 
 

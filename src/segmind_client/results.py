@@ -26,12 +26,11 @@ from segmind_client.downloads import (
     fetch,
     is_url,
     media_type_of,
-    shown,
 )
 from segmind_client.drivers import AsyncDriver
 from segmind_client.errors import InvalidParameter, NoClient, NoImage, NotSaved, SegmindError, in_words
 from segmind_client.flows import Caller
-from segmind_client.masking import masked
+from segmind_client.masking import masked, shown_url
 from segmind_client.network import on_worker
 from segmind_client.steps import Flow
 
@@ -73,7 +72,7 @@ class Pictured(ABC):
         if isinstance(error, SegmindError):
             error.request_id = error.request_id or request_id
             error.response = error.response or response
-            if isinstance(error, NotSaved | InvalidParameter):
+            if isinstance(error, NotSaved | InvalidParameter | NoClient):
                 error.detail += f". {self._way_back()}"
             error.detail = masked(error.detail)
             error.args = (error.detail,)
@@ -342,13 +341,12 @@ def image_at(
 
 
 def stays_at(url: str | None) -> str:
-    return f"; its image stays at {shown(url)} for {in_words(IMAGE_RETENTION_SECONDS)}" if url else ""
+    return f"; its image stays at {shown_url(url)} for {in_words(IMAGE_RETENTION_SECONDS)}" if url else ""
 
 
 def no_client(image: Image) -> NoClient:
     return NoClient(
         f"this result is a copy or was unpickled, and has no client to fetch its image with: fetch "
-        f"{shown(image.url)} by other means, or within {in_words(JOB_RETENTION_SECONDS)} of its submission the "
-        f"result again, with job(request_id).result()",
+        f"{shown_url(image.url)} by other means",
         request_id=image.request_id,
     )

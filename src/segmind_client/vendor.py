@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -227,9 +226,12 @@ def unchecked(slug: str) -> Model:
 
 def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
     """The response as the vendor's package returns it, with a request that does not hold the key."""
-    headers: Mapping[str, str] = response.headers
     # The content has been decoded, which httpx would do once more.
-    plain = {name: value for name, value in headers.items() if name != "content-encoding"}
+    plain = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.headers.items()
+        if name != "content-encoding"
+    ]
     request = httpx.Request("POST", url)
     made = httpx.Response(response.status, headers=plain, content=response.content, request=request)
     made.elapsed = timedelta(seconds=seconds)

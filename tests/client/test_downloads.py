@@ -10,6 +10,7 @@ import itertools
 import json
 import logging
 import mimetypes
+import os
 import pathlib
 import pickle
 import socket
@@ -22,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
+from urllib.parse import quote
 
 import anyio
 import httpcore
@@ -443,11 +445,32 @@ LEAVING_HTTPS = {
 }
 
 
+def test_an_image_is_saved_where_its_path_led_to_when_save_was_called(
+    server: Server, save: Save, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change_folder() -> list[bytes]:
+        os.chdir(tmp_path)
+        return [answer()]
+
+    monkeypatch.chdir(folder)
+    server.says(change_folder)
+    assert save("cabin.png").read_bytes() == PICTURE
+    assert [path.name for path in folder.iterdir()] == ["cabin.png"]
+
+
 class TestRedirects:
     def test_are_followed(self, server: Server, save: Save, folder: Path) -> None:
         server.scripts["/2"] = lambda: [redirect("b/c.png")]
         server.scripts["/b/c.png"] = lambda: [answer()]
         server.says(redirect("/2"))
+        assert save(folder / "cabin.png").read_bytes() == PICTURE
+
+    @pytest.mark.parametrize("location", ["/caf\u00e9.png", "/a cabin.png"], ids=["UTF-8", "a space"])
+    def test_are_followed_to_paths_that_are_not_encoded(
+        self, server: Server, save: Save, folder: Path, location: str
+    ) -> None:
+        server.scripts[quote(location)] = lambda: [answer()]
+        server.says(redirect(location))
         assert save(folder / "cabin.png").read_bytes() == PICTURE
 
     def test_are_followed_five_times(self, server: Server, save: Save, folder: Path) -> None:

@@ -351,7 +351,7 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
     "Retry-After in fractions of a second": ({"retry_after": "1.5"}, 1.5),
     "Retry-After as a date": ({"retry_after": "Fri, 15 Jan 2027 08:00:09 GMT"}, 9),
     "Retry-After before the reset": ({"retry_after": "7", "x_rate_limit_reset_at_utc": "60"}, 7),
-    "a Retry-After of nothing before the reset": ({"retry_after": "0", "x_rate_limit_reset_at_utc": "60"}, 1),
+    "a Retry-After of nothing before the reset": ({"retry_after": "0", "x_rate_limit_reset_at_utc": "60"}, 60),
     "a Retry-After of less than a second before the reset": (
         {"retry_after": "0.5", "x_rate_limit_reset_at_utc": "60"},
         1,

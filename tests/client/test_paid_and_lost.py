@@ -67,6 +67,16 @@ class TestResult:
         world = World([SUBMITTED, state("COMPLETED"), state("PROCESSING"), RESULT])
         assert world.play(world.caller().run(Call(), MODEL, PROMPT)).status == "COMPLETED"
 
+    def test_without_an_id_is_given_that_of_the_job(self) -> None:
+        world = World([SUBMITTED, state("COMPLETED"), response(200, {"status": "COMPLETED", "output": "x"})])
+        assert world.play(world.caller().run(Call(), MODEL, PROMPT)).request_id == REQUEST_ID
+
+    def test_that_says_nothing_is_none(self) -> None:
+        world = World([response(200, {})])
+        with pytest.raises(UnreadableAnswer) as raised:
+            world.play(world.caller().result(REQUEST_ID))
+        assert raised.value.request_id == REQUEST_ID
+
     def test_over_a_kept_connection_needs_an_output(self) -> None:
         world = World([])
         flow = world.caller().result(REQUEST_ID)
@@ -183,10 +193,17 @@ class TestGenerationInDoubt:
         return raised.value
 
     def test_of_a_success_that_cannot_be_read_is_charged_and_names_the_call(self) -> None:
-        error = self.fail(response(200, b"\x89PNG", content_type="application/octet-stream", x_request_id="call-1"))
+        error = self.fail(response(200, b"<html>", content_type="text/html", x_request_id="call-1"))
         assert "It was accepted and is charged" in str(error)
         assert "`response` has what was received" in str(error)
         assert error.request_id == "call-1"
+
+    @pytest.mark.parametrize("media_type", ["application/octet-stream", "binary/octet-stream", ""])
+    def test_is_none_for_an_image_without_the_media_type_of_one(self, media_type: str) -> None:
+        image = b"\x89PNG\r\n\x1a\n"
+        world = World([response(200, image, content_type=media_type)])
+        came, output = world.play(world.caller().generate(Call(is_generation=True), MODEL, PROMPT))
+        assert (came.status, output) == (200, image)
 
     def test_is_not_said_to_be_a_job(self) -> None:
         error = self.fail(response(504, b"<html>", x_request_id="call-1"))
@@ -365,7 +382,7 @@ class TestLine:
         ("passed", "seconds", "slow", "count"),
         [
             *((30, 60, False, 3), (30, 119, False, 3), (30, 120, False, 100)),
-            *((30, 60, True, 30), (30, 119, True, 30), (30, 120, True, 90)),
+            *((30, 60, True, 30), (20, 61, True, 40), (20, 62, True, 80), (30, 119, True, 90), (30, 120, True, 90)),
             *((0, 60, False, 1), (0, 60, True, 1), (9, 60, False, 1), (10, 60, False, 1), (1_000, 60, False, 100)),
         ],
     )
@@ -412,7 +429,15 @@ class TestLine:
             line.take(turn, clock)
         refused_turn = turns[0] if turns else Turn(Rank.SUBMIT, since=0, until=10)
         line.limit(refused_turn, 0, 60, refused(429), "GET /somewhere", "too many")
-        assert caplog.messages[0].endswith(f": 0 requests wait 60.0 s until it resets{named}")
+        assert caplog.messages[0].endswith(f": it resets in 60.0 s{named}")
+
+    def test_says_when_the_limit_resets_that_was_met_last(self) -> None:
+        line = Line()
+        line.limit(Turn(Rank.POLL, since=0), 0, 3_600, refused(429), "GET /somewhere", "a daily limit")
+        turn = Turn(Rank.POLL, since=200, until=210)
+        line.limit(turn, 200, 60, refused(429), "GET /somewhere", "too many")
+        with pytest.raises(RateLimited, match=r"too many .* resets in 60\.0 s"):
+            line.check(turn, 200)
 
     def test_waits_for_a_place_until_the_deadline_without_a_busy_loop(self) -> None:
         class CountingClock(SystemClock):

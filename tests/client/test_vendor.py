@@ -335,6 +335,13 @@ class TestRunSync:
         monkeypatch.setattr(Sender, "exchange", exchange)
         assert OURS.run_sync("any", prompt="x").json() == {"output": ""}
 
+    def test_returns_headers_that_are_not_ascii(self) -> None:
+        header = b'content-disposition: inline; filename="caf\xe9.png"'
+        lines = [b"HTTP/1.1 200 OK", b"content-type: application/octet-stream", header, b"content-length: 4"]
+        image = b"\r\n".join([*lines, b"", b"\x89PNG"])
+        with HostileServer(lambda _: [image]) as server, OURS.SegmindClient(DEFAULT_KEY, server.url) as client:
+            assert client.run_sync(SLUG, prompt="x").content == b"\x89PNG"
+
     def test_does_not_show_the_key_in_its_request(self) -> None:
         assert DEFAULT_KEY not in str(OURS.run_sync(SLUG, prompt="x").request.headers)
 
