@@ -143,6 +143,7 @@ class Line:
         with self._mutex:
             opens, is_news = now + min(seconds, LONGEST_HOLD_SECONDS), now >= self._opens
             self._refusal, self._message = response, message
+            self._resets = now + seconds if is_news else max(self._resets, now + seconds)
             if is_news:
                 # What is being sent was accepted, until another 429 says otherwise.
                 self._budget, self._passed = self._passed + sum(map(len, self._sending)) + 1, 0
@@ -151,7 +152,6 @@ class Line:
                 self._opens = opens
                 self._give_up_late_turns(turn, what, now, seconds)
             turn.is_late = self._is_late(turn, now + seconds)
-            self._resets = max(self._resets if now < self._opens else now, now + seconds)
             self._opens = max(self._opens, opens)
             self._wake_first()
 
@@ -247,10 +247,9 @@ class Line:
             turn.gone = True
             self._sending[turn.slow].pop(id(turn), None)
             if any(self._waiting):
-                now = clock.monotonic()
-                self._admit(now)
-                if now < self._opens and self._timekeeper is None:
-                    self._wake_first()
+                self._admit(clock.monotonic())
+                # Only the first looks again by itself, and this one may have been it.
+                self._wake_first()
 
     def _push(self, turn: Turn) -> None:
         with self._mutex:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segmind_api.types import ApiRequest
+from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.errors import (
     ConnectionLost,
     InferenceFailed,
@@ -125,6 +125,14 @@ def test_polls_keep_the_wait_that_a_503_asks_for() -> None:
     assert world.pauses == pytest.approx([120])
 
 
+@pytest.mark.parametrize("sent", [[], [state("COMPLETED")]], ids=["to a poll", "to the request for the result"])
+def test_a_wait_beyond_the_deadline_that_a_503_asks_for_is_not_kept(sent: list[ApiResponse]) -> None:
+    maintenance = response(503, {"error": "maintenance"}, retry_after="3600")
+    world = World([*sent, maintenance, *([] if sent else [state("COMPLETED")]), RESULT])
+    world.play(world.caller(deadline=12).wait(Call(), REQUEST_ID))
+    assert world.pauses == [1]
+
+
 class TestEncodings:
     @pytest.mark.parametrize("encoding", ["br", "utf-8", "none", "gzip, gzip", "gzip"])
     def test_of_a_body_that_is_not_so_encoded_are_ignored(self, encoding: str) -> None:
@@ -216,6 +224,13 @@ class TestLine:
             line.check(refused_turn, 0)
         line.take(Turn(Rank.POLL, since=0, until=600), clock)
         assert clock.now() == 120
+
+    def test_says_when_the_limit_resets_that_was_met_last(self) -> None:
+        line, turn = Line(), Turn(Rank.POLL, since=200, until=210)
+        line.limit(Turn(Rank.POLL, since=0), 0, 3_600, refused(429), "GET /somewhere", "a daily limit")
+        line.limit(turn, 200, 60, refused(429), "GET /somewhere", "too many")
+        with pytest.raises(RateLimited, match=r"too many .* resets in 60\.0 s"):
+            line.check(turn, 200)
 
     def test_of_a_closed_client_admits_nobody(self) -> None:
         line, clock = Line(), PauseClock()
