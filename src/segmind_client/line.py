@@ -247,10 +247,9 @@ class Line:
             turn.gone = True
             self._sending[turn.slow].pop(id(turn), None)
             if any(self._waiting):
-                now = clock.monotonic()
-                self._admit(now)
-                if now < self._opens and self._timekeeper is None:
-                    self._wake_first()
+                self._admit(clock.monotonic())
+                # Only the first looks again by itself, and this one may have been it.
+                self._wake_first()
 
     def _push(self, turn: Turn) -> None:
         with self._mutex:

@@ -6,7 +6,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from statistics import median
+from statistics import median_low
 from threading import RLock
 
 import attrs
@@ -96,7 +96,8 @@ class Learned:
 
     def likely_end(self, typical: float | None) -> float:
         """An age at which most jobs have ended. One that took much longer than all others does not count."""
-        usual = max(median(self.durations), typical or 0.0)
+        known = self.durations if typical is None else (typical, *self.durations)
+        usual = max(median_low(known), typical or 0.0)
         return min(max(self.durations), usual * AROUND[-1])
 
     def planned(self, typical: float | None) -> PollSchedule:

@@ -47,7 +47,7 @@ DOUBT = (
     "balance fell"
 )
 YEAR = re.compile(r"\d{4}|\d\d-[a-z]{3}-\d\d", re.IGNORECASE)
-DATE_SENT_TWICE = re.compile(r"^(.{12,}), *\1$")
+DATE_SENT_TWICE = re.compile(r"^(.{12,40}GMT), .{12,40}GMT$|^(.{12,40}), *\2$")
 ERROR_FIELDS = frozenset(name for name in vars(ErrorResponse) if not name.startswith("_"))
 REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]{1,1000})"')
 
@@ -347,7 +347,7 @@ def wait_until(text: str, utc_now: float) -> float:
 
 def seconds_since_epoch(text: str) -> float:
     # Of a date that was sent more than once, the first counts.
-    text = DATE_SENT_TWICE.sub(r"\1", text)
+    text = DATE_SENT_TWICE.sub(r"\1\2", text)
     if not YEAR.search(text):
         # The parser would take a number for a day of this month.
         raise ValueError(text)

@@ -346,10 +346,11 @@ def test_a_rate_limit_that_never_ends_is_raised_when_the_deadline_is_reached() -
 
 SERVICE_IS_AHEAD = "Fri, 15 Jan 2027 09:00:00 GMT"
 """A Date header of a service whose clock is an hour ahead of this machine's."""
+IN_NINE_SECONDS = "Fri, 15 Jan 2027 08:00:09 GMT"
 WAITS: dict[str, tuple[dict[str, str], float]] = {
     "Retry-After in seconds": ({"retry_after": "7"}, 7),
     "Retry-After in fractions of a second": ({"retry_after": "1.5"}, 1.5),
-    "Retry-After as a date": ({"retry_after": "Fri, 15 Jan 2027 08:00:09 GMT"}, 9),
+    "Retry-After as a date": ({"retry_after": IN_NINE_SECONDS}, 9),
     "Retry-After before the reset": ({"retry_after": "7", "x_rate_limit_reset_at_utc": "60"}, 7),
     "a Retry-After of nothing before the reset": ({"retry_after": "0", "x_rate_limit_reset_at_utc": "60"}, 60),
     "a Retry-After of less than a second before the reset": (
@@ -387,6 +388,25 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
         {"date": SERVICE_IS_AHEAD, "x_rate_limit_reset_at_utc": "2027-01-15 08:59:59"},
         1,
     ),
+    "the reset, after a Retry-After of no seconds": ({"retry_after": "0", "x_rate_limit_reset_at_utc": "60"}, 60),
+    "Retry-After that was sent twice": ({"retry_after": "60, 60"}, 60),
+    "the first Retry-After of two": ({"retry_after": "12, 25"}, 12),
+    "Retry-After as a date that was sent twice": ({"retry_after": f"{IN_NINE_SECONDS}, {IN_NINE_SECONDS}"}, 9),
+    "the first date of two": ({"retry_after": f"{IN_NINE_SECONDS}, Fri, 15 Jan 2027 08:00:10 GMT"}, 9),
+    "a reset that was sent twice": ({"x_rate_limit_reset_at_utc": "2027-01-15 08:00:05, 2027-01-15 08:00:05"}, 5),
+    "a Date that was sent twice": (
+        {"date": f"{SERVICE_IS_AHEAD}, {SERVICE_IS_AHEAD}", "x_rate_limit_reset_at_utc": "2027-01-15 09:00:05"},
+        5,
+    ),
+    "a Date that was sent twice, in different seconds": (
+        {
+            "date": f"{SERVICE_IS_AHEAD}, Fri, 15 Jan 2027 09:00:01 GMT",
+            "x_rate_limit_reset_at_utc": "2027-01-15 09:00:05",
+        },
+        5,
+    ),
+    "a day of the week": ({"retry_after": "Mon"}, 1),
+    "a day without a year": ({"retry_after": "25 Dec"}, 1),
     "no seconds": ({"retry_after": "0"}, 1),
     "negative seconds": ({"x_rate_limit_reset_at_utc": "-60"}, 1),
     "no number": ({"x_rate_limit_reset_at_utc": "nan"}, 1),
@@ -437,6 +457,8 @@ TROUBLE = {
     "several in a row": [refused(500), LOST, HTML, NOT_SENT],
     "a state that nobody knows": [state("PAUSED")],
     "a status that is no text": [response(200, {"status": 7})],
+    "a status that is a list": [response(200, {"status": ["COMPLETED"]})],
+    "no status": [response(200, {"request_id": REQUEST_ID})],
 }
 
 
@@ -453,6 +475,27 @@ def test_polls_that_fail_are_repeated_after_a_growing_pause_or_at_least_the_inte
     caller = attrs.evolve(world.caller(attempts=1, interval=0.1), chance=lambda: chance)
     world.play(caller.wait(Call(), REQUEST_ID))
     assert world.pauses == pytest.approx(pauses)
+
+
+@pytest.mark.parametrize("outcomes", TROUBLE.values(), ids=TROUBLE.keys())
+def test_a_transient_error_of_a_poll_does_not_end_the_updates(outcomes: list[Outcome]) -> None:
+    world = World([*outcomes, state("COMPLETED")])
+    caller = world.caller(attempts=1, interval=1)
+    watch = caller.watch(REQUEST_ID, None)
+
+    def last_update() -> Flow[str]:
+        status = ""
+        while (update := (yield from caller.update(watch))) is not None:
+            status = update.status
+        return status
+
+    assert world.play(last_update()) == "COMPLETED"
+
+
+def test_a_status_that_cannot_be_read_is_why_a_wait_did_not_end() -> None:
+    with pytest.raises(InferenceTimeout, match=r"the last response: .* does not say how far the job is") as raised:
+        wait_through([response(200, {"request_id": REQUEST_ID})] * 2, deadline=1)
+    assert raised.value.request_id == REQUEST_ID
 
 
 @pytest.mark.parametrize("outcome", [LOST, NOT_SENT, HTML, refused(502)], ids=["lost", "not sent", "a page", "502"])
@@ -481,8 +524,20 @@ def test_a_rate_limit_of_a_poll_that_resets_after_the_deadline_ends_the_wait_at_
     world = World([refused(429, retry_after="120")])
     with pytest.raises(InferenceTimeout, match=r"the rate limit resets in 120\.0 s") as raised:
         world.play(world.caller(deadline=50).wait(Call(), REQUEST_ID))
+    assert raised.value.detail.startswith("the rate limit lets no request about the job through within 50 s")
     assert isinstance(raised.value.__cause__, RateLimited)
     assert (raised.value.request_id, raised.value.elapsed_s, world.pauses) == (REQUEST_ID, 0, [])
+
+
+def test_a_rate_limit_whose_end_nobody_names_does_not_end_a_wait_before_its_deadline() -> None:
+    world = wait_through([refused(429), refused(429), state("COMPLETED"), RESULT], deadline=2.5)
+    assert world.pauses == [1, 1.5]
+
+
+def test_a_rate_limit_whose_end_nobody_names_ends_a_wait_at_its_deadline() -> None:
+    with pytest.raises(InferenceTimeout, match=r"the rate limit lets no request .* within 2\.5 s") as raised:
+        wait_through([refused(429)] * 3, deadline=2.5)
+    assert raised.value.elapsed_s == 2.5
 
 
 def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
@@ -527,6 +582,12 @@ def test_a_deadline_ends_the_wait_with_the_id_of_the_job_and_the_last_error() ->
     assert isinstance(raised.value.__cause__, BadGateway)
     assert "the job did not end within 1.5 s (the last response: 502 from the service: no" in raised.value.detail
     assert "pick it up" in raised.value.detail
+
+
+@pytest.mark.parametrize("name", ["QUEUED", "PAUSED"])
+def test_a_deadline_that_ends_a_wait_without_an_error_says_the_last_state_of_the_job(name: str) -> None:
+    with pytest.raises(InferenceTimeout, match=f"did not end within 1 s; its last state was {name}; pick it up"):
+        wait_through([state("PROCESSING"), state(name)], deadline=1)
 
 
 def test_a_deadline_of_nothing_still_polls_once() -> None:

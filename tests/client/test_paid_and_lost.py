@@ -252,6 +252,14 @@ def test_polls_keep_the_wait_that_a_503_asks_for() -> None:
     assert world.pauses == pytest.approx([120])
 
 
+@pytest.mark.parametrize("sent", [[], [state("COMPLETED")]], ids=["to a poll", "to the request for the result"])
+def test_a_wait_beyond_the_deadline_that_a_503_asks_for_is_not_kept(sent: list[ApiResponse]) -> None:
+    maintenance = response(503, {"error": "maintenance"}, retry_after="3600")
+    world = World([*sent, maintenance, *([] if sent else [state("COMPLETED")]), RESULT])
+    world.play(world.caller(deadline=12).wait(Call(), REQUEST_ID))
+    assert world.pauses == [1]
+
+
 class TestEncodings:
     @pytest.mark.parametrize("encoding", ["br", "utf-8", "none", "gzip, gzip", "gzip"])
     def test_of_a_body_that_is_not_so_encoded_are_ignored(self, encoding: str) -> None:
@@ -431,14 +439,6 @@ class TestLine:
         line.limit(refused_turn, 0, 60, refused(429), "GET /somewhere", "too many")
         assert caplog.messages[0].endswith(f": it resets in 60.0 s{named}")
 
-    def test_says_when_the_limit_resets_that_was_met_last(self) -> None:
-        line = Line()
-        line.limit(Turn(Rank.POLL, since=0), 0, 3_600, refused(429), "GET /somewhere", "a daily limit")
-        turn = Turn(Rank.POLL, since=200, until=210)
-        line.limit(turn, 200, 60, refused(429), "GET /somewhere", "too many")
-        with pytest.raises(RateLimited, match=r"too many .* resets in 60\.0 s"):
-            line.check(turn, 200)
-
     def test_waits_for_a_place_until_the_deadline_without_a_busy_loop(self) -> None:
         class CountingClock(SystemClock):
             looks = 0
@@ -469,6 +469,13 @@ class TestLine:
             line.check(refused_turn, 0)
         line.take(Turn(Rank.POLL, since=0, until=600), clock)
         assert clock.now() == 120
+
+    def test_says_when_the_limit_resets_that_was_met_last(self) -> None:
+        line, turn = Line(), Turn(Rank.POLL, since=200, until=210)
+        line.limit(Turn(Rank.POLL, since=0), 0, 3_600, refused(429), "GET /somewhere", "a daily limit")
+        line.limit(turn, 200, 60, refused(429), "GET /somewhere", "too many")
+        with pytest.raises(RateLimited, match=r"too many .* resets in 60\.0 s"):
+            line.check(turn, 200)
 
     def test_of_a_closed_client_admits_nobody(self) -> None:
         line, clock = Line(), PauseClock()

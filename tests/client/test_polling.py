@@ -169,6 +169,24 @@ class TestLatencies:
         assert learned(*[5] * (ENOUGH - 1)).schedule(model) == PollSchedule()
         assert learned(*[5] * ENOUGH).schedule(model).times == (5,)
 
+    @pytest.mark.parametrize("sparing", [False, True])
+    @pytest.mark.parametrize(
+        ("durations", "first"),
+        [
+            ([300], 16),
+            ([300, 5], 16),
+            ([300, 5, 5, 5], 16),
+            ([12], 12),
+            ([5, 5], 5),
+            ([300, 290, 310], 310),
+            ([20, 300, 20, 20], 32),
+        ],
+    )
+    def test_let_one_slow_job_hold_up_no_others(self, durations: list[float], first: float, sparing: bool) -> None:
+        latencies = learned(*durations)
+        plan, _other = latencies.plan(MODEL), latencies.plan(MODEL)
+        assert plan.pause(0, 0, sparing=sparing) == first
+
     def test_keep_the_last_durations_of_each_model(self) -> None:
         assert learned(*[50] * 100, *[5] * DURATIONS_KEPT).schedule(MODEL).times == (5,)
         assert learned(*[50] * 100, *[5] * (DURATIONS_KEPT - 1)).schedule(MODEL).times == (5, 50)

@@ -21,9 +21,9 @@ import trio.testing
 
 from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, errors
+from segmind_client import AsyncClient, AsyncResult, Client, errors
 from segmind_client.clock import EventLoopClock
-from segmind_client.line import CONNECTIONS, Line, Rank, Turn
+from segmind_client.line import CAUTIOUS_SECONDS, CONNECTIONS, Line, Rank, Turn
 from segmind_mock import DEFAULT_KEY, Account, Double, Settings
 from segmind_mock.transport import DoubleTransport
 
@@ -300,6 +300,123 @@ def test_cancelled_calls_free_their_places() -> None:
     assert in_virtual_time(cancel_half) == [CONNECTIONS] * 2
 
 
+Handler = Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]]
+TOO_MANY = {"error": "too many"}
+PATIENCE = 1_000.0
+"""Virtual seconds after which a test gives up."""
+
+
+def client_of(handler: Handler, **options: Any) -> AsyncClient:
+    return AsyncClient(
+        DEFAULT_KEY, base_url=BASE_URL, allow_http=True, transport=httpx.MockTransport(handler), **options
+    )
+
+
+async def submit_model_that_is_always_refused(method: str) -> tuple[float, Exception]:
+    """What comes of a call for one model, and when, while every submit of another one is accepted."""
+    deadline, raised = 5.0, list[tuple[float, Exception]]()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await trio.sleep(ROUND_TRIP)
+        if request.url.path.endswith("/refused"):
+            return httpx.Response(429, json=TOO_MANY, headers={"retry-after": "1"})
+        return httpx.Response(200, json={"request_id": str(uuid.uuid4()), "status": "QUEUED"})
+
+    client = client_of(handle, deadline=deadline)
+    started = trio.current_time()
+    with trio.move_on_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+
+            async def submit_others() -> None:
+                while True:
+                    await client.submit_model("accepted", {})
+                    await trio.sleep(ROUND_TRIP)
+
+            nursery.start_soon(submit_others)
+            await trio.sleep(1)
+            try:
+                await getattr(client, method)("refused", {})
+            except errors.SegmindError as error:
+                raised.append((trio.current_time() - started - 1, error))
+            nursery.cancel_scope.cancel()
+    return raised[0]
+
+
+@pytest.mark.parametrize("method", ["submit_model", "generate_model"])
+def test_a_model_whose_submits_are_always_refused_ends_at_its_deadline_while_those_of_another_pass(method: str) -> None:
+    seconds, error = in_virtual_time(submit_model_that_is_always_refused, method)
+    assert isinstance(error, errors.RateLimited)
+    assert 3 < seconds <= 5 + ROUND_TRIP
+
+
+@attrs.define
+class ImageHost:
+    """Lets so many requests through in each window, and says when the next one begins."""
+
+    limit: int
+    window: float
+    _opened: float = -math.inf
+    _taken: int = 0
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        await trio.sleep(ROUND_TRIP)
+        if request.url.host != "images.example":
+            body = {"request_id": request.url.path.split("/")[3], "status": "COMPLETED"}
+            return httpx.Response(200, json={**body, "output": "https://images.example/a.png"})
+        now = trio.current_time()
+        if now >= self._opened + self.window:
+            self._opened, self._taken = now, 0
+        if self._taken >= self.limit:
+            return httpx.Response(429, headers={"retry-after": f"{self._opened + self.window - now:.3f}"})
+        self._taken += 1
+        return httpx.Response(200, content=b"\x89PNG", headers={"content-type": "image/png"})
+
+
+async def fetch_images(count: int, host: ImageHost) -> Outcome:
+    client, outcome = client_of(host.handle), Outcome()
+    results = [await client.job(str(uuid.UUID(int=number))).result() for number in range(count)]
+
+    async def fetch(result: AsyncResult) -> None:
+        try:
+            assert await result.content == b"\x89PNG"
+        except errors.SegmindError as error:
+            outcome.failures.append(error)
+
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for result in results:
+            nursery.start_soon(fetch, result)
+    outcome.seconds = trio.current_time() - started
+    return outcome
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Virtual time does not wait for threads."""
+
+    async def run_here(work: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        return work(*arguments)
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", run_here)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_any_number_of_images_takes_about_as_long_as_the_limit_of_their_host_allows() -> None:
+    host = ImageHost(limit=10, window=5)
+    outcome = in_virtual_time(fetch_images, 100, host)
+    assert outcome.failures == []
+    assert outcome.seconds <= 1.1 * (9 * host.window + A_FEW * ROUND_TRIP)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_limit_of_an_image_host_that_resets_after_the_time_for_a_download_is_an_error_at_once() -> None:
+    host = ImageHost(limit=1, window=3_600)
+    outcome = in_virtual_time(fetch_images, 3, host)
+    assert {type(error) for error in outcome.failures} == {errors.DownloadFailed}
+    assert [getattr(error, "status", None) for error in outcome.failures] == [429] * 2
+    assert outcome.seconds <= 3 * ROUND_TRIP
+
+
 NO_TIME = 0.0
 REFUSAL = ApiResponse(429, {}, b"")
 
@@ -447,6 +564,88 @@ async def close_while_others_wait() -> list[tuple[float, str]]:
 
 def test_turns_that_wait_for_a_connection_end_when_the_client_is_closed() -> None:
     assert in_virtual_time(close_while_others_wait) == [(pytest.approx(10), "NoClient")] * 3
+
+
+async def submit_while_v1_calls_wait(line: Line) -> float:
+    """How long a v2 submit waits for its turn while v1 calls, all of which came before it, take all their places."""
+    clock = EventLoopClock()
+
+    async def generate() -> None:
+        turn = Turn(Rank.SUBMIT, since=NO_TIME, slow=True)
+        try:
+            await line.take_async(turn, clock)
+            await trio.sleep(LATENCY)
+        finally:
+            line.leave(turn, clock)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2 * CONNECTIONS):
+            nursery.start_soon(generate)
+        await trio.testing.wait_all_tasks_blocked()
+        started = trio.current_time()
+        await line.take_async(Turn(Rank.SUBMIT, since=NO_TIME), clock)
+        nursery.cancel_scope.cancel()
+        return trio.current_time() - started
+    raise AssertionError
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["without a limit", "after a limit"])
+def test_a_submit_does_not_wait_behind_v1_calls_that_have_no_place(limited: bool) -> None:
+    async def submit() -> float:
+        line = Line()
+        if limited:
+            limit(line, trio.current_time(), 0)
+        return await submit_while_v1_calls_wait(line)
+
+    assert in_virtual_time(submit) == 0
+
+
+async def call_while_the_first_takes_long(method: str, cancelled: int, cancelled_at: float) -> list[float]:
+    """When each of seven calls passes of which all but the first are refused once; each takes very long."""
+    passed, client_seconds = list[float](), PATIENCE / 2
+    started, number = trio.current_time(), itertools.count()
+
+    async def handle(_: httpx.Request) -> httpx.Response:
+        if 1 <= next(number) < CALLS:
+            await trio.sleep(ROUND_TRIP)
+            return httpx.Response(429, json=TOO_MANY, headers={"retry-after": "1"})
+        passed.append(trio.current_time() - started)
+        await trio.sleep(client_seconds)
+        return httpx.Response(200, json={"request_id": str(uuid.uuid4()), "status": "QUEUED"})
+
+    client = client_of(handle, read_seconds=PATIENCE, generate_seconds=PATIENCE)
+    scopes = [trio.CancelScope() for _ in range(CALLS)]
+
+    async def call(scope: trio.CancelScope) -> None:
+        with scope:
+            await getattr(client, method)("any", {})
+
+    with trio.move_on_after(client_seconds - 1):
+        async with trio.open_nursery() as nursery:
+            for scope in scopes:
+                nursery.start_soon(call, scope)
+                await trio.testing.wait_all_tasks_blocked()
+            await trio.sleep(cancelled_at)
+            for scope in scopes[1 : 1 + cancelled]:
+                scope.cancel()
+    return passed
+
+
+CALLS = 7
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "cancelled_at"),
+    [(0, 0), (1, 0.5), (1, 1.2), (3, 1.2)],
+    ids=["none cancelled", "one cancelled while the limit holds", "one cancelled later", "three cancelled later"],
+)
+@pytest.mark.parametrize(("method", "seconds"), [("generate_model", 5), ("submit_model", 1 + CAUTIOUS_SECONDS + 1)])
+def test_calls_that_are_held_back_after_a_limit_are_let_go_while_those_that_were_sent_take_long(
+    method: str, seconds: float, cancelled: int, cancelled_at: float
+) -> None:
+    passed = in_virtual_time(call_while_the_first_takes_long, method, cancelled, cancelled_at)
+    assert len(passed) == CALLS - cancelled
+    assert max(passed) <= seconds
 
 
 class JumpingClock:
