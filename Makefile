@@ -1,15 +1,18 @@
-# What a person runs: `make demo` and `make test`. Each check of `make test` is a target of its own.
+# What a person runs: `make demo`, `make setup` and `make test`. Each check of `make test` is a target of its own.
 
 PYTHON ?= python3
 BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo test format lint types contract drift imports tests defects chaos mutants contract-long contract-live \
+.PHONY: demo setup test format lint types contract drift imports tests defects chaos mutants contract-long contract-live \
 	contract-prism generate lock node-tools redis-server
 
 demo: .venv/demo-ready
 	@$(BIN)/python scripts/demo.py $(ARGS)
+
+# Everything that the other targets need: `make test` and `make generate` run without a network then.
+setup: .venv/dev-ready node-tools redis-server
 
 test: format lint types contract drift imports tests
 	@echo "Every check passed."

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from generator.contract import GenerationError, load_contract
 from generator.editions import write_editions
+from generator.models_table import write_models_table
 from generator.python import write_python_package
 
 ROOT = Path(__file__).resolve().parent.parent
-GENERATED = {"segmind_api", "segmind_openapi", "__pycache__"}
+GENERATED = {"segmind_api", "segmind_openapi", "models.md", "__pycache__"}
 """What may be in a folder that is replaced."""
 
 
@@ -77,11 +78,12 @@ def generate(contract_path: Path, folder: Path) -> None:
     folder.mkdir()
     write_python_package(contract, folder / "segmind_api")
     write_editions(contract, folder / "segmind_openapi")
+    write_models_table(contract, folder / "models.md")
 
 
 def report_drift(*, committed: Path, fresh: Path) -> int:
     if not committed.is_dir():
-        print(f"{committed}: there is no such folder. Run scripts/generate.py.", file=sys.stderr)
+        print(f"{committed}: there is no such folder. Run make generate.", file=sys.stderr)
         return 1
     paths = sorted(set(files_below(committed)) | set(files_below(fresh)))
     drifted = 0
@@ -92,7 +94,7 @@ def report_drift(*, committed: Path, fresh: Path) -> int:
             sys.stdout.writelines(difflib.unified_diff(old, new, f"committed/{path}", f"from the contract/{path}"))
     if drifted:
         print(
-            f"{committed}: {drifted} files differ from the contract. Run scripts/generate.py.",
+            f"{committed}: {drifted} files differ from the contract. Run make generate.",
             file=sys.stderr,
         )
         return 1

@@ -1,13 +1,14 @@
-"""The double as an ASGI application: reads a call, has it answered, sends the answer and writes the journal."""
+"""The double as an ASGI application: reads requests, sends responses and writes the journal."""
 
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from email.utils import formatdate
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import orjson
@@ -19,15 +20,21 @@ from segmind_mock.service import RESERVED_PREFIX, WITHOUT_BODY, Call, Outcome
 from segmind_mock.stores import Exchange, Transaction
 
 if TYPE_CHECKING:
+    from segmind_mock.clock import Clock
     from segmind_mock.double import Double
 
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOG = logging.getLogger("segmind_mock")
 ABORT = "segmind_mock.abort"
-"""In the state of a scope: how our server closes the connection without an answer."""
+"""In the state of a scope: how our server closes the connection without a response."""
+READ_SECONDS = "segmind_mock.read_seconds"
+"""In the state of a scope: after how many seconds by the double's clock the caller hangs up; without it, never."""
+HUNG_UP = 499
+"""The journal's status of a call whose caller hung up before the response was sent."""
 
 
 class ConnectionDroppedError(ConnectionError):
@@ -35,7 +42,23 @@ class ConnectionDroppedError(ConnectionError):
 
 
 class CallerGoneError(Exception):
-    """The caller hung up before the body was complete."""
+    """The caller hung up before the body of the request was complete, or before the response was sent."""
+
+
+class Caller:
+    """Waits for the response to a call, and may hang up."""
+
+    def __init__(self, clock: Clock, scope: Scope, receive: Receive, now: float) -> None:
+        self._clock = clock
+        self._receive = receive
+        self._hangs_up_at = now + scope.get("state", {}).get(READ_SECONDS, math.inf)
+
+    async def wait(self, seconds: float) -> None:
+        """Raises CallerGoneError as soon as the caller hangs up."""
+        left = max(0.0, self._hangs_up_at - self._clock.now())
+        await unless_gone(partial(self._clock.sleep, min(seconds, left)), self._receive)
+        if seconds > left:
+            raise CallerGoneError
 
 
 class MockApp:
@@ -62,13 +85,15 @@ class MockApp:
             await self._respond(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started = ended = False
 
         def send_dated(message: MutableMapping[str, Any]) -> Awaitable[None]:
-            nonlocal started
+            nonlocal started, ended
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *self._date()]
                 started = True
+            else:
+                ended = not message.get("more_body", False)
             return send(message)
 
         handle = self._admin if scope["path"].startswith(RESERVED_PREFIX) else self._serve
@@ -78,6 +103,9 @@ class MockApp:
             raise
         except Exception as error:
             outcome = failure(scope, error)
+            if ended:
+                # Starlette raises what it has responded to; to raise it here would close the connection.
+                return
             if started:
                 raise
             await send_outcome(scope, send_dated, outcome, NO_FAULT)
@@ -129,36 +157,44 @@ class MockApp:
                 call = Call(operation, request_id, headers, body, address_of(scope, headers), now)
                 try:
                     fields, fault, outcome = self._answer(call)
-                    if outcome.finish is not None:
-                        outcome = await self._wait_and_finish(outcome, receive)
                 except Exception as error:
                     # Answered like any other call, so that it is in the journal.
                     outcome = failure(scope, error)
-        if fault.malformed:
-            outcome.body = b'{"error": '
-        if fault.latency:
-            await double.clock.sleep(fault.latency)
-        dropped = fault.drop is not None
-        # By position, which takes a third of the time that names take.
-        exchange = Exchange(
-            now,
-            operation.operation_id if operation else None,
-            scope["method"],
-            scope["path"],
-            headers,
-            double.contract.key_header,
-            body,
-            0 if dropped else outcome.status,
-            outcome.body,
-            outcome.request_id,
-            outcome.accepted,
-            fields,
-        )
+        caller = Caller(double.clock, scope, receive, now)
+        dropped, gone = fault.drop is not None, True
         try:
-            double.store.append(exchange)
-        except Exception:
-            # The call has been carried out: another response than its own would make the caller repeat it.
-            LOG.exception("%s %s is missing in the journal", scope["method"], scope["path"])
+            if outcome.finish is not None:
+                outcome = await self._wait_and_finish(outcome, caller)
+            if fault.malformed:
+                outcome.body = b'{"error": '
+            if fault.latency:
+                await caller.wait(fault.latency)
+            gone = False
+        except CallerGoneError:
+            return
+        except Exception as error:
+            outcome, gone = failure(scope, error), False
+        finally:
+            # A call in process that is cancelled has a row too. By position, which takes a third of the time of names.
+            exchange = Exchange(
+                now,
+                operation.operation_id if operation else None,
+                scope["method"],
+                scope["path"],
+                headers,
+                double.contract.key_header,
+                body,
+                HUNG_UP if gone else 0 if dropped else outcome.status,
+                outcome.body,
+                outcome.request_id,
+                outcome.accepted,
+                fields,
+            )
+            try:
+                double.store.append(exchange)
+            except Exception:
+                # The call has been carried out: another response than its own would make the caller repeat it.
+                LOG.exception("%s %s is missing in the journal", scope["method"], scope["path"])
         if dropped:
             abort(scope)
         else:
@@ -176,18 +212,17 @@ class MockApp:
 
         return self._double.store.transact(work)
 
-    async def _wait_and_finish(self, outcome: Outcome, receive: Receive) -> Outcome:
-        """Waits, then finishes; a caller who has gone by then gets no response and is not charged."""
+    async def _wait_and_finish(self, outcome: Outcome, caller: Caller) -> Outcome:
+        """Waits, then finishes. A caller who hangs up meanwhile is not charged: raises CallerGoneError."""
         store, clock, finish, abandon = self._double.store, self._double.clock, outcome.finish, outcome.abandon
-        gone = True
         try:
-            gone = await sleep_unless_gone(clock.sleep, outcome.wait, receive)
-        finally:
-            if gone and abandon is not None:
+            await caller.wait(outcome.wait)
+        except BaseException:
+            # A call in process is cancelled.
+            if abandon is not None:
                 store.transact(abandon)
-        if gone or finish is None:
-            return Outcome(499, b"", "text/plain")
-        return store.transact(lambda tx: finish(tx, clock.now()))
+            raise
+        return outcome if finish is None else store.transact(lambda tx: finish(tx, clock.now()))
 
     def _answer_unknown(self, scope: Scope, operations: Mapping[str, Operation]) -> Outcome:
         if not operations:
@@ -235,22 +270,29 @@ async def read_body(headers: Mapping[str, str], receive: Receive, largest: int) 
     return body
 
 
-async def sleep_unless_gone(sleep: Callable[[float], Awaitable[None]], seconds: float, receive: Receive) -> bool:
-    """Sleeps until the time is over or the caller hangs up; whether they did."""
-    gone = False
+async def unless_gone(work: Callable[[], Awaitable[T]], receive: Receive) -> T:
+    """Does the work. Raises CallerGoneError as soon as the caller hangs up."""
+    results: list[T] = []
+    raised: Exception | None = None
 
     async def watch(scope: anyio.CancelScope) -> None:
-        nonlocal gone
         while (await receive())["type"] != "http.disconnect":
             pass
-        gone = True
         scope.cancel()
 
     async with anyio.create_task_group() as group:
         group.start_soon(watch, group.cancel_scope)
-        await sleep(seconds)
+        try:
+            results.append(await work())
+        except Exception as error:
+            # Raised outside of the group, which would wrap it.
+            raised = error
         group.cancel_scope.cancel()
-    return gone
+    if raised is not None:
+        raise raised
+    if not results:
+        raise CallerGoneError
+    return results[0]
 
 
 def abort(scope: Scope) -> None:

@@ -6,7 +6,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from segmind_mock.access import AdminAccess
 from segmind_mock.app import MockApp
@@ -18,11 +18,22 @@ from segmind_mock.service import MOST_LISTED, MOST_RULES, Service, Settings, end
 from segmind_mock.stores import JournalRow, MemoryStore, Store, Transaction, mask
 
 if TYPE_CHECKING:
+    # The one of `typing` takes a default from Python 3.13 on, and only type checkers need it.
+    from typing_extensions import TypeVar
+
     from segmind_mock.transport import DoubleTransport
 
+    ClockT_co = TypeVar("ClockT_co", bound=Clock, default=Clock, covariant=True)
+else:
+    from typing import TypeVar
 
-class Double:
+    ClockT_co = TypeVar("ClockT_co")
+
+
+class Double(Generic[ClockT_co]):
     """A double of the service, with one ready account, by default with 100 dollars and the key DEFAULT_KEY.
+
+    A `Double[MovableClock]` is one whose clock a client of `segmind_client` can take.
 
     `app` is the ASGI application. `settings` say how it behaves, `clock` where its time comes from, `store`
     where it remembers, `account` is the ready one, `seed` decides what is drawn: seeds of images, jitter;
@@ -33,7 +44,7 @@ class Double:
         self,
         settings: Settings | None = None,
         *,
-        clock: Clock | None = None,
+        clock: ClockT_co | None = None,
         store: Store | None = None,
         contract: Contract | None = None,
         seed: int | None = None,
@@ -46,7 +57,7 @@ class Double:
             # Now, not in the middle of a call.
             import_module("PIL")
         self.store: Store = store or MemoryStore()
-        self.clock: Clock = clock or SystemClock(self.store)
+        self.clock: ClockT_co = clock or cast("ClockT_co", SystemClock(self.store))
         self.admin_access = admin_access or AdminAccess()
         ready = account or Account(DEFAULT_KEY)
         self._check(ready)

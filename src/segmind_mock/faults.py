@@ -83,15 +83,22 @@ def parse_prefer(header: str) -> dict[str, str]:
             # Of a preference that comes twice only the first counts.
             fields.setdefault(name, re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value)
         elif name not in REGISTERED and not name.startswith("odata."):
-            raise ValueError(f"no fault has the field {name[:100]!r}; known are {', '.join(FIELDS)}")
+            check_known(name)
         position = match.end()
     return fields
 
 
+def check_known(name: str) -> None:
+    """Raises ValueError for a name that is no field of a fault."""
+    if name not in FIELDS:
+        raise ValueError(f"no fault has the field {name[:100]!r}; known are {', '.join(FIELDS)}")
+
+
 def as_texts(fields: Mapping[str, object]) -> dict[str, str]:
-    """The fields of a fault as they stand in a header. Raises ValueError for a value of another kind."""
+    """A fault's fields as in a header. Raises ValueError for an unknown field or a value of another kind."""
     texts: dict[str, str] = {}
     for name, value in fields.items():
+        check_known(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and name in NUMBERS:
             texts[name] = str(value)
         elif isinstance(value, str):
@@ -103,10 +110,8 @@ def as_texts(fields: Mapping[str, object]) -> dict[str, str]:
 
 def read_fault(fields: Mapping[str, str]) -> Fault:
     """Raises ValueError, saying what is allowed, for a field that makes no sense."""
-    unknown = sorted(set(fields) - set(FIELDS))
-    if unknown:
-        raise ValueError(f"no fault has the field {unknown[0]!r}; known are {', '.join(FIELDS)}")
     for name, value in fields.items():
+        check_known(name)
         if len(value) > LONGEST_VALUE:
             raise ValueError(f"{name}: expected at most {LONGEST_VALUE:,} characters")
     drop = fields.get("drop")

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from segmind_mock.app import Receive, Scope, Send, address_of
+from segmind_mock.app import CallerGoneError, Receive, Scope, Send, abort, address_of, unless_gone
 from segmind_mock.contract import Contract, Operation, describe, media_type_of
 from segmind_mock.service import JSON, WITHOUT_BODY
 
@@ -36,6 +37,15 @@ HOP_BY_HOP = frozenset({
 """Headers that are for the next connection only (RFC 9110, 7.6.1), beside those that `Connection` names."""
 NOT_SENT_ON = frozenset({b"host", b"expect", b"accept-encoding"})
 """Headers of a request that the proxy writes itself."""
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+"""Errors before any byte of a request was sent. After any other, the service may have accepted it."""
 JOB_URL = re.compile(rb'("(?:status_url|response_url|poll_url)"\s*:\s*)("(?:[^"\\]|\\.)*")')
 URL_HEADERS = frozenset({b"location", b"content-location"})
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -94,7 +104,9 @@ class Proxy:
         self._checks = Checks(contract)
         # No caller's cookies are kept for the next.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        self._client = httpx.AsyncClient(cookies=no_cookies, transport=transport)
+        # Each request has a connection of its own: one that the service is about to close would lose the response.
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+        self._client = httpx.AsyncClient(cookies=no_cookies, transport=transport, limits=limits)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -107,19 +119,28 @@ class Proxy:
             line = masked(f"{request.method} {scope['path']}: {problem}")
             self._report(CONTROL_CHARACTERS.sub(" ", line)[:LONGEST_LINE])
 
-        try:
-            response = await self._client.send(await self._request(request, report), stream=True)
+        async def pass_on(outgoing: httpx.Request) -> None:
+            response = await self._client.send(outgoing, stream=True)
             async with aclosing(response):
                 await self._send_back(request, response, send, report)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            report(f"{self._shown_upstream} did not respond: {type(error).__name__}: {error}")
-            body = orjson.dumps({"error": f"{self._shown_upstream} did not respond"})
+
+        try:
+            outgoing, is_read = await self._request(request, report)
+            # Where the body is still being read, whoever reads it is told that the caller has hung up.
+            await (unless_gone(partial(pass_on, outgoing), receive) if is_read else pass_on(outgoing))
+        except NOT_SENT as error:
+            report(f"{self._shown_upstream} cannot be reached: {type(error).__name__}: {error}")
+            body = orjson.dumps({"error": f"{self._shown_upstream} cannot be reached"})
             await Response(body, 502, media_type=JSON)(scope, receive, send)
-        except ClientDisconnect:
+        except httpx.HTTPError as error:
+            # A response would say what nobody knows: whether the service has accepted the request.
+            report(f"{self._shown_upstream} did not respond: {type(error).__name__}: {error}")
+            abort(scope)
+        except (ClientDisconnect, CallerGoneError):
             return
 
-    async def _request(self, request: Request, report: Callable[[str], None]) -> httpx.Request:
-        """The request as it goes to the service."""
+    async def _request(self, request: Request, report: Callable[[str], None]) -> tuple[httpx.Request, bool]:
+        """The request as it goes to the service, and whether its body has been read."""
         start, rest = await hold(request.stream())
         path = request.scope["path"]
         for problem in self._checks.request(request.method, path, request.headers, None if rest else start):
@@ -131,13 +152,14 @@ class Proxy:
             headers = [item for item in headers if item[0] != b"content-length"]
         # So that the response can be read: it may hold URLs to rewrite.
         headers.append((b"accept-encoding", b"identity"))
-        return httpx.Request(
+        outgoing = httpx.Request(
             request.method,
             self._url_for(request.scope),
             headers=headers,
             content=chained(start, rest) if rest else start,
             extensions={"timeout": httpx.Timeout(TIMEOUT_SECONDS).as_dict()},
         )
+        return outgoing, rest is None
 
     def _url_for(self, scope: Scope) -> httpx.URL:
         """The same path at the service, as it was sent, escapes and all."""
@@ -159,9 +181,9 @@ class Proxy:
         encoding = response.headers.get("content-encoding", "identity")
         decoded = None if rest else decode(start, encoding)
         problems = [*self._checks.response(request.method, request.scope["path"], response, decoded)]
-        if is_json and rest:
+        if is_json and len(start) > LARGEST_HELD:
             problems.append(f"its body is longer than {LARGEST_HELD} bytes and was not checked")
-        elif is_json and decoded is None:
+        elif is_json and rest is None and decoded is None:
             problems.append(f"its body was not checked: it cannot be decoded from {encoding!r}, or is too long")
         for problem in problems:
             report(f"the response, {response.status_code}: {problem}")
@@ -247,14 +269,22 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 
 
 async def hold(parts: AsyncIterable[bytes]) -> tuple[bytes, AsyncIterator[bytes] | None]:
-    """The start of a body, and what follows; None where the start is all of it."""
+    """The start of a body, and what follows, if only the error that ends it; None where the start is all of it."""
     iterator = aiter(parts)
     start = bytearray()
-    async for part in iterator:
-        start += part
-        if len(start) > LARGEST_HELD:
-            return bytes(start), iterator
+    try:
+        async for part in iterator:
+            start += part
+            if len(start) > LARGEST_HELD:
+                return bytes(start), iterator
+    except httpx.HTTPError as error:
+        return bytes(start), broken_off(error)
     return bytes(start), None
+
+
+async def broken_off(error: httpx.HTTPError) -> AsyncIterator[bytes]:
+    raise error
+    yield b""
 
 
 async def chained(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

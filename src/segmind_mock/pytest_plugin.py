@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from segmind_mock.clock import MovableClock
     from segmind_mock.double import Double
 
 
@@ -21,10 +22,10 @@ class Stage:
 
 
 @pytest.fixture
-def segmind_double() -> Double:
+def segmind_double() -> Double[MovableClock]:
     """A double in process, new for each test: jobs complete at once, time stands still until it is moved."""
     segmind_mock = package_with_extra()
-    double: Double = segmind_mock.Double(clock=segmind_mock.MovableClock())
+    double: Double[MovableClock] = segmind_mock.Double(clock=segmind_mock.MovableClock())
     return double
 
 

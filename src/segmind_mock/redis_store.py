@@ -13,6 +13,8 @@ import redis
 
 from segmind_mock.stores import JOURNAL_LENGTH, LOCK_SECONDS, Exchange, JournalRow, R, Record, T, Transaction, decode
 
+RESPONSE_SECONDS = 1.0
+"""For Redis to respond. Short, since all other calls of the double wait meanwhile."""
 TURN_SECONDS = 1.0
 """For which one process has the store to itself, and for which others wait for it. It may have died."""
 
@@ -28,7 +30,9 @@ class RedisStore:
 
     def __init__(self, url: str, *, prefix: str = "segmind-mock") -> None:
         client: Any = redis.Redis
-        self._redis: Any = client.from_url(url, socket_timeout=LOCK_SECONDS, socket_connect_timeout=LOCK_SECONDS)
+        self._redis: Any = client.from_url(
+            url, socket_timeout=RESPONSE_SECONDS, socket_connect_timeout=RESPONSE_SECONDS
+        )
         self._prefix = prefix
         self._thread_lock = threading.RLock()
         self._lock: Any = self._redis.lock(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 
-from segmind_mock.app import ABORT
+from segmind_mock.app import ABORT, READ_SECONDS
 
 T = TypeVar("T")
 
@@ -25,13 +26,17 @@ class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     `app` is called with the request as if it came from this machine. Any thread may call, also one that runs an event
     loop. What `app` raises is raised to the caller.
+
+    The read timeout of a request is the time until its response by the double's clock; the other timeouts do not apply.
     """
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.RemoteProtocolError where a fault drops the connection, while the body is read if it is cut."""
+        """Raises httpx.ReadTimeout, and httpx.RemoteProtocolError where a fault drops the connection or, while the body
+        is read, cuts it.
+        """
         request.read()
         if not in_event_loop():
             return run(self._call(request))
@@ -40,13 +45,17 @@ class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             return other_thread.submit(run, self._call(request)).result()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.RemoteProtocolError where a fault drops the connection, while the body is read if it is cut."""
+        """Raises httpx.ReadTimeout, and httpx.RemoteProtocolError where a fault drops the connection or, while the body
+        is read, cuts it.
+        """
         await request.aread()
         return await self._call(request)
 
     async def _call(self, request: httpx.Request) -> httpx.Response:
         unread = [{"type": "http.request", "body": request.content, "more_body": False}]
         sent: list[Any] = []
+        is_dropped = False
+        read_seconds = request.extensions.get("timeout", {}).get("read")
 
         async def receive() -> Any:
             if not unread:
@@ -57,8 +66,16 @@ class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self._app(scope_of(request), receive, send)
+        def drop() -> None:
+            nonlocal is_dropped
+            is_dropped = True
+
+        state = {ABORT: drop, READ_SECONDS: math.inf if read_seconds is None else read_seconds}
+        await self._app(scope_of(request, state), receive, send)
         if not sent:
+            if read_seconds is not None and not is_dropped:
+                message = f"no response within {read_seconds:g} seconds by the double's clock"
+                raise httpx.ReadTimeout(message, request=request)
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
         start, *bodies = sent
         is_head = request.method == "HEAD"
@@ -94,8 +111,8 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield part
 
 
-def scope_of(request: httpx.Request) -> dict[str, Any]:
-    """The ASGI scope of a request from this machine, whose connection can be dropped."""
+def scope_of(request: httpx.Request, state: dict[str, Any]) -> dict[str, Any]:
+    """The ASGI scope of a request from this machine."""
     url = request.url
     return {
         "type": "http",
@@ -110,7 +127,7 @@ def scope_of(request: httpx.Request) -> dict[str, Any]:
         "root_path": "",
         "server": (url.host, url.port),
         "client": CALLER,
-        "state": {ABORT: lambda: None},
+        "state": state,
     }
 
 
@@ -124,7 +141,9 @@ def in_event_loop() -> bool:
 
 
 IDLE_LOOPS: deque[asyncio.AbstractEventLoop] = deque()
-"""Event loops for further calls, since to make one takes longer than most calls; as many as calls at the same time."""
+"""Event loops for further calls, since making one takes longer than most calls."""
+MOST_IDLE_LOOPS = 16
+"""Each keeps a selector and a pair of sockets open."""
 
 
 def run(call: Coroutine[Any, Any, T]) -> T:
@@ -143,6 +162,8 @@ def run(call: Coroutine[Any, Any, T]) -> T:
         raise
     finally:
         IDLE_LOOPS.append(loop)
+        if len(IDLE_LOOPS) > MOST_IDLE_LOOPS:
+            IDLE_LOOPS.popleft().close()
 
 
 @atexit.register

@@ -86,7 +86,9 @@ class Stage:
 
         async def send() -> httpx.Response:
             transport = DoubleTransport(self)
-            async with httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers) as client:
+            # Longer than any v1 call, by the double's clock.
+            client = httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers, timeout=3600)
+            async with client:
                 return await client.request(method, path, **request)
 
         return anyio.run(send)

@@ -54,16 +54,18 @@ def test_check_prints_what_drifted_and_exits_1(changed_contract: Path) -> None:
     assert run.returncode == 1
     assert "+" in run.stdout
     assert "an integer from 256 to 2048" in run.stdout
-    assert "Run scripts/generate.py" in run.stderr
+    assert "Run make generate" in run.stderr
 
 
-@pytest.mark.parametrize("damage", ["edited", "missing", "left over", "emptied"])
+@pytest.mark.parametrize("damage", ["edited", "table edited", "missing", "left over", "emptied"])
 def test_check_sees_every_kind_of_drift(tmp_path: Path, damage: str) -> None:
     copy = Path(shutil.copytree(ROOT / "generated", tmp_path / "generated"))
     before = contents(copy)
     match damage:
         case "edited":
             replace(copy / "segmind_api" / "types.py", "UNSET", "UNSENT")
+        case "table edited":
+            replace(copy / "models.md", "0.06", "0.07")
         case "missing":
             (copy / "segmind_api" / "models" / "credits_.py").unlink()
         case "left over":

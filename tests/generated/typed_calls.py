@@ -11,6 +11,7 @@ from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobStatus
 import segmind_client as segmind
 from segmind_client import AsyncClient, AsyncGeneration, AsyncJobHandle, AsyncResult, Client, Generation, JobHandle, Result
 from segmind_client.vendor import AsyncJob, ResultDict
+from segmind_mock import Double, MovableClock
 
 
 def sync_calls(client: Client) -> None:
@@ -85,3 +86,14 @@ async def generated_classes_async(client: httpx.AsyncClient) -> None:
         assert_type(answer.result.request_id, str)
     await submit_imagen_4.call_async(client, Imagen4FastRequest(prompt="x"))  # rejected
     await get_job_status.call_async(client, 7)  # rejected
+
+
+def clocks_of_doubles(movable: Double[MovableClock], any_double: Double) -> None:
+    assert_type(Double(clock=MovableClock()), Double[MovableClock])
+    Client(clock=Double(clock=MovableClock()).clock)
+    AsyncClient(clock=movable.clock)
+    any_double.clock.advance(hours=1)
+    Client(clock=Double().clock)  # rejected
+    AsyncClient(clock=any_double.clock)  # rejected
+    any_double = Double()
+    any_double = movable

@@ -216,7 +216,9 @@ class TestOneJobAtATime:
         assert balances == [99.98, 99.92]
 
 
-def test_a_v1_call_whose_caller_hangs_up_is_not_charged() -> None:
+def hang_up_during_the_wait(path: str, **more_headers: str) -> Double:
+    """A double that waits for ever before it responds, after a caller has hung up on it."""
+
     class EndlessClock(MovableClock):
         async def sleep(self, seconds: float) -> None:  # noqa: ARG002  the protocol has it
             await anyio.sleep_forever()
@@ -225,22 +227,36 @@ def test_a_v1_call_whose_caller_hangs_up_is_not_charged() -> None:
     messages: Iterator[dict[str, Any]] = iter(
         [{"type": "http.request", "body": b'{"prompt": "x"}'}, {"type": "http.disconnect"}]
     )
-    headers = [(b"x-api-key", DEFAULT_KEY.encode()), (b"content-type", b"application/json"), (b"host", b"double")]
+    headers = {"x-api-key": DEFAULT_KEY, "content-type": "application/json", "host": "double", **more_headers}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def receive() -> MutableMapping[str, Any]:
         return next(messages)
 
-    async def send(_: MutableMapping[str, Any]) -> None: ...
+    async def send(message: MutableMapping[str, Any]) -> None:
+        raise AssertionError(f"nobody is there to receive {message}")
 
     async def call_and_hang_up() -> None:
-        scope = {"type": "http", "method": "POST", "path": "/v1/imagen", "scheme": "http", "headers": headers}
+        scope = {"type": "http", "method": "POST", "path": path, "scheme": "http", "headers": raw}
         with anyio.fail_after(10):
             await double.app(scope, receive, send)
 
     anyio.run(call_and_hang_up)
+    return double
+
+
+def test_a_v1_call_whose_caller_hangs_up_is_not_charged() -> None:
+    double = hang_up_during_the_wait("/v1/imagen")
     account = double.account()
     assert (account.credits, account.reserved) == (100, 0)
-    assert [row.accepted for row in double.requests()] == [False]
+    assert [(row.status, row.accepted) for row in double.requests()] == [(499, False)]
+
+
+def test_a_submit_whose_caller_hangs_up_during_its_latency_ends_at_once_and_is_in_the_journal_as_accepted() -> None:
+    double = hang_up_during_the_wait("/v2/imagen", prefer="latency=3600")
+    (row,) = double.requests()
+    assert (row.status, row.accepted, row.fault) == (499, True, {"latency": "3600"})
+    assert [job.request_id for job in double.jobs()] == [row.request_id]
 
 
 class TestGenerateAs:

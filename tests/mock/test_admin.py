@@ -147,6 +147,12 @@ def test_a_fault_may_name_its_status_as_a_number(admin: httpx.Client, call: http
     assert call.get("/v1/get-user-credits").status_code == 502
 
 
+def test_a_fault_with_an_unknown_field_is_400_and_names_the_field(admin: httpx.Client) -> None:
+    response = admin.post("/faults", json={"fault": {"cod": 502}})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("no fault has the field 'cod'; known are code, example, ")
+
+
 def test_what_is_not_there_is_404_and_another_verb_405(admin: httpx.Client) -> None:
     assert admin.get("/nothing").status_code == 404
     assert admin.get("/reset").status_code == 405

@@ -171,7 +171,7 @@ def test_v1_calls_in_parallel_take_the_time_of_the_longest(clock: MovableClock) 
     async def generate_all() -> None:
         transport = DoubleTransport(double.app)
         headers = {"x-api-key": DEFAULT_KEY}
-        client = httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers)
+        client = httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers, timeout=60)
         async with client, anyio.create_task_group() as group:
             for slug in ("imagen-4", "imagen", "imagen-4-fast"):
                 group.start_soon(partial(client.post, f"/v1/{slug}", json={"prompt": "x"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
 import signal
@@ -10,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
+import redis
 
 from segmind_mock import DEFAULT_KEY, Account, Double, MemoryStore
 from segmind_mock.redis_store import RedisStore
@@ -103,11 +106,21 @@ def test_an_accepted_call_gets_its_own_response_although_the_store_breaks_afterw
     ]
 
 
-def test_the_connection_stays_usable_after_a_failure_of_the_double(call: httpx.Client, store: BreakableStore) -> None:
-    store.broken = True
-    call.post("/v2/imagen", json=PROMPT)
-    store.broken = False
-    assert call.post("/v2/imagen", json=PROMPT).status_code == 200
+@pytest.mark.parametrize("path", ["/v1/get-user-credits", "/_mock/accounts"])
+def test_the_connection_stays_usable_after_a_failure_of_the_double(
+    address: str, store: BreakableStore, path: str
+) -> None:
+    connection = http.client.HTTPConnection(httpx.URL(address).netloc.decode(), timeout=10)
+    with closing(connection):
+        store.broken = True
+        connection.request("GET", path, headers={"x-api-key": DEFAULT_KEY})
+        with connection.getresponse() as response:
+            assert (response.status, response.read()[:9]) == (500, b'{"error":')
+        store.broken = False
+        connection.auto_open = 0
+        connection.request("GET", path, headers={"x-api-key": DEFAULT_KEY})
+        with connection.getresponse() as response:
+            assert response.status == 200
 
 
 def test_a_failure_in_the_admin_interface_is_json_and_logged_once(
@@ -167,6 +180,36 @@ class TestRedisRestarted:
         with redis_server(port):
             (account,) = httpx.get(f"{address}/_mock/accounts").json()
             assert (account["credits"], account["requests_per_minute"]) == (7, 50)
+
+
+class TestRedisThatHangs:
+    @pytest.fixture
+    def redis_process(self) -> Iterator[tuple[str, int]]:
+        """The URL and the process id of a Redis server of this test alone."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = int(listener.getsockname()[1])
+        untyped_redis: Any = redis.Redis
+        with redis_server(port) as url, untyped_redis.from_url(url) as client:
+            yield url, client.info()["process_id"]
+
+    @pytest.fixture
+    def double(self, redis_process: tuple[str, int]) -> Iterator[Double]:
+        double = Double(store=RedisStore(redis_process[0]))
+        yield double
+        double.store.close()
+
+    def test_it_is_a_500_within_a_few_seconds_until_redis_responds_again(
+        self, call: httpx.Client, redis_process: tuple[str, int]
+    ) -> None:
+        _, process_id = redis_process
+        os.kill(process_id, signal.SIGSTOP)
+        try:
+            before = time.monotonic()
+            assert call.get("/_mock/health", timeout=30).status_code == 500
+            assert time.monotonic() - before < 5
+        finally:
+            os.kill(process_id, signal.SIGCONT)
+        assert call.post("/v2/imagen", json=PROMPT).status_code == 200
 
 
 def die_in_the_middle(store: str, log: Path) -> None:

@@ -290,6 +290,7 @@ class TestRules:
             ({"status": True}, "code: expected a string or a number"),
             ({"fail": 5}, "fail: expected a string"),
             ({"status": 502, "colour": "red"}, "no fault has the field 'colour'"),
+            ({"cod": 502}, "no fault has the field 'cod'; known are code, example, "),
         ],
     )
     def test_a_next_failure_that_makes_no_sense_is_refused(
@@ -307,6 +308,8 @@ class TestRules:
         [
             ({"fault": {"code": "abc"}}, "expected a number"),
             ({"fault": {"colour": "red"}}, "no fault has the field 'colour'"),
+            ({"fault": {"cod": 502}}, "no fault has the field 'cod'; known are code, example, "),
+            ({"fault": {"cod": None}}, "no fault has the field 'cod'; known are code, example, "),
             ({"fault": {}, "operation_id": "submitNothing"}, "no operation is called 'submitNothing'"),
             ({"fault": {}, "probability": 0}, "probability"),
             ({"fault": {}, "times": 0}, "times"),

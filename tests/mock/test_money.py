@@ -54,7 +54,8 @@ def during_a_v1_call(
 
         headers = {"x-api-key": DEFAULT_KEY}
         transport = DoubleTransport(double.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers) as client:
+        client = httpx.AsyncClient(transport=transport, base_url="http://double", headers=headers, timeout=3600)
+        async with client:
             with anyio.fail_after(SOON):
                 async with anyio.create_task_group() as group:
                     group.start_soon(generate)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from segmind_client import Client
+from segmind_client import Client, MayHaveBeenAccepted
 from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.proxy import LARGEST_HELD, proxy_app
 from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of
@@ -93,10 +93,6 @@ MISFITS: dict[str, tuple[Callable[[httpx.Client], Any], str]] = {
         lambda call: call.get("/v1/get-user-credits", headers={"prefer": "malformed=json"}),
         "GET /v1/get-user-credits: the response, 200: its body is no JSON",
     ),
-    "a connection that is dropped": (
-        lambda call: call.get("/v1/get-user-credits", headers={"prefer": "drop=before"}),
-        "did not respond",
-    ),
 }
 
 
@@ -107,6 +103,42 @@ def test_what_does_not_fit_is_reported_in_a_line(
     misfit(call)
     assert any(line in report for report in reported), reported
     assert DEFAULT_KEY not in "".join(reported)
+
+
+def test_a_dropped_connection_is_reported_and_dropped_for_the_caller(call: httpx.Client, reported: list[str]) -> None:
+    with pytest.raises(httpx.RemoteProtocolError, match="disconnected without sending a response"):
+        call.get("/v1/get-user-credits", headers={"prefer": "drop=before"})
+    assert any("did not respond: RemoteProtocolError" in line for line in reported)
+
+
+@pytest.mark.parametrize("fault", [{"drop": "after"}, {"truncate": 0}, {"truncate": 0.5}, {"truncate": 0.9}])
+@pytest.mark.parametrize("operation_id", ["submitImagen4", "generateImagen4"])
+def test_a_lost_response_to_a_post_is_lost_for_a_client_of_the_proxy_and_nothing_is_paid_twice(
+    address: str, double: Double, operation_id: str, fault: dict[str, str | float]
+) -> None:
+    double.add_fault(fault, operation_id=operation_id)
+    with serve(proxy_app(address, print)) as proxy, Client(DEFAULT_KEY, base_url=proxy) as client:
+        send = client.submit if operation_id.startswith("submit") else client.generate
+        with pytest.raises(MayHaveBeenAccepted) as caught:
+            send("imagen-4", prompt="x")
+    (row,) = double.requests(operation_id, accepted=True)
+    if operation_id == "submitImagen4" and fault == {"truncate": 0.9}:
+        assert caught.value.request_id == row.request_id
+
+
+def test_a_caller_who_hangs_up_ends_the_request_to_the_service() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with serve(proxy_app(upstream, print)) as proxy:
+            host, port = proxy.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port))) as caller:
+                caller.sendall(b"GET /v1/get-user-credits HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection, _ = silent.accept()
+                connection.settimeout(10)
+                assert connection.recv(65536).startswith(b"GET /v1/get-user-credits")
+            with connection:
+                assert connection.recv(65536) == b""
 
 
 STATUS = "/v2/requests/7c9e6679-7425-40de-944b-e07fc1f90ae7/status"
@@ -446,8 +478,8 @@ class TestSecrets:
         with proxied(fail, "https://user:password@service.example") as (proxy, reported):
             response = httpx.get(f"{proxy}{STATUS}", headers={"x-api-key": SECRET})
         assert response.status_code == 502
-        assert response.json() == {"error": "https://service.example did not respond"}
-        assert any("https://service.example did not respond: ConnectError" in line for line in reported)
+        assert response.json() == {"error": "https://service.example cannot be reached"}
+        assert any("https://service.example cannot be reached: ConnectError" in line for line in reported)
         assert not any(word in line for line in reported for word in (SECRET, "password"))
 
     def test_a_misfit_is_one_line_of_a_bounded_length(self) -> None:

@@ -9,13 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from segmind_client import AsyncClient, Client
+from segmind_client import AsyncClient, Client, InferenceTimeout
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 
 PROMPT = {"prompt": "x"}
@@ -37,14 +39,15 @@ def send(request: pytest.FixtureRequest, double: Double, address: str) -> Iterat
     how = request.param
     if how in ("port", "sync"):
         url, transport = (address, None) if how == "port" else (IN_PROCESS, double.transport())
-        with httpx.Client(base_url=url, headers=KEY, transport=transport) as client:
+        with httpx.Client(base_url=url, headers=KEY, transport=transport, timeout=None) as client:  # noqa: S113  bounded by the clock
             yield client.request
     else:
 
         def call(method: str, path: str, **options: Any) -> httpx.Response:
             async def carry_out() -> httpx.Response:
                 transport = double.transport()
-                async with httpx.AsyncClient(base_url=IN_PROCESS, headers=KEY, transport=transport) as client:
+                client = httpx.AsyncClient(base_url=IN_PROCESS, headers=KEY, transport=transport, timeout=None)  # noqa: S113
+                async with client:
                     return await client.request(method, path, **options)
 
             return anyio.run(carry_out, backend=how)
@@ -106,6 +109,114 @@ class TestEveryWay:
 
     def test_the_admin_interface_is_served(self, send: Send) -> None:
         assert send("GET", "/_mock/clock").json()["now"] > 0
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def send_in_process(request: pytest.FixtureRequest, double: Double) -> Callable[..., httpx.Response]:
+    """Calls the double in process with each kind of client, and with a timeout in seconds."""
+
+    def call(path: str, seconds: float | None, **options: Any) -> httpx.Response:
+        shared: Any = {"base_url": IN_PROCESS, "headers": KEY, "timeout": seconds}
+        if request.param == "sync":
+            with httpx.Client(transport=double.transport(), **shared) as client:
+                return client.post(path, json=PROMPT, **options)
+
+        async def carry_out() -> httpx.Response:
+            async with httpx.AsyncClient(transport=double.transport(), **shared) as client:
+                return await client.post(path, json=PROMPT, **options)
+
+        return anyio.run(carry_out, backend=request.param)
+
+    return call
+
+
+class TestReadTimeout:
+    """In process, a request's read timeout counts by the double's clock."""
+
+    def test_latency_beyond_it_is_a_read_timeout_that_takes_no_longer(
+        self, send_in_process: Send, clock: MovableClock
+    ) -> None:
+        before = clock.now()
+        with pytest.raises(httpx.ReadTimeout, match="no response within 5 seconds by the double's clock"):
+            send_in_process("/v2/imagen", 5, headers={"prefer": "latency=400"})
+        assert clock.now() == before + 5
+
+    def test_latency_up_to_it_is_waited_for(self, send_in_process: Send, clock: MovableClock) -> None:
+        before = clock.now()
+        assert send_in_process("/v2/imagen", 5, headers={"prefer": "latency=5"}).status_code == 200
+        assert clock.now() == before + 5
+
+    def test_without_one_any_latency_is_waited_for(self, send_in_process: Send) -> None:
+        assert send_in_process("/v2/imagen", None, headers={"prefer": "latency=3600"}).status_code == 200
+
+    def test_a_submit_that_it_ends_is_accepted_all_the_same(self, send_in_process: Send, double: Double) -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            send_in_process("/v2/imagen", 5, headers={"prefer": "latency=6"})
+        assert [(row.status, row.accepted) for row in double.requests()] == [(499, True)]
+
+    def test_a_request_that_its_transport_gives_no_timeout_is_waited_for(self, double: Double) -> None:
+        headers = {**KEY, "prefer": "latency=3600"}
+        request = httpx.Request("POST", f"{IN_PROCESS}/v2/imagen", headers=headers, json=PROMPT)
+        assert double.transport().handle_request(request).status_code == 200
+
+    def test_a_drop_that_is_due_before_it_is_a_dropped_connection(self, send_in_process: Send) -> None:
+        with pytest.raises(httpx.RemoteProtocolError):
+            send_in_process("/v2/imagen", 5, headers={"prefer": "latency=4, drop=after"})
+
+    def test_a_drop_that_is_due_after_it_is_a_read_timeout(self, send_in_process: Send) -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            send_in_process("/v2/imagen", 5, headers={"prefer": "latency=6, drop=after"})
+
+    def test_a_client_that_waits_by_the_same_clock_keeps_its_deadline(
+        self, double: Double, clock: MovableClock
+    ) -> None:
+        transport, before = double.transport(), clock.now()
+        double.add_fault({"latency": 400}, operation_id="getJobStatus")
+        options: Any = {"base_url": "http://127.0.0.1", "transport": transport, "clock": clock}
+        with Client(DEFAULT_KEY, deadline=10, read_seconds=5, **options) as client, pytest.raises(InferenceTimeout):
+            client.run("imagen-4", prompt="x")
+        assert clock.now() - before <= 15
+
+
+class TestReadTimeoutOfV1:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(latency_factor=1)
+
+    def test_a_v1_call_that_it_ends_is_not_charged(self, send_in_process: Send, double: Double) -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            send_in_process("/v1/imagen", 5)
+        account = double.account()
+        assert (account.credits, account.reserved) == (100, 0)
+        assert [(row.status, row.accepted) for row in double.requests()] == [(499, False)]
+
+    def test_the_wait_of_a_v1_call_and_latency_count_together(
+        self, send_in_process: Send, double: Double, clock: MovableClock
+    ) -> None:
+        before = clock.now()
+        with pytest.raises(httpx.ReadTimeout):
+            send_in_process("/v1/imagen", 10, headers={"prefer": "latency=5"})
+        assert clock.now() == before + 10
+        assert [(row.status, row.accepted) for row in double.requests()] == [(499, True)]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_call_is_in_the_journal_as_one_whose_caller_hung_up(backend: str) -> None:
+    clock = EndlessClock()
+    double = Double(clock=clock)
+
+    async def call_and_cancel() -> None:
+        transport = double.transport()
+        async with httpx.AsyncClient(base_url=IN_PROCESS, headers=KEY, transport=transport) as client:
+            with anyio.fail_after(SECONDS):
+                async with anyio.create_task_group() as group:
+                    prefer = {"prefer": "latency=1"}
+                    group.start_soon(partial(client.post, "/v2/imagen", json=PROMPT, headers=prefer))
+                    await anyio.to_thread.run_sync(clock.is_asleep.wait, SECONDS)
+                    group.cancel_scope.cancel()
+
+    anyio.run(call_and_cancel, backend=backend)
+    assert [(row.status, row.accepted) for row in double.requests()] == [(499, True)]
 
 
 class TestSync:
@@ -196,7 +307,21 @@ class TestSync:
                 assert client.get("/v1/get-user-credits").json()["credits"] == 100
         finally:
             signal.signal(signal.SIGINT, before)
-        assert double.requests(accepted=True) == []
+        assert [(row.status, row.accepted) for row in double.requests("generateImagen")] == [(499, False)]
+
+    def test_calls_at_the_same_time_leave_few_event_loops_open(self) -> None:
+        at_once = 40
+        transport = Double(clock=MeetingClock(at_once)).transport()
+
+        def call(_: int) -> int:
+            with httpx.Client(base_url=IN_PROCESS, headers=KEY, transport=transport) as client:
+                return client.get("/v1/get-user-credits", headers={"prefer": "latency=1"}).status_code
+
+        before = open_descriptors()
+        with ThreadPoolExecutor(at_once) as pool:
+            assert set(pool.map(call, range(at_once))) == {200}
+        # Each loop has a selector and a pair of sockets.
+        assert open_descriptors() - before <= 3 * 16
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
     def test_a_process_that_was_forked_after_a_call_makes_calls(self) -> None:
@@ -225,6 +350,10 @@ print(client.get("/v1/get-user-credits").status_code)
         assert (run.returncode, run.stdout, run.stderr) == (0, "200\n", "")
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 class EndlessClock(MovableClock):
     """Time in which nobody who sleeps wakes up."""
 
@@ -235,6 +364,17 @@ class EndlessClock(MovableClock):
     async def sleep(self, seconds: float) -> None:  # noqa: ARG002  what the clock that it replaces takes
         self.is_asleep.set()
         await anyio.sleep_forever()
+
+
+class MeetingClock(MovableClock):
+    """Time in which sleepers wake as soon as there are enough of them."""
+
+    def __init__(self, sleepers: int) -> None:
+        super().__init__()
+        self._together = threading.Barrier(sleepers)
+
+    async def sleep(self, seconds: float) -> None:  # noqa: ARG002  what the clock that it replaces takes
+        await anyio.to_thread.run_sync(self._together.wait, SECONDS)
 
 
 class HeldClock(MovableClock):

@@ -78,6 +78,7 @@ OTHERWISE: dict[str, Callable[[str], None]] = {
     "make contract-": run_dry,
     "make defects": run_dry,
     "st run": run_against_a_double,
+    "make setup": run_dry,
     "make test": run_dry,
     "make generate": run_dry,
     "pip install": resolve_only,
@@ -108,6 +109,18 @@ def test_a_program_runs_as_it_is_written(program: str, address: str, tmp_path: P
         text=True,
         check=False,
     )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_programs_pass_a_strict_type_checker_as_a_users_own_code(tmp_path: Path) -> None:
+    for place, program in blocks("python"):
+        name = re.sub(r"\W", "_", place)
+        # Empty lines before it, so that mypy names the line of the document.
+        lines_before = "\n" * (int(place.rpartition(":")[2]) - 1)
+        (tmp_path / f"{name}.py").write_text(lines_before + program, encoding="utf-8")
+    programs = [path.name for path in tmp_path.glob("*.py")]
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", *programs]
+    finished = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
