@@ -79,7 +79,7 @@ class TestOptions:
             ({"attempts": 4.0}, "a whole number"),
             ({"attempts": True}, "a whole number"),
             ({"any_image_host": 1}, "True or False"),
-            ({"timeout": 3}, "one of deadline, interval"),
+            ({"timeout": 3}, r"Options\.timeout.* one of deadline, interval"),
         ],
     )
     def test_one_that_makes_no_sense_is_refused_before_anything_is_sent(
@@ -104,6 +104,8 @@ class TestOptions:
     def test_the_outermost_that_are_taken_work_over_own_connections(
         self, options: Any, address: str, double: Double
     ) -> None:
+        assert attrs.evolve(Options(), **options) == Options(**options)
+
         def call() -> None:
             with Client(DEFAULT_KEY, base_url=address, **options) as client:
                 client.generate_model(SLUG, {"prompt": "x"})
@@ -169,7 +171,9 @@ class TestOptions:
 
     def test_a_large_body_may_be_sent_at_ten_kilobytes_a_second(self) -> None:
         step: Any = next(World([]).caller().submit(Call(), MODEL, {"prompt": "x" * 100_000}))
-        assert times_of(step, START).write == pytest.approx(30 + 10, abs=0.01)
+        times = times_of(step, START)
+        assert times.write == pytest.approx(30 + 10, abs=0.01)
+        assert times.total == pytest.approx(10 + 30 + 30 + 10 + 300, abs=0.01)
 
     def test_an_interval_is_a_tenth_of_a_second_at_least(self) -> None:
         world = World([state("QUEUED"), state("QUEUED"), refused(401)])

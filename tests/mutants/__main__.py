@@ -185,7 +185,7 @@ def choose(mutant: Mutant, path: Path, tests: list[Measured], kills: Counter[str
         if chosen:
             break
     else:
-        # A constant, or the field of a class: the tests that run a line with its name.
+        # A constant: the tests that run a line with its name. What belongs to a class is for all tests to notice.
         named = re.compile(rf"\b(?:{'|'.join(mutant.names)})\b") if mutant.names else None
         users = {str(file): lines_with(named, file) for file in path.parent.glob("*.py")} if named else {}
         chosen = [

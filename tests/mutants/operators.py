@@ -71,7 +71,7 @@ class Mutant:
     scope: str
     """Class and function."""
     names: tuple[str, ...]
-    """What the statement assigns, outside of functions."""
+    """What the statement assigns, outside of classes and functions."""
 
     @property
     def code(self) -> str:
@@ -114,7 +114,7 @@ def mutants(code: str) -> list[Mutant]:
             lines=lines,
             function=lines_of(functions[0]) if functions else range(0),
             scope=".".join(it.name.value for it in reversed(scopes)),
-            names=() if statement is None or functions else tuple(assigned(statement)),
+            names=() if statement is None or scopes else tuple(assigned(statement)),
         )
 
     look_into(wrapper.module)
