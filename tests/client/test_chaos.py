@@ -30,6 +30,7 @@ from tests.client.chaos.claims import (
     ONCE,
     OURS,
     REFUSED_IS_NOT_ACCEPTED,
+    Case,
     broken_claims,
 )
 from tests.client.chaos.interrupts import interrupt_after
@@ -263,6 +264,23 @@ def test_a_service_is_noticed_that_accepts_what_it_refuses(monkeypatch: pytest.M
 
     monkeypatch.setattr(ChaosService, "carry_out", carry_out_twice)
     assert ONCE in broken_claims(play(run_sync, make_groups(FEW, SEED, faults=QUICK, kinds=OWN_CONNECTIONS)))
+
+
+@pytest.mark.parametrize(
+    ("error", "lag", "holds"),
+    [
+        (errors.MayHaveBeenAccepted("ReadTimeout: timed out"), 2.0, True),
+        (errors.MayHaveBeenAccepted("ReadTimeout: timed out"), 0.5, False),
+        (errors.MayHaveBeenAccepted("ReadError: reset"), 2.0, False),
+        (errors.InferenceTimeout("ReadTimeout: timed out", request_id="x", elapsed_s=3.0), 2.0, True),
+    ],
+)
+def test_doubt_without_a_fault_is_accepted_only_after_a_timeout_on_a_busy_machine(
+    error: errors.SegmindError, lag: float, holds: bool
+) -> None:
+    (group,) = make_groups(1, SEED)
+    group.calls[0].report = error
+    assert CLAIMS[IN_DOUBT](Case(group.calls[0], {}, lag)) is holds
 
 
 def test_the_command_prints_each_claim_and_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
