@@ -30,6 +30,7 @@ from tests.client.chaos.claims import (
     ONCE,
     OURS,
     REFUSED_IS_NOT_ACCEPTED,
+    Case,
     broken_claims,
 )
 from tests.client.chaos.interrupts import interrupt_after
@@ -98,16 +99,17 @@ def test_sync_asyncio_and_trio_send_the_same_and_end_alike() -> None:
 def test_no_connection_or_task_is_left(backend: str) -> None:
     left: list[object] = []
 
-    def use(url: str, groups: Sequence[Group]) -> float:
-        lag = run_sync(url, groups) if backend == "threads" else anyio.run(watch, url, groups, backend=backend)
+    def use(url: str, groups: Sequence[Group]) -> None:
+        if backend == "threads":
+            run_sync(url, groups)
+        else:
+            anyio.run(watch, url, groups, backend=backend)
         left.extend(connections_to(url))
-        return lag
 
-    async def watch(url: str, groups: Sequence[Group]) -> float:
+    async def watch(url: str, groups: Sequence[Group]) -> None:
         before = {task.id for task in anyio.get_running_tasks()}
-        lag = await run_tasks(url, groups)
+        await run_tasks(url, groups)
         left.extend(task for task in anyio.get_running_tasks() if task.id not in before)
-        return lag
 
     play(use, make_groups(SOME, SEED, faults=QUICK, kinds=("own connections", "absurd"), size=SIZE))
     assert left == []
@@ -263,6 +265,23 @@ def test_a_service_is_noticed_that_accepts_what_it_refuses(monkeypatch: pytest.M
 
     monkeypatch.setattr(ChaosService, "carry_out", carry_out_twice)
     assert ONCE in broken_claims(play(run_sync, make_groups(FEW, SEED, faults=QUICK, kinds=OWN_CONNECTIONS)))
+
+
+@pytest.mark.parametrize(
+    ("error", "lag", "holds"),
+    [
+        (errors.MayHaveBeenAccepted("ReadTimeout: timed out"), 2.0, True),
+        (errors.MayHaveBeenAccepted("ReadTimeout: timed out"), 0.5, False),
+        (errors.MayHaveBeenAccepted("ReadError: reset"), 2.0, False),
+        (errors.InferenceTimeout("ReadTimeout: timed out", request_id="x", elapsed_s=3.0), 2.0, True),
+    ],
+)
+def test_doubt_without_a_fault_is_accepted_only_after_a_timeout_on_a_busy_machine(
+    error: errors.SegmindError, lag: float, holds: bool
+) -> None:
+    (group,) = make_groups(1, SEED)
+    group.calls[0].report = error
+    assert CLAIMS[IN_DOUBT](Case(group.calls[0], {}, lag)) is holds
 
 
 def test_the_command_prints_each_claim_and_succeeds(capsys: pytest.CaptureFixture[str]) -> None:

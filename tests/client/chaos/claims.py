@@ -52,9 +52,11 @@ class Case:
     def is_in_doubt(self) -> bool:
         """Whether the response to the last submit does not tell whether it was accepted."""
         met = [fault for verb, fault in self.call.met if verb == "POST"]
-        if met and met[-1] is not None and met[-1].doubtful:
-            return True
-        # On a machine that is too busy, any response may come too late.
+        return bool(met) and met[-1] is not None and met[-1].doubtful
+
+    @property
+    def timed_out_on_a_busy_machine(self) -> bool:
+        """Whether any response may have come too late."""
         return self.lag > GRACE and "ReadTimeout" in str(self.report)
 
     @property
@@ -83,7 +85,11 @@ CLAIMS: dict[str, Callable[[Case], bool]] = {
     NAMED: lambda case: (
         case.says_maybe_accepted or (case.named in case.accepted if case.accepted else case.named is None)
     ),
-    IN_DOUBT: lambda case: isinstance(case.report, Interruption) or case.says_maybe_accepted == case.is_in_doubt,
+    IN_DOUBT: lambda case: (
+        isinstance(case.report, Interruption)
+        or case.says_maybe_accepted == case.is_in_doubt
+        or (case.says_maybe_accepted and case.timed_out_on_a_busy_machine)
+    ),
     ENDED: lambda case: case.reported_state in (None, case.accepted.get(case.named or "")),
     ON_TIME: lambda case: case.call.took <= case.call.may_take + case.lag,
     OURS: lambda case: not case.is_raw,

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Seque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 import anyio
@@ -36,45 +36,15 @@ MOST_SECONDS = 0.3
 """Real ones, after which a task is cancelled, at most."""
 LAG_SECONDS = 0.05
 
-Runner = Callable[[str, Sequence[Group]], float]
-"""Carries out the calls of groups against the service at a URL. Returns by how many seconds the machine was late."""
+Runner = Callable[[str, Sequence[Group]], None]
+"""Carries out the calls of groups against the service at a URL."""
 
 
-class Lag:
-    """By how many seconds threads or tasks run late at most, on a machine that is busy."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._over = threading.Event()
-
-    def watch(self) -> None:
-        while not self._over.is_set():
-            due = time.monotonic() + LAG_SECONDS
-            time.sleep(LAG_SECONDS)
-            self.seconds = max(self.seconds, time.monotonic() - due)
-
-    async def watch_async(self) -> None:
-        while not self._over.is_set():
-            due = time.monotonic() + LAG_SECONDS
-            await anyio.sleep(LAG_SECONDS)
-            self.seconds = max(self.seconds, time.monotonic() - due)
-
-    def end(self) -> None:
-        self._over.set()
-
-
-def run_sync(url: str, groups: Sequence[Group]) -> float:
+def run_sync(url: str, groups: Sequence[Group]) -> None:
     """Carries out the groups on some threads."""
-    lag = Lag()
-    with closed_port() as closed, ThreadPoolExecutor(CLIENTS_AT_ONCE + 1) as threads:
-        watching = threads.submit(lag.watch)
-        try:
-            # Raises what no call should: a mistake of this module.
-            list(threads.map(partial(carry_out_group, url, closed), groups))
-        finally:
-            lag.end()
-        watching.result()
-    return lag.seconds
+    with closed_port() as closed, ThreadPoolExecutor(CLIENTS_AT_ONCE) as threads:
+        # Raises what no call should: a mistake of this module.
+        list(threads.map(partial(carry_out_group, url, closed), groups))
 
 
 @contextmanager
@@ -122,22 +92,17 @@ def carry_out(client: Client, group: Group, call: Call) -> None:
         sys.setprofile(None)
 
 
-def run_async(url: str, groups: Sequence[Group], backend: str = "asyncio") -> float:
+def run_async(url: str, groups: Sequence[Group], backend: str = "asyncio") -> None:
     """Carries out the groups as tasks."""
-    return anyio.run(run_tasks, url, groups, backend=backend)
+    anyio.run(run_tasks, url, groups, backend=backend)
 
 
-async def run_tasks(url: str, groups: Sequence[Group]) -> float:
-    lag = Lag()
+async def run_tasks(url: str, groups: Sequence[Group]) -> None:
     limiter = anyio.CapacityLimiter(CLIENTS_AT_ONCE)
     with closed_port() as closed:
-        async with anyio.create_task_group() as watching:
-            watching.start_soon(lag.watch_async)
-            async with anyio.create_task_group() as tasks:
-                for group in groups:
-                    tasks.start_soon(carry_out_group_async, url, closed, group, limiter)
-            lag.end()
-    return lag.seconds
+        async with anyio.create_task_group() as tasks:
+            for group in groups:
+                tasks.start_soon(carry_out_group_async, url, closed, group, limiter)
 
 
 @asynccontextmanager
@@ -187,6 +152,30 @@ async def carry_out_async(client: AsyncClient, group: Group, call: Call) -> None
             raise
 
 
+class Lag:
+    """By how many seconds a thread runs late at most, on a machine that is busy."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._over = threading.Event()
+        # Not a task, which would also be late where a client blocks the event loop.
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            due = time.monotonic() + LAG_SECONDS
+            time.sleep(LAG_SECONDS)
+            self.seconds = max(self.seconds, time.monotonic() - due)
+
+
 def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
     """Runs the calls against a double, and puts together what the client says and what the double knows."""
     account = Account(DEFAULT_KEY, credits=1e6)
@@ -195,9 +184,9 @@ def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
     calls = [call for group in groups for call in group.calls]
     service = ChaosService(double, calls)
     quick = mock.patch.multiple(drivers, BODY_SECONDS=BODY_SECONDS, WRITE_SECONDS=WRITE_SECONDS)
-    with service.server, quick:
-        lag = runner(service.url, groups)
+    with service.server, quick, Lag() as lag:
+        runner(service.url, groups)
     accepted: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for job in double.store.transact(lambda tx: tx.oldest(Job, tx.count(Job))):
         accepted[job.parameters["prompt"]][job.request_id] = job.state(double.clock.now())
-    return [Case(call, accepted[call.prompt], lag) for call in calls]
+    return [Case(call, accepted[call.prompt], lag.seconds) for call in calls]
