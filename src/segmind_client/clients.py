@@ -529,7 +529,12 @@ def check_custom(client: object, client_kind: type, transport: object, transport
     if client is not None and transport is not None:
         raise InvalidParameter("Client", "transport", transport, "None, since http_client has one")
     if clock is not None and not isinstance(clock, Clock):
-        raise InvalidParameter("Client", "clock", clock, "an object with monotonic, sleep_until and sleep_until_async")
+        raise InvalidParameter(
+            "Client",
+            "clock",
+            clock,
+            "an object with monotonic, sleep_until and sleep_until_async, such as segmind_mock.MovableClock()",
+        )
 
 
 def caller_of(url: str, clock: Clock) -> Caller:
