@@ -346,6 +346,8 @@ def test_a_rate_limit_that_never_ends_is_raised_when_the_deadline_is_reached() -
 
 SERVICE_IS_AHEAD = "Fri, 15 Jan 2027 09:00:00 GMT"
 """A Date header of a service whose clock is an hour ahead of this machine's."""
+LONG_AGO = "Thu, 01 Jan 2015 08:00:00 GMT"
+"""A Date header that any date of this year is years ahead of."""
 IN_NINE_SECONDS = "Fri, 15 Jan 2027 08:00:09 GMT"
 WAITS: dict[str, tuple[dict[str, str], float]] = {
     "Retry-After in seconds": ({"retry_after": "7"}, 7),
@@ -405,8 +407,9 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
         },
         5,
     ),
-    "a day of the week": ({"retry_after": "Mon"}, 1),
-    "a day without a year": ({"retry_after": "25 Dec"}, 1),
+    "a day of the week": ({"date": LONG_AGO, "retry_after": "Mon"}, 1),
+    "a day without a year": ({"date": LONG_AGO, "retry_after": "25 Dec"}, 1),
+    "a time without a day": ({"date": LONG_AGO, "retry_after": "10:00"}, 1),
     "no seconds": ({"retry_after": "0"}, 1),
     "negative seconds": ({"x_rate_limit_reset_at_utc": "-60"}, 1),
     "no number": ({"x_rate_limit_reset_at_utc": "nan"}, 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import socket
 import subprocess
 import sys
@@ -11,21 +12,27 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Any, TypeVar
 
 import anyio
+import attrs
+import httpx
 import pytest
+import trio
+import trio.testing
 
 from segmind_api.models import JobResult
-from segmind_client import AsyncResult, Client, Result, errors
+from segmind_client import AsyncClient, AsyncResult, Client, Result, errors
 from segmind_client.clock import EventLoopClock
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client.drivers import BODY_SECONDS, WRITE_SECONDS, AsyncDriver, SyncDriver
 from segmind_client.flows import Caller
 from segmind_client.masking import Secret
+from segmind_client.options import Options
 from segmind_client.transport import AsyncSender, Sender
 from tests.client.calls import CARRIERS, WAYS, Step, outcome, outcomes
+from tests.client.lateness import lateness
 from tests.client.servers import (
     REQUEST_ID,
     HostileServer,
@@ -36,6 +43,8 @@ from tests.client.servers import (
     response,
 )
 from tests.client.servers import Step as ServerStep
+
+T = TypeVar("T")
 
 DEADLINE = 0.3
 PATIENCE = 5.0
@@ -53,6 +62,7 @@ SLOW: dict[str, Script] = {
     "a dripped trailer": drips(CHUNKED + b"0\r\nx: ", b"a"),
     "a body without a length": drips(HEAD + b"\r\n", b"a"),
 }
+WITHOUT_A_HEAD = {name: SLOW[name] for name in ("silence", "a dripped head", "headers without end")}
 
 
 def wait(client: Any) -> Any:
@@ -71,10 +81,34 @@ def run(client: Any) -> Any:
     return client.run_model("any", {})
 
 
-def timed_outcome(way: str, url: str, call: Step, **options: Any) -> tuple[Any, float]:
-    started = time.monotonic()
-    came = outcome(way, url, call, **options)
-    return came, time.monotonic() - started
+@attrs.frozen
+class Timed:
+    """How long a call took."""
+
+    seconds: float
+    late: float
+    """Seconds by which the machine was late meanwhile."""
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the call ended within so many seconds, as far as the machine was not late."""
+        return self.seconds < seconds + self.late
+
+
+def timed_outcome(way: str, url: str, call: Step, **options: Any) -> tuple[Any, Timed]:
+    """What one call gives, or the SegmindError that it raises, and how long it took."""
+    seen: list[float] = []
+
+    def timed(client: Any) -> Any:
+        seen.append(time.monotonic())
+        return call(client)
+
+    def note(_: object) -> None:
+        seen.append(time.monotonic())
+
+    with lateness() as late:
+        # Without what it takes to open and close a client, and an event loop.
+        came, _ = outcomes(way, url, timed, note, **options)
+    return came, Timed(seen[1] - seen[0], late.seconds)
 
 
 CASES = {
@@ -91,11 +125,12 @@ CASES = {
 class TestSlowServer:
     def test_a_wait_ends_at_its_deadline(self, way: str, carrier: str, script: Script) -> None:
         with HostileServer(script, patience=PATIENCE) as server:
-            error, seconds = timed_outcome(way, server.url, wait, carrier=carrier, deadline=DEADLINE)
+            error, took = timed_outcome(way, server.url, wait, carrier=carrier, deadline=DEADLINE)
         assert isinstance(error, errors.InferenceTimeout)
         assert "response was lost" in str(error)
         assert error.request_id == REQUEST_ID
-        assert DEADLINE <= seconds < DEADLINE + 1
+        assert took.seconds >= DEADLINE
+        assert took.ends_within(DEADLINE + 1)
 
     def test_a_submit_ends_in_time(
         self, way: str, carrier: str, script: Script, monkeypatch: pytest.MonkeyPatch
@@ -103,12 +138,126 @@ class TestSlowServer:
         monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
         monkeypatch.setattr("segmind_client.drivers.BODY_SECONDS", 0.1)
         with HostileServer(script, patience=PATIENCE) as server:
-            error, seconds = timed_outcome(
-                way, server.url, submit, carrier=carrier, read_seconds=0.2, connect_seconds=0.2
-            )
+            error, took = timed_outcome(way, server.url, submit, carrier=carrier, read_seconds=0.2, connect_seconds=0.2)
         assert isinstance(error, errors.MayHaveBeenAccepted)
         assert server.count("POST") == 1
-        assert seconds < DEADLINE + 1
+        assert took.ends_within(DEADLINE + 1)
+
+
+@pytest.mark.parametrize("script", WITHOUT_A_HEAD.values(), ids=WITHOUT_A_HEAD.keys())
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_head_of_a_response_is_not_waited_for_as_long_as_its_body_may_take(
+    way: str, carrier: str, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+    with HostileServer(script, patience=PATIENCE) as server:
+        error, took = timed_outcome(way, server.url, submit, carrier=carrier, read_seconds=0.2, connect_seconds=0.2)
+    assert isinstance(error, errors.MayHaveBeenAccepted)
+    assert took.ends_within(DEADLINE + 1)
+
+
+class SlowBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that takes so many seconds, whatever time limits a request has."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._content = json.dumps({"request_id": REQUEST_ID, "status": "QUEUED"}).encode()
+
+    def __iter__(self) -> Iterator[bytes]:
+        time.sleep(self._seconds)
+        yield self._content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await anyio.sleep(self._seconds)
+        yield self._content
+
+
+@attrs.frozen
+class SlowTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Takes its time for the head of a response and for its body, whatever time limits a request has."""
+
+    head: float = 0.0
+    body: float = 0.0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        time.sleep(self.head)
+        return self._response()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        await anyio.sleep(self.head)
+        return self._response()
+
+    def _response(self) -> httpx.Response:
+        return httpx.Response(200, stream=SlowBody(self.body), headers={"content-type": "application/json"})
+
+
+def submit_over(transport: SlowTransport, carrier: str, **options: Any) -> Any:
+    """What a submit gives, or raises."""
+    with ExitStack() as stack:
+        used: dict[str, Any] = {"transport": transport}
+        if carrier == "client":
+            used = {"http_client": stack.enter_context(httpx.Client(transport=transport))}
+        client = stack.enter_context(Client("SG_1", base_url="https://x.example", **used, **options))
+        try:
+            return submit(client)
+        except errors.SegmindError as error:
+            return error
+
+
+async def submit_over_async(transport: SlowTransport, carrier: str) -> tuple[Any, float]:
+    """What a submit gives, or raises, and when."""
+    used: dict[str, Any] = {"transport": transport}
+    if carrier == "client":
+        used = {"http_client": httpx.AsyncClient(transport=transport)}
+    started = trio.current_time()
+    try:
+        came = await submit(AsyncClient("SG_1", base_url="https://x.example", **used))
+    except errors.SegmindError as error:
+        came = error
+    return came, trio.current_time() - started
+
+
+def in_virtual_time(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+    return trio.run(work, *arguments, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@pytest.mark.parametrize("carrier", ["transport", "client"])
+class TestTransportWithoutTimeLimits:
+    def test_a_head_that_never_comes_is_given_up(self, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+        with lateness() as late:
+            started = time.monotonic()
+            error = submit_over(SlowTransport(head=PATIENCE), carrier, read_seconds=0.2, connect_seconds=0.1)
+            seconds = time.monotonic() - started
+        assert isinstance(error, errors.MayHaveBeenAccepted)
+        assert Timed(seconds, late.seconds).ends_within(0.4 + 1)
+
+    def test_a_head_that_never_comes_is_given_up_by_an_async_client(self, carrier: str) -> None:
+        error, seconds = in_virtual_time(submit_over_async, SlowTransport(head=1e6), carrier)
+        assert isinstance(error, errors.MayHaveBeenAccepted)
+        options = Options()
+        assert seconds == pytest.approx(options.connect_seconds + WRITE_SECONDS + options.read_seconds, abs=0.1)
+
+    def test_a_body_may_take_longer_than_its_head(self, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+        # Long enough for the head, also on a machine that is busy.
+        job = submit_over(SlowTransport(body=1.5), carrier, read_seconds=0.8, connect_seconds=0.1)
+        assert job.request_id == REQUEST_ID
+
+    def test_a_body_may_take_longer_than_its_head_with_await(self, carrier: str) -> None:
+        job, seconds = in_virtual_time(submit_over_async, SlowTransport(body=200), carrier)
+        assert job.request_id == REQUEST_ID
+        assert seconds == pytest.approx(200)
+
+    def test_a_body_that_never_ends_is_given_up_by_an_async_client(self, carrier: str) -> None:
+        error, seconds = in_virtual_time(submit_over_async, SlowTransport(body=1e6), carrier)
+        assert isinstance(error, errors.MayHaveBeenAccepted)
+        options = Options()
+        head = options.connect_seconds + WRITE_SECONDS + options.read_seconds
+        assert seconds == pytest.approx(head + BODY_SECONDS, abs=0.1)
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -124,11 +273,11 @@ def test_a_run_ends_at_its_deadline_when_the_result_drips(way: str, carrier: str
         return drip(request)
 
     with HostileServer(script, patience=PATIENCE) as server:
-        error, seconds = timed_outcome(way, server.url, run, carrier=carrier, deadline=DEADLINE)
+        error, took = timed_outcome(way, server.url, run, carrier=carrier, deadline=DEADLINE)
     assert isinstance(error, errors.InferenceTimeout)
     assert "has completed" in str(error)
     assert error.request_id == REQUEST_ID
-    assert seconds < DEADLINE + 1
+    assert took.ends_within(DEADLINE + 1)
 
 
 @contextmanager
@@ -171,11 +320,12 @@ def test_six_silent_addresses_share_the_time_to_connect(
     monkeypatch: pytest.MonkeyPatch, way: str, call: Step, kind: type
 ) -> None:
     with silent_addresses(6, monkeypatch) as url:
-        error, seconds = timed_outcome(
+        error, took = timed_outcome(
             way, url, call, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True
         )
     assert isinstance(error, kind)
-    assert DEADLINE / 2 < seconds < DEADLINE + 1
+    assert took.seconds > DEADLINE / 2
+    assert took.ends_within(DEADLINE + 1)
 
 
 @pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
@@ -198,19 +348,11 @@ def test_a_host_that_is_looked_up_for_ever_is_given_up(
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     url = "http://stuck.example:1"
     threading.Timer(DEADLINE + 2, over.set).start()
-    seen: list[Any] = []
-
-    def timed(client: Any) -> Any:
-        seen.append(time.monotonic())
-        return call(client)
-
-    def note(_: object) -> None:
-        seen.append(time.monotonic())
-
-    # Closing an event loop waits for its threads, one of which still looks the host up.
-    error, _ = outcomes(way, url, timed, note, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True)
+    error, took = timed_outcome(
+        way, url, call, deadline=DEADLINE, connect_seconds=DEADLINE, attempts=1, allow_http=True
+    )
     assert isinstance(error, kind)
-    assert seen[1] - seen[0] < DEADLINE + 1
+    assert took.ends_within(DEADLINE + 1)
 
 
 LIMIT = 1_000_000
@@ -281,9 +423,9 @@ def measured(use: Callable[[], Any]) -> tuple[Any, int]:
 def test_a_job_is_polled_ten_times_a_second_at_most(way: str, interval: float) -> None:
     body: dict[str, Any] = {"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}
     with HostileServer(respond_with(body)) as server:
-        error, seconds = timed_outcome(way, server.url, wait, deadline=DEADLINE, interval=interval)
+        error, took = timed_outcome(way, server.url, wait, deadline=DEADLINE, interval=interval)
     assert isinstance(error, errors.InferenceTimeout)
-    assert server.count("GET") <= 10 * seconds + 2
+    assert server.count("GET") <= 10 * took.seconds + 2
 
 
 SIGNALS = """
@@ -375,18 +517,22 @@ def slow_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
 def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
     result = JobResult({"output": f"{slow_server.url}/a.png"})
-    started = time.monotonic()
-    with pytest.raises(errors.DownloadFailed):
-        FETCHES[way](result, slow_server.url)
-    assert time.monotonic() - started < DEADLINE + 1
+    with lateness() as late:
+        started = time.monotonic()
+        with pytest.raises(errors.DownloadFailed):
+            FETCHES[way](result, slow_server.url)
+        seconds = time.monotonic() - started
+    assert Timed(seconds, late.seconds).ends_within(DEADLINE + 1)
 
 
 def test_no_connection_is_read_when_the_time_is_over() -> None:
     with (
         HostileServer(SLOW["a dripped head"], patience=PATIENCE) as server,
         Client("SG_1", base_url=server.url) as client,
+        lateness() as late,
     ):
         started = time.monotonic()
         with pytest.raises(errors.InferenceTimeout):
             client.job(REQUEST_ID).wait(deadline=0)
-        assert time.monotonic() - started < 1
+        seconds = time.monotonic() - started
+    assert Timed(seconds, late.seconds).ends_within(1)

@@ -65,6 +65,19 @@ class Service:
     def wait_for_requests(self, count: int) -> None:
         self.server.wait_until(lambda: len(self.server.requests) == count)
 
+    def let_through_at_once(self, count: int) -> Callable[[], None]:
+        """Lets so many requests, the first ones, wait for each other, so that each has a connection of its own."""
+
+        def open_gate() -> None:
+            self.wait_for_requests(count)
+            self.gate.set()
+
+        def shut_gate() -> None:
+            self.gate.clear()
+            threading.Thread(target=open_gate, daemon=True).start()
+
+        return shut_gate
+
 
 @pytest.fixture
 def service() -> Iterator[Service]:
@@ -214,20 +227,34 @@ class TestConnections:
     def test_those_that_were_idle_for_too_long_are_closed_by_the_next_call_which_opens_another(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def all_at_once() -> None:
-            service.gate.clear()
-            threading.Thread(target=open_when_all_are_there, daemon=True).start()
-
-        def open_when_all_are_there() -> None:
-            service.wait_for_requests(4)
-            service.gate.set()
-
         def let_time_pass() -> None:
             monkeypatch.setattr(network, "IDLE_SECONDS", -1.0)
 
         server = service.server
-        play(all_at_once, gets(4), let_time_pass, gets(1), lambda: server.wait_until(lambda: server.closed >= 4))
+        play(
+            service.let_through_at_once(4),
+            gets(4),
+            let_time_pass,
+            gets(1),
+            lambda: server.wait_until(lambda: server.closed >= 4),
+        )
         assert server.opened == 5
+
+    def test_all_that_are_idle_are_closed_when_a_response_over_one_of_them_does_not_come(
+        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(network, "IDLE_SECONDS", 1_000.0)
+        server, never = service.server, threading.Event()
+
+        def drop_all() -> None:
+            server.script = lambda request: [never] if request.connection <= 4 else service.respond(request)
+
+        def hurried(caller: Caller) -> Flow[Any]:
+            return get(attrs.evolve(caller, chance=lambda: 0.0).with_options({"read_seconds": 0.5, "attempts": 4}))
+
+        closed = lambda: server.wait_until(lambda: server.closed >= 3)  # noqa: E731
+        assert names_the_job(play(service.let_through_at_once(4), gets(4), drop_all, Calls(1, hurried), closed))
+        assert sum(request.connection <= 4 for request in server.requests) == 4 + 1
 
     def test_none_is_left_open_by_closing_the_client(self, service: Service, play: Play) -> None:
         play(gets(5), posts(5))
