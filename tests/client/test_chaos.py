@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import random
 import socket
 import sys
@@ -33,7 +34,7 @@ from tests.client.chaos.claims import (
     Case,
     broken_claims,
 )
-from tests.client.chaos.interrupts import interrupt_after
+from tests.client.chaos.interrupts import ignore_unraisable, interrupt_after
 from tests.client.chaos.runs import Runner, play, run_async, run_sync, run_tasks
 from tests.client.chaos.service import FAULTS, RATE_LIMIT, ChaosService
 
@@ -54,14 +55,17 @@ STEADY = tuple(fault for fault in QUICK if "surplus" not in fault.name and fault
 OWN_CONNECTIONS = ("own connections",)
 INTERRUPTED = ("own connections, interrupted",)
 
-# Garbage that is collected while a call is interrupted.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture(autouse=True)
-def _without_garbage() -> Iterator[None]:
-    """Closes the connections that were being opened when a call was interrupted, before another test is blamed."""
+def _without_logs_and_garbage(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Before Python 3.13, logging leaves its lock held where a call is interrupted within it: others would hang.
+
+    What was being opened when a call was interrupted is closed by the garbage collector, before another test is blamed.
+    """
+    monkeypatch.setattr(sys, "unraisablehook", ignore_unraisable)
+    logging.disable(logging.WARNING)
     yield
+    logging.disable(logging.NOTSET)
     gc.collect()
 
 

@@ -7,7 +7,8 @@ from inspect import CO_GENERATOR
 from pathlib import Path
 from types import FrameType
 
-HERE = str(Path(__file__).parent)
+SPARED = (str(Path(__file__).parent), "<frozen importlib")
+"""What is not interrupted: the run itself, and imports, in which a signal leaves CPython's own locks held."""
 
 
 def interrupt_after(function_calls: int) -> None:
@@ -22,9 +23,13 @@ def interrupt_after(function_calls: int) -> None:
     def count(frame: FrameType, event: str, _: object) -> None:
         nonlocal left
         is_entered = event == "call" and not frame.f_code.co_flags & CO_GENERATOR
-        if (is_entered or event == "c_return") and not frame.f_code.co_filename.startswith(HERE):
+        if (is_entered or event == "c_return") and not frame.f_code.co_filename.startswith(SPARED):
             left -= 1
             if left == 0:
                 raise KeyboardInterrupt
 
     sys.setprofile(count)
+
+
+def ignore_unraisable(_: object) -> None:
+    """A `sys.unraisablehook` that is not interrupted."""
