@@ -5,71 +5,74 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo setup test format lint types contract drift imports tests defects chaos mutants contract-long contract-live \
-	contract-prism generate lock node-tools redis-server
+.PHONY: demo help setup test format lint types contract drift imports tests defects chaos mutants contract-long \
+	contract-live contract-prism generate lock node-tools redis-server
 
-demo: .venv/demo-ready
+demo: .venv/demo-ready  ## one image with each model, against the double (ARGS=--live: the service)
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
-# Everything that the other targets need: `make test` and `make generate` run without a network then.
-setup: .venv/dev-ready node-tools redis-server
+# `make test` and `make generate` run without a network then.
+setup: .venv/dev-ready node-tools redis-server  ## install all that the other targets need
 
-test: format lint types contract drift imports tests
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' Makefile | expand -t 18
+
+test: format lint types contract drift imports tests  ## every check and every test
 	@echo "Every check passed."
 
-format: .venv/dev-ready
+format: .venv/dev-ready  ## check the format of the Python files
 	$(BIN)/ruff format --check .
 
-lint: .venv/dev-ready
+lint: .venv/dev-ready  ## ruff
 	$(BIN)/ruff check .
 
-types: .venv/dev-ready node-tools
+types: .venv/dev-ready node-tools  ## mypy and pyright
 	$(BIN)/mypy
 	node_modules/.bin/pyright
 
-contract: .venv/dev-ready node-tools
+contract: .venv/dev-ready node-tools  ## the linters of the contract
 	node_modules/.bin/redocly lint segmind
 	node_modules/.bin/spectral lint --fail-severity=hint openapi/segmind.yaml
 	$(BIN)/openapi-spec-validator openapi/segmind.yaml
 
-drift: .venv/dev-ready node-tools
+drift: .venv/dev-ready node-tools  ## check that generated/ is what the contract makes
 	$(BIN)/python scripts/generate.py --check
 
-imports: .venv/dev-ready
+imports: .venv/dev-ready  ## check which package may import which
 	$(BIN)/lint-imports --no-cache
 
-tests: .venv/dev-ready node-tools redis-server
+tests: .venv/dev-ready node-tools redis-server  ## pytest, with coverage
 	$(BIN)/pytest --cov=segmind_client --cov-branch --cov-fail-under=99 --cov-report=term-missing:skip-covered
 
 # Not part of `make test`: every defect, ten thousand submits while everything goes wrong, and two thousand mutants, which
 # take minutes; a run of Schemathesis with another seed each time; and the real service, which asks before it sends
 # anything.
-defects: .venv/dev-ready
+defects: .venv/dev-ready  ## every known defect of a double, made one at a time
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.defects $(ARGS)
 
-chaos: .venv/dev-ready
+chaos: .venv/dev-ready  ## 20,000 submits while everything goes wrong
 	$(BIN)/python -m tests.client.chaos $(ARGS)
 
-mutants: .venv/dev-ready
+mutants: .venv/dev-ready  ## small mistakes in a module (ARGS=src/…), and whether its tests notice
 	PYTHONPATH=scripts $(BIN)/python -m tests.mutants $(ARGS)
 
-contract-long: .venv/dev-ready
+contract-long: .venv/dev-ready  ## Schemathesis for long, with another seed each time
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.long $(ARGS)
 
-contract-live: .venv/dev-ready
+contract-live: .venv/dev-ready  ## the contract against the service itself; asks before it sends anything
 	@PYTHONPATH=scripts $(BIN)/python -m tests.contract.live $(ARGS)
 
-contract-prism: .venv/dev-ready benchmarks/node_modules/.package-lock.json
+contract-prism: .venv/dev-ready benchmarks/node_modules/.package-lock.json  ## the contract against Prism
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.prism
 
 benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
 	npm ci --prefix benchmarks --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-generate: .venv/dev-ready node-tools
+generate: .venv/dev-ready node-tools  ## write generated/ from the contract
 	$(BIN)/python scripts/generate.py
 
-lock: .venv/dev-ready
+lock: .venv/dev-ready  ## resolve the newest versions into requirements/
 	$(BIN)/uv pip compile $(LOCK) --extra mock --group build --output-file requirements/demo.txt
 	$(BIN)/uv pip compile $(LOCK) --extra mock --group dev --output-file requirements/dev.txt
 

@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from generator.contract import Contract
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+
+from generator.contract import Contract
 
 
 def edition(name: str) -> Any:

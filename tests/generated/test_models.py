@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from segmind_api.errors import InvalidParameter, UnreadableField
 from segmind_api.models import (
     FailedJob,
@@ -84,7 +85,7 @@ def test_a_missing_prompt_is_refused() -> None:
 
 
 def test_a_message_about_a_missing_parameter_names_no_placeholder() -> None:
-    with pytest.raises(InvalidParameter, match="got nothing$"):
+    with pytest.raises(InvalidParameter, match=r"got nothing$"):
         Imagen4Request.from_parameters({})
 
 

@@ -7,6 +7,7 @@ import json
 import anyio
 import httpx
 import pytest
+
 from segmind_api.api.account import get_user_credits
 from segmind_api.api.generations import generate_imagen_4_fast
 from segmind_api.api.jobs import get_job_result, get_job_status, submit_imagen_4
@@ -15,9 +16,7 @@ from segmind_api.errors import InvalidParameter
 from segmind_api.headers import ResponseHeaders
 from segmind_api.models import ErrorResponse, FailedJob, GenerationOutput, Imagen4FastRequest, Imagen4Request
 from segmind_api.types import ApiRequest, ApiResponse
-
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-
 
 
 def response(status: int, content: bytes, content_type: str = "application/json") -> ApiResponse:

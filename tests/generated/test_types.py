@@ -34,7 +34,14 @@ def pyright_errors(path: Path, folder: Path) -> set[int]:
     settings = {"include": [path.name], "extraPaths": FIRST_PARTY, "typeCheckingMode": "strict"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     run = subprocess.run(
-        [ROOT / "node_modules" / ".bin" / "pyright", "--outputjson", "--pythonpath", sys.executable, "--project", folder],
+        [
+            ROOT / "node_modules" / ".bin" / "pyright",
+            "--outputjson",
+            "--pythonpath",
+            sys.executable,
+            "--project",
+            folder,
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -45,7 +52,8 @@ def pyright_errors(path: Path, folder: Path) -> set[int]:
 
 
 @pytest.mark.parametrize("errors_in", [mypy_errors, pyright_errors])
-def test_a_type_checker_rejects_the_wrong_calls_and_passes_the_right_ones(errors_in: Callable[[Path, Path], set[int]], tmp_path: Path
+def test_a_type_checker_rejects_the_wrong_calls_and_passes_the_right_ones(
+    errors_in: Callable[[Path, Path], set[int]], tmp_path: Path
 ) -> None:
     lines = CALLS.read_text(encoding="utf-8").splitlines()
     rejected = {number for number, line in enumerate(lines, start=1) if line.endswith("# rejected")}

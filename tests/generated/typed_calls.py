@@ -5,11 +5,20 @@ from pathlib import Path
 from typing import assert_type
 
 import httpx
-from segmind_api.api.jobs import get_job_status, submit_imagen_4
-from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobStatus
 
 import segmind_client as segmind
-from segmind_client import AsyncClient, AsyncGeneration, AsyncJobHandle, AsyncResult, Client, Generation, JobHandle, Result
+from segmind_api.api.jobs import get_job_status, submit_imagen_4
+from segmind_api.models import Imagen4FastRequest, Imagen4Request, JobStatus
+from segmind_client import (
+    AsyncClient,
+    AsyncGeneration,
+    AsyncJobHandle,
+    AsyncResult,
+    Client,
+    Generation,
+    JobHandle,
+    Result,
+)
 from segmind_client.vendor import AsyncJob, ResultDict
 from segmind_mock import Double, MovableClock
 
