@@ -9,6 +9,7 @@ import signal
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,7 +37,18 @@ from segmind_client.network import Idle, tls_context
 from segmind_client.options import Options
 from segmind_client.steps import LARGEST_BODY, Flow
 from segmind_client.transport import AsyncSender, CustomAsyncSender, Sender
-from tests.client.servers import LONGEST_WAIT, REQUEST_ID, End, HostileServer, Request, Script, Step, response
+from tests.client.calls import WAYS, outcome
+from tests.client.servers import (
+    LONGEST_WAIT,
+    REQUEST_ID,
+    End,
+    HostileServer,
+    Request,
+    Script,
+    Step,
+    closed_port,
+    response,
+)
 
 MODEL = next(iter(MODELS.values()))
 SENDER = ("x-api-key", Secret("SG_5ec4e75ec4e75ec4"))
@@ -676,6 +688,14 @@ class TestResponseWithoutEnd:
         body = Endless(b"a", seconds=0.02)
         with pytest.raises(MayHaveBeenAccepted, match="did not end in time"):
             submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_cause_of_a_call_that_was_not_sent_is_shown_in_one_line(way: str) -> None:
+    with closed_port() as port:
+        error = outcome(way, f"http://127.0.0.1:{port}", lambda client: client.credits(), attempts=1)
+    assert isinstance(error, NotSent)
+    assert len(traceback.format_exception(error.__cause__)) == 1
 
 
 def test_clients_share_one_tls_context_made_with_the_first_connection(monkeypatch: pytest.MonkeyPatch) -> None:
