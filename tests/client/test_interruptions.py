@@ -119,15 +119,16 @@ def notes_of(error: BaseException) -> str:
 
 
 class LineTracer:
-    """Raises KeyboardInterrupt at one line of the client's source."""
+    """Raises KeyboardInterrupt at one line of the client's source, or of one of its files."""
 
-    def __init__(self, point: int) -> None:
+    def __init__(self, point: int, sources: str = SOURCES) -> None:
         self.point = point
         self.lines = 0
         self.place = ""
+        self._sources = sources
 
     def __call__(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(SOURCES):
+        if not frame.f_code.co_filename.startswith(self._sources):
             return None
         if event == "line":
             self.lines += 1
@@ -269,6 +270,13 @@ class OutOfTime(Exception):
 HTTP = "over a custom httpx client"
 
 
+def interrupt_main_thread() -> None:
+    """Wakes it as well, which a signal to another thread does not."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGALRM)
+
+
 @pytest.mark.parametrize("error", [OutOfTime("limit"), TimeoutError("limit")], ids=["of its own", "a TimeoutError"])
 @pytest.mark.parametrize("silent", ["POST", "GET"])
 @pytest.mark.parametrize("way", ["over own connections", HTTP])
@@ -277,7 +285,7 @@ def test_an_exception_of_a_signal_handler_ends_the_call_and_is_not_taken_for_one
 ) -> None:
     def respond(request: Request) -> list[bytes | float]:
         if request.method == silent:
-            signal.raise_signal(signal.SIGALRM)
+            interrupt_main_thread()
             return [LOOKS * 1.0]
         return [response({"request_id": str(uuid.uuid4()), "status": "QUEUED"})]
 
@@ -313,9 +321,21 @@ def test_a_submit_that_waits_for_a_rate_limit_is_not_sent_after_the_exception_of
         assert server.count("POST") == 1
 
 
+def test_the_exception_of_a_signal_handler_during_a_pause_ends_the_wait_and_names_the_job() -> None:
+    request_id = str(uuid.uuid4())
+    with (
+        HostileServer(respond_with({"request_id": request_id, "status": "QUEUED", "metrics": {}})) as server,
+        Client(KEY, base_url=server.url, clock=AlarmedClock()) as client,
+        pytest.raises(errors.SegmindError) as raised,
+    ):
+        client.job(request_id).wait()
+    assert isinstance(raised.value.__cause__, OutOfTime)
+    assert raised.value.request_id == request_id
+
+
 def test_what_the_call_of_a_signal_handler_raises_is_not_about_the_submit_that_it_interrupts() -> None:
     def respond(_: Request) -> list[bytes | float]:
-        signal.raise_signal(signal.SIGALRM)
+        interrupt_main_thread()
         return [LOOKS * 1.0]
 
     def handle(*_: object) -> None:

@@ -433,12 +433,15 @@ class TestWhereAClientCanBeUsed:
             with pytest.raises(errors.NoClient, match=r"job\(request_id\)"):
                 pickle.dumps(thing)
 
-    def test_it_is_not_used_in_another_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        client = Client(DEFAULT_KEY, base_url=BASE_URL)
+    def test_it_is_not_used_in_another_process(self, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
+        async_client = AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
         process = os.getpid() + 1
         monkeypatch.setattr(os, "getpid", lambda: process)
-        with pytest.raises(errors.NoClient, match="another process"):
-            client.credits()
+        for ask in (client.credits, lambda: anyio.run(async_client.credits)):
+            with pytest.raises(errors.NoClient, match="another process"):
+                ask()
+        assert double.requests() == []
 
     @pytest.mark.parametrize("backend", ["sync", "asyncio"])
     def test_closing_it_in_another_process_leaves_it_open_in_its_own(

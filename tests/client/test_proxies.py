@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from segmind_client import AsyncClient, Client, errors, network
 from segmind_client.network import tls_context
 from tests.client.calls import KEY, WAYS, Step, outcome
-from tests.client.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, response
+from tests.client.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, read_request, response
 
 ACCEPTED = {"request_id": REQUEST_ID}
 HAS_SOCKS = importlib.util.find_spec("socksio") is not None
@@ -238,6 +240,35 @@ def test_a_socks_proxy_that_sends_junk_was_sent_no_submit(monkeypatch: pytest.Mo
         for error in submits("https://service.example"):
             assert isinstance(error, errors.NotSent)
             assert_is_clear(error)
+
+
+@needs_socks
+@pytest.mark.parametrize("way", WAYS)
+def test_a_submit_is_sent_through_a_socks_proxy(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    seen: list[bytes | Request | None] = []
+
+    def relay(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(PATIENCE)
+            connection.recv(1000)
+            connection.sendall(b"\x05\x00")
+            seen.append(connection.recv(1000))
+            connection.sendall(b"\x05\x00\x00\x01" + bytes(6))
+            seen.append(read_request(connection, 1))
+            connection.sendall(response(ACCEPTED))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=relay, args=(listener,))
+        thread.start()
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{listener.getsockname()[1]}")
+        assert outcome(way, "http://service.example", submit, allow_http=True).request_id == REQUEST_ID
+        thread.join()
+    connect, request = seen
+    assert isinstance(connect, bytes)
+    assert b"service.example" in connect
+    assert isinstance(request, Request)
+    assert (request.method, request.path, request.headers["host"]) == ("POST", "/v2/any", "service.example")
 
 
 LIMIT = 0.6

@@ -314,6 +314,39 @@ def test_the_response_to_a_submit_may_take_longer_than_its_connection(way: str) 
         assert outcome(way, server.url, submit, connect_seconds=0.5).request_id == REQUEST_ID
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_body_that_stalls_is_given_up_after_the_read_seconds(way: str, carrier: str) -> None:
+    stalls = drips(HEAD + b"content-length: 1000000\r\n\r\na", b"")
+    with HostileServer(stalls, patience=PATIENCE) as server:
+        error = outcome(way, server.url, status, carrier=carrier, attempts=1, read_seconds=DEADLINE)
+        assert isinstance(error, errors.ConnectionLost)
+        assert not server.gave_up
+
+
+PROGRAM_WITH_A_REQUEST_THAT_HANGS = """
+import sys, time, httpx
+from segmind_client import Client, drivers, errors
+
+drivers.WRITE_SECONDS = drivers.BODY_SECONDS = 0.1
+
+def hang(request):
+    time.sleep(100)
+
+options = {"attempts": 1, "connect_seconds": 0.1, "read_seconds": 0.1}
+client = Client("SG_1", base_url="https://service.example", transport=httpx.MockTransport(hang), **options)
+try:
+    client.credits()
+except errors.ConnectionLost:
+    print("given up")
+"""
+
+
+def test_a_program_ends_although_a_request_that_it_has_given_up_hangs() -> None:
+    program = [sys.executable, "-c", PROGRAM_WITH_A_REQUEST_THAT_HANGS]
+    assert subprocess.run(program, capture_output=True, text=True, timeout=50, check=True).stdout == "given up\n"
+
+
 @pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
 @pytest.mark.parametrize("way", WAYS)
 def test_six_silent_addresses_share_the_time_to_connect(

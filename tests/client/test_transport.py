@@ -9,9 +9,11 @@ import signal
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from inspect import isawaitable
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,10 +38,23 @@ from segmind_client.network import Idle, tls_context
 from segmind_client.options import Options
 from segmind_client.steps import LARGEST_BODY, Flow
 from segmind_client.transport import AsyncSender, CustomAsyncSender, Sender
-from tests.client.servers import LONGEST_WAIT, REQUEST_ID, End, HostileServer, Request, Script, Step, response
+from tests.client.calls import CARRIERS, WAYS, outcome, outcomes
+from tests.client.servers import (
+    LONGEST_WAIT,
+    REQUEST_ID,
+    End,
+    HostileServer,
+    Request,
+    Script,
+    Step,
+    closed_port,
+    respond_with,
+    response,
+)
 
 MODEL = next(iter(MODELS.values()))
 SENDER = ("x-api-key", Secret("SG_5ec4e75ec4e75ec4"))
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
 PROCESSING = json.dumps({"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}).encode()
 BACKENDS = ("asyncio", "trio")
 
@@ -703,6 +718,87 @@ class TestResponseWithoutEnd:
         body = Endless(b"a", seconds=0.02)
         with pytest.raises(MayHaveBeenAccepted, match="did not end in time"):
             submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
+
+
+@pytest.mark.parametrize("path", ["/gateway", "/gateway/"])
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_every_path_begins_with_that_of_the_base_url(way: str, carrier: str, path: str) -> None:
+    with HostileServer(respond_with({"credits": 1.0})) as server:
+        outcome(way, f"{server.url}{path}", lambda client: client.credits(), carrier=carrier)
+        assert [request.path for request in server.requests] == ["/gateway/v1/get-user-credits"]
+
+
+class Images:
+    """A service whose jobs have completed, with an image at its own port."""
+
+    def __init__(self) -> None:
+        self.server = HostileServer(self.respond)
+        self.url = self.server.url
+        self.result: Any = None
+
+    def respond(self, request: Request) -> Iterable[Step]:
+        if request.path == "/a.png":
+            return [response(PICTURE, media_type="image/png")]
+        return [response({"request_id": REQUEST_ID, "status": "COMPLETED", "output": f"{self.url}/a.png"})]
+
+    def get(self, client: Any) -> Any:
+        """Gets the result of the job, or what is to be awaited for it."""
+        given = client.job(REQUEST_ID).result()
+        if not isawaitable(given):
+            self.result = given
+            return given
+
+        async def get() -> Any:
+            self.result = await given
+            return self.result
+
+        return get()
+
+    def content(self, _: Any) -> Any:
+        return self.result.content
+
+    @property
+    def fetched(self) -> list[Request]:
+        return [request for request in self.server.requests if request.path == "/a.png"]
+
+
+@pytest.fixture
+def images() -> Iterator[Images]:
+    images = Images()
+    with images.server:
+        yield images
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_closed_client_fetches_no_image(images: Images, way: str, carrier: str) -> None:
+    seen = outcomes(way, images.url, images.get, lambda client: client.close(), images.content, carrier=carrier)
+    assert isinstance(seen[-1], NoClient)
+    assert images.fetched == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_connection_of_an_image_is_closed_when_it_has_come(images: Images, way: str) -> None:
+    server = images.server
+    wait = lambda _: server.wait_until(lambda: server.closed == server.opened - 1)  # noqa: E731
+    assert outcomes(way, images.url, images.get, images.content, wait)[1] == PICTURE
+    assert [request.headers["accept"] for request in images.fetched] == ["image/*"]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_no_request_asks_for_a_compressed_response(images: Images, way: str, carrier: str) -> None:
+    assert outcomes(way, images.url, images.get, images.content, carrier=carrier)[1] == PICTURE
+    assert [request.headers["accept-encoding"] for request in images.server.requests] == ["identity"] * 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_cause_of_a_call_that_was_not_sent_is_shown_in_one_line(way: str) -> None:
+    with closed_port() as port:
+        error = outcome(way, f"http://127.0.0.1:{port}", lambda client: client.credits(), attempts=1)
+    assert isinstance(error, NotSent)
+    assert len(traceback.format_exception(error.__cause__)) == 1
 
 
 def test_clients_share_one_tls_context_made_with_the_first_connection(monkeypatch: pytest.MonkeyPatch) -> None:
