@@ -157,6 +157,17 @@ class TestJitter:
         assert all(5.8 <= latency <= 17.4 for latency in latencies(1))
         assert max(latencies(1)) - min(latencies(1)) > 5
 
+    def test_a_jitter_of_1_varies_the_latency_between_nothing_and_twice_the_typical(self, clock: MovableClock) -> None:
+        double = Double(Settings(latency_factor=1, latency_jitter=1), clock=clock, seed=1)
+        drawn = [double.service.latency(double.contract.models["imagen-4"]) for _ in range(200)]
+        assert min(drawn) == pytest.approx(0, abs=1)
+        assert max(drawn) == pytest.approx(23.2, abs=1)
+        assert sum(drawn) / 200 == pytest.approx(11.6, abs=1)
+
+    def test_a_latency_factor_multiplies_the_typical_latency(self, clock: MovableClock) -> None:
+        double = Double(Settings(latency_factor=2.5), clock=clock)
+        assert double.service.latency(double.contract.models["imagen-4"]) == 29
+
 
 class TestOneJobAtATime:
     @pytest.fixture
@@ -294,8 +305,34 @@ class TestPictures:
 
 @pytest.mark.parametrize(
     "properties",
-    [{"latency_factor": -1}, {"latency_factor": float("nan")}, {"latency_jitter": 2}, {"polls_to_complete": 0}],
+    [
+        {"latency_factor": -1},
+        {"latency_factor": float("nan")},
+        {"latency_factor": float("inf")},
+        {"latency_jitter": -0.001},
+        {"latency_jitter": 1.001},
+        {"polls_to_complete": 0},
+        {"generate_as": "xml"},
+        {"image_format": "gif"},
+        {"largest_body": 0},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(properties: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Settings(**properties)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"latency_factor": 0},
+        {"latency_jitter": 0},
+        {"latency_jitter": 1},
+        {"polls_to_complete": 1},
+        {"generate_seconds": 0.001},
+        {"largest_body": 1},
+    ],
+)
+def test_settings_may_be_as_small_or_large_as_makes_sense(settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        assert getattr(Settings(**settings), name) == value

@@ -220,6 +220,26 @@ class TestLargeBodies:
     def settings(self) -> Settings:
         return Settings(largest_body=1000)
 
+    @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 400)])
+    @pytest.mark.parametrize("declared", [True, False])
+    def test_a_body_may_be_exactly_as_large_as_the_limit(
+        self, call: httpx.Client, size: int, status: int, declared: bool
+    ) -> None:
+        body = b'{"prompt":"x"}'.ljust(size)
+        headers = {"content-type": "application/json"}
+        content = body if declared else iter([body[:999], body[999:]])
+        assert call.post("/v2/imagen", content=content, headers=headers).status_code == status
+
+    @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)])
+    def test_a_body_for_the_admin_interface_may_be_exactly_as_large_as_the_limit(
+        self, admin: httpx.Client, size: int, status: int
+    ) -> None:
+        headers = {"content-type": "application/json"}
+        assert admin.post("/clock", content=b'{"hours":1}'.ljust(size), headers=headers).status_code == status
+
+    def test_the_limit_is_a_million_bytes_by_default(self) -> None:
+        assert Settings().largest_body == 1_000_000
+
     def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_read(self, address: str) -> None:
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=5) as connection:

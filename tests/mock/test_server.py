@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ import anyio
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double, MemoryStore, MovableClock, SystemClock, serve
+from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.__main__ import without_password
 from segmind_mock.contract import Contract
 from segmind_mock.server import url_of
@@ -206,16 +205,3 @@ def test_the_double_is_used_in_process_without_a_port(backend: str) -> None:
 
 def test_the_contract_is_read_once_for_all_doubles() -> None:
     assert Double().contract is Double().contract is Contract.load()
-
-
-def test_a_movable_clock_stands_still_and_goes_only_forward() -> None:
-    clock = MovableClock(start=1000)
-    assert (clock.now(), clock.now()) == (1000, 1000)
-    clock.advance(1, minutes=2, hours=3, days=4)
-    assert clock.now() == 1000 + 1 + 120 + 10800 + 345600
-    with pytest.raises(ValueError, match="only forward"):
-        clock.advance(-1)
-
-
-def test_the_system_clock_is_the_time_of_day() -> None:
-    assert SystemClock(MemoryStore()).now() == pytest.approx(time.time(), abs=5)
