@@ -324,10 +324,18 @@ class TestImages:
         clock.advance(hours=1)
         assert call.get(url).status_code == 404
 
-    @pytest.mark.parametrize("size", ["0x10", "9999x10", "10x", "99999x1"])
-    def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str) -> None:
+    @pytest.mark.parametrize(
+        ("size", "status"),
+        [("1x1", 200), ("4096x1", 200), ("1x4096", 200), ("4097x1", 404), ("1x4097", 404)]
+        + [(size, 404) for size in ("0x10", "10x0", "9999x10", "10x", "99999x1")],
+    )
+    def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str, status: int) -> None:
         name = f"7c9e6679-7425-40de-944b-e07fc1f90ae7-{'0' * 32}-{size}-1800000000"
-        assert call.get(f"/_mock/images/{name}.png").status_code == 404
+        assert call.get(f"/_mock/images/{name}.png").status_code == status
+
+    def test_an_image_of_another_format_than_the_doubles_is_404(self, call: httpx.Client) -> None:
+        url = call.post("/v1/imagen", json={"prompt": "x"}).json()["output"]
+        assert call.get(f"{url.removesuffix('.png')}.jpg").status_code == 404
 
 
 DATED = [

@@ -293,13 +293,15 @@ class TestWorkers:
 
     def test_share_the_store_that_is_named(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(VARIABLE, "")
-        monkeypatch.setattr(Multiprocess, "run", lambda _: None)
+        ran: list[Multiprocess] = []
+        monkeypatch.setattr(Multiprocess, "run", ran.append)
         store = tmp_path / "state.db"
         monkeypatch.setattr(
             sys, "argv", ["segmind-mock", "--port", "0", "--workers", "2", "--store", f"sqlite:{store}"]
         )
         assert main() == 0
         assert store.exists()
+        assert [it.config.workers for it in ran] == [2]
 
 
 def from_another_machine(**headers: str) -> int:
@@ -415,11 +417,11 @@ def test_ctrl_c_ends_the_command_with_0_and_without_a_message(
 def ended_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     """What the command ends with where serving raises an error."""
 
-    def run(*_: object) -> None:
+    def run(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setenv(VARIABLE, "")
-    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: run())
+    monkeypatch.setattr(uvicorn.Server, "run", run)
     monkeypatch.setattr(sys, "argv", ["segmind-mock", "--port", "0"])
     return main()
 
