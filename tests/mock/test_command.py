@@ -163,6 +163,20 @@ def test_arguments_that_cannot_be_read_are_refused(arguments: list[str], capsys:
     assert capsys.readouterr().err.startswith("usage: segmind-mock")
 
 
+@pytest.mark.parametrize("command", [[], ["proxy"]], ids=["double", "proxy"])
+def test_the_help_says_what_each_option_is_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with pytest.raises(SystemExit):
+        parse_arguments([*command, "--help"])
+    # The description of an option with a long name begins on a line of its own.
+    options = re.sub(r"\n {8,}", "  ", capsys.readouterr().out).partition("options:\n")[2].splitlines()
+    assert len(options) == (4 if command else 17)
+    assert [line for line in options if not re.fullmatch(r"  --?\w[^ ]*( [^ ]+){0,2} {2,}\w.{9,}", line)] == []
+
+
 class TestOptions:
     def test_without_any_jobs_take_their_typical_latency_and_the_account_has_100_dollars_and_no_limit(
         self, start: Start
@@ -294,7 +308,11 @@ class TestWorkers:
     def test_share_the_store_that_is_named(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(VARIABLE, "")
         ran: list[Multiprocess] = []
-        monkeypatch.setattr(Multiprocess, "run", ran.append)
+
+        def run(self: Multiprocess) -> None:
+            ran.append(self)
+
+        monkeypatch.setattr(Multiprocess, "run", run)
         store = tmp_path / "state.db"
         monkeypatch.setattr(
             sys, "argv", ["segmind-mock", "--port", "0", "--workers", "2", "--store", f"sqlite:{store}"]
@@ -342,19 +360,33 @@ class TestAdmin:
             assert from_another_machine(authorization=f"Bearer {token}") == 403
 
     @pytest.mark.parametrize("everywhere", [False, True])
-    @pytest.mark.parametrize("how", ["option", "environment", "both"])
-    def test_token_that_is_given_is_needed_and_not_printed(
-        self, monkeypatch: pytest.MonkeyPatch, start: Start, how: str, everywhere: bool
-    ) -> None:
-        arguments = ["--admin-token", "a-token"] if how != "environment" else []
-        if how != "option":
-            monkeypatch.setenv("SEGMIND_MOCK_ADMIN_TOKEN", "a-token" if how == "environment" else "another")
-        with start(*arguments, *["--admin-everywhere"] * everywhere) as running:
+    def test_token_that_is_given_is_needed_and_not_printed(self, start: Start, everywhere: bool) -> None:
+        with start("--admin-token", "a-token", *["--admin-everywhere"] * everywhere) as running:
             assert "a-token" not in "\n".join(running.printed)
             assert running.call.get("/_mock/clock").status_code == 401
             headers = {"authorization": "Bearer a-token"}
             assert running.call.get("/_mock/clock", headers=headers).status_code == 200
             assert from_another_machine(**headers) == (200 if everywhere else 403)
+
+    def test_token_may_be_in_the_environment(self, monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+        monkeypatch.setenv("SEGMIND_MOCK_ADMIN_TOKEN", "a-token")
+        with start() as running:
+            assert "a-token" not in "\n".join(running.printed)
+            assert running.call.get("/_mock/clock").status_code == 401
+            assert from_another_machine(authorization="Bearer a-token") == 403
+            headers = {"authorization": "Bearer a-token"}
+            assert running.call.get("/_mock/clock", headers=headers).status_code == 200
+
+    def test_token_of_the_option_counts_before_that_of_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, start: Start
+    ) -> None:
+        monkeypatch.setenv("SEGMIND_MOCK_ADMIN_TOKEN", "another")
+        with start("--admin-token", "a-token") as running:
+            statuses = [
+                running.call.get("/_mock/clock", headers={"authorization": f"Bearer {token}"}).status_code
+                for token in ("a-token", "another")
+            ]
+        assert statuses == [200, 401]
 
     def test_an_empty_token_in_the_environment_is_none(self, monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
         monkeypatch.setenv("SEGMIND_MOCK_ADMIN_TOKEN", "")
