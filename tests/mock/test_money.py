@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.stores import Store
 from segmind_mock.transport import DoubleTransport
 from segmind_mock.worker import open_store
 from tests.mock.checks import problems_in
@@ -26,6 +27,14 @@ PROMPT = {"prompt": "x"}
 WITH_KEY = {"x-api-key": DEFAULT_KEY}
 SOON = 10
 """Seconds of real time after which a test has failed."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """In SQLite only what is put back has changed."""
+    store = open_store("memory" if request.param == "memory" else f"sqlite:{tmp_path / 'state.db'}")
+    yield store
+    store.close()
 
 
 class HeldClock(MovableClock):
@@ -40,13 +49,16 @@ class HeldClock(MovableClock):
 
 
 def during_a_v1_call(
-    settings: Settings, meanwhile: Callable[[Double, httpx.AsyncClient], Awaitable[None]], balance: float = 1.0
+    settings: Settings,
+    meanwhile: Callable[[Double, httpx.AsyncClient], Awaitable[None]],
+    balance: float = 1.0,
+    store: Store | None = None,
 ) -> tuple[Double, httpx.Response]:
     """What a v1 call is answered with when something happens between its acceptance and its response."""
 
     async def call() -> tuple[Double, httpx.Response]:
         clock = HeldClock()
-        double = Double(settings, clock=clock)
+        double = Double(settings, clock=clock, store=store)
         double.open_account(credits=balance)
         responses: list[httpx.Response] = []
 
@@ -111,6 +123,20 @@ def test_a_v1_call_whose_credits_were_spent_after_its_reservation_is_504_and_tak
     assert (double.account().credits, double.account().reserved) == (0, 0)
 
 
+@pytest.mark.parametrize(("factor", "status", "charged"), [(1, 200, 0.06), (100, 504, 0)])
+def test_however_a_v1_call_ends_its_price_is_charged_or_free_again_and_nothing_stays_reserved(
+    factor: float, status: int, charged: float, store: Store
+) -> None:
+    async def look(double: Double, client: httpx.AsyncClient) -> None:
+        assert (double.account().credits, double.account().reserved) == (0.06, 0.06)
+        assert (await client.post("/v2/imagen", json=PROMPT)).status_code == 406
+
+    double, response = during_a_v1_call(Settings(latency_factor=factor), look, balance=0.06, store=store)
+    assert response.status_code == status
+    account = double.account()
+    assert (account.credits, account.reserved, account.pending) == (0.06 - charged, 0, [])
+
+
 @pytest.mark.parametrize(("seconds", "reserved"), [(8.16 + 59.9, 0.06), (8.16 + 60.1, 0)])
 def test_the_price_of_a_v1_call_that_never_ends_stays_reserved_for_a_minute_after_its_time(
     seconds: float, reserved: float
@@ -148,9 +174,9 @@ def advance(**move: float) -> Callable[[Double, str], None]:
     ],
 )
 def test_however_a_job_ends_its_price_is_charged_or_free_again_and_nothing_stays_reserved(
-    settings: Settings, headers: dict[str, str], end: Callable[[Double, str], Any], credits_left: float
+    settings: Settings, headers: dict[str, str], end: Callable[[Double, str], Any], credits_left: float, store: Store
 ) -> None:
-    double = Double(settings, clock=MovableClock())
+    double = Double(settings, clock=MovableClock(), store=store)
     double.open_account(credits=0.06)
     with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
         submitted = client.post("/v2/imagen", json=PROMPT, headers=headers).json()
@@ -164,8 +190,8 @@ def test_however_a_job_ends_its_price_is_charged_or_free_again_and_nothing_stays
 
 
 @pytest.mark.parametrize("polled", [1, 2])
-def test_a_job_is_charged_with_its_last_poll_and_not_before(polled: int) -> None:
-    double = Double(BY_POLLS, clock=MovableClock())
+def test_a_job_is_charged_with_its_last_poll_and_not_before(polled: int, store: Store) -> None:
+    double = Double(BY_POLLS, clock=MovableClock(), store=store)
     with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
         url = client.post("/v2/imagen", json=PROMPT).json()["status_url"]
         for _ in range(polled):
@@ -175,8 +201,8 @@ def test_a_job_is_charged_with_its_last_poll_and_not_before(polled: int) -> None
 
 
 @pytest.mark.parametrize("settings", [Settings(), BY_TIME], ids=["charged at once", "reserved"])
-def test_a_balance_of_ten_prices_pays_ten_jobs(settings: Settings) -> None:
-    double = Double(settings, clock=MovableClock())
+def test_a_balance_of_ten_prices_pays_ten_jobs(settings: Settings, store: Store) -> None:
+    double = Double(settings, clock=MovableClock(), store=store)
     # Not exactly ten times the price, in binary.
     double.open_account(credits=0.02 * 3 + 0.02 * 7)
     with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
