@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,6 +12,8 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.stores import Store
+from segmind_mock.worker import open_store
 from tests.mock.checks import problems_in
 
 PROMPT = {"prompt": "x"}
@@ -20,6 +23,20 @@ OTHER_KEY = "SG_ffffffffffffffff"
 @pytest.fixture
 def settings() -> Settings:
     return Settings()
+
+
+def test_the_ready_account_has_the_documented_key_and_100_dollars() -> None:
+    (account,) = Double().accounts()
+    assert (account.key, account.credits) == ("SG_0123456789abcdef", 100)
+
+
+@pytest.mark.parametrize("balance", [0, 7.5])
+def test_an_account_remembers_the_credits_that_it_was_opened_with(
+    call: httpx.Client, double: Double, balance: float
+) -> None:
+    double.open_account(credits=balance)
+    call.post("/v1/imagen", json=PROMPT)
+    assert double.account().opened_with == balance
 
 
 def test_a_model_that_is_closed_to_an_account_is_403_and_costs_nothing(call: httpx.Client, double: Double) -> None:
@@ -157,6 +174,17 @@ class TestJitter:
         assert all(5.8 <= latency <= 17.4 for latency in latencies(1))
         assert max(latencies(1)) - min(latencies(1)) > 5
 
+    def test_a_jitter_of_1_varies_the_latency_between_nothing_and_twice_the_typical(self, clock: MovableClock) -> None:
+        double = Double(Settings(latency_factor=1, latency_jitter=1), clock=clock, seed=1)
+        drawn = [double.service.latency(double.contract.models["imagen-4"]) for _ in range(200)]
+        assert min(drawn) == pytest.approx(0, abs=1)
+        assert max(drawn) == pytest.approx(23.2, abs=1)
+        assert sum(drawn) / 200 == pytest.approx(11.6, abs=1)
+
+    def test_a_latency_factor_multiplies_the_typical_latency(self, clock: MovableClock) -> None:
+        double = Double(Settings(latency_factor=2.5), clock=clock)
+        assert double.service.latency(double.contract.models["imagen-4"]) == 29
+
 
 class TestOneJobAtATime:
     @pytest.fixture
@@ -216,14 +244,14 @@ class TestOneJobAtATime:
         assert balances == [99.98, 99.92]
 
 
-def hang_up_during_the_wait(path: str, **more_headers: str) -> Double:
+def hang_up_during_the_wait(path: str, store: Store | None = None, **more_headers: str) -> Double:
     """A double that waits for ever before it responds, after a caller has hung up on it."""
 
     class EndlessClock(MovableClock):
         async def sleep(self, seconds: float) -> None:  # noqa: ARG002  the protocol has it
             await anyio.sleep_forever()
 
-    double = Double(Settings(latency_factor=1), clock=EndlessClock())
+    double = Double(Settings(latency_factor=1), clock=EndlessClock(), store=store)
     messages: Iterator[dict[str, Any]] = iter(
         [{"type": "http.request", "body": b'{"prompt": "x"}'}, {"type": "http.disconnect"}]
     )
@@ -245,11 +273,14 @@ def hang_up_during_the_wait(path: str, **more_headers: str) -> Double:
     return double
 
 
-def test_a_v1_call_whose_caller_hangs_up_is_not_charged() -> None:
-    double = hang_up_during_the_wait("/v1/imagen")
+@pytest.mark.parametrize("name", ["memory", "sqlite"])
+def test_a_v1_call_whose_caller_hangs_up_is_not_charged(name: str, tmp_path: Path) -> None:
+    store = open_store(name if name == "memory" else f"sqlite:{tmp_path / 'state.db'}")
+    double = hang_up_during_the_wait("/v1/imagen", store)
     account = double.account()
     assert (account.credits, account.reserved) == (100, 0)
     assert [(row.status, row.accepted) for row in double.requests()] == [(499, False)]
+    store.close()
 
 
 def test_a_submit_whose_caller_hangs_up_during_its_latency_ends_at_once_and_is_in_the_journal_as_accepted() -> None:
@@ -294,8 +325,34 @@ class TestPictures:
 
 @pytest.mark.parametrize(
     "properties",
-    [{"latency_factor": -1}, {"latency_factor": float("nan")}, {"latency_jitter": 2}, {"polls_to_complete": 0}],
+    [
+        {"latency_factor": -1},
+        {"latency_factor": float("nan")},
+        {"latency_factor": float("inf")},
+        {"latency_jitter": -0.001},
+        {"latency_jitter": 1.001},
+        {"polls_to_complete": 0},
+        {"generate_as": "xml"},
+        {"image_format": "gif"},
+        {"largest_body": 0},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(properties: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Settings(**properties)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"latency_factor": 0},
+        {"latency_jitter": 0},
+        {"latency_jitter": 1},
+        {"polls_to_complete": 1},
+        {"generate_seconds": 0.001},
+        {"largest_body": 1},
+    ],
+)
+def test_settings_may_be_as_small_or_large_as_makes_sense(settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        assert getattr(Settings(**settings), name) == value

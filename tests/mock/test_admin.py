@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.records import Job
 from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, mask
 
 PROMPT = {"prompt": "x"}
@@ -158,7 +161,160 @@ def test_what_is_not_there_is_404_and_another_verb_405(admin: httpx.Client) -> N
     assert admin.get("/reset").status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "error"),
+    [
+        ("GET", "/nothing", {}, 404, "no GET at /_mock/nothing"),
+        ("POST", "/clock", {"content-type": "text/plain"}, 415, "a body needs the header Content-Type: app"),
+        ("GET", "/reset", {}, 405, "no GET at /_mock/reset"),
+    ],
+)
+def test_an_error_is_a_json_object_that_says_what_is_wrong(
+    admin: httpx.Client, method: str, path: str, headers: dict[str, str], status: int, error: str
+) -> None:
+    response = admin.request(method, path, headers=headers, content=b"{}" if method == "POST" else None)
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
+    assert response.json()["error"].startswith(error)
+
+
+def test_the_name_of_a_field_that_there_is_not_is_cut_in_the_message(admin: httpx.Client) -> None:
+    message = admin.post("/reset", json={"x" * 5000: 1}).json()["error"]
+    assert message == f"there is no field '{'x' * 100}'; this call takes none"
+
+
+def test_the_value_of_a_field_is_cut_in_the_message(admin: httpx.Client) -> None:
+    assert len(admin.post("/accounts", json={"credits": "9" * 5000}).json()["error"]) == 500
+
+
+def test_an_account_and_a_rule_are_made_by_all_that_they_can_be_told(admin: httpx.Client, double: Double) -> None:
+    told: dict[str, Any] = {
+        "credits": 5,
+        "requests_per_minute": None,
+        "forbidden_models": ["imagen"],
+        "has_balance": False,
+    }
+    admin.post("/accounts", json={"key": "bob", **told})
+    account = double.account("bob")
+    assert {name: getattr(account, name) for name in told} == told
+    told = {"fault": {"code": 502}, "operation_id": None, "times": None, "probability": 0.5, "seed": 4}
+    rule = admin.post("/faults", json={**told, "key": "bob"}).json()
+    assert {name: rule[name] for name in told} == {**told, "fault": {"code": "502"}}
+    assert (rule["key"], rule["seen"]) == (mask("bob"), 0)
+
+
+class TestDouble:
+    """What the admin interface does, from Python."""
+
+    def test_an_account_has_100_dollars_a_balance_and_no_limit_by_default(self, double: Double) -> None:
+        account = double.open_account("bob")
+        assert (account.credits, account.requests_per_minute, account.forbidden_models, account.has_balance) == (
+            100,
+            None,
+            [],
+            True,
+        )
+
+    def test_an_unknown_key_is_not_shown_whole(self, double: Double) -> None:
+        with pytest.raises(KeyError, match="no account has the key") as error:
+            double.account("SG_5ec4e75ec4e75ec4")
+        assert "SG_5ec4e75ec4e75ec4" not in str(error.value)
+
+    def test_a_job_without_a_message_fails_on_demand(self, call: httpx.Client, double: Double) -> None:
+        ids = [call.post("/v2/imagen", json=PROMPT).json()["request_id"] for _ in range(2)]
+        assert [double.fail(ids[0]).error, double.fail(ids[1], "").error] == ["failed on demand"] * 2
+
+    @pytest.mark.parametrize("end", [Double.complete, Double.fail])
+    def test_a_job_can_be_ended_until_the_moment_at_which_it_ends(
+        self, call: httpx.Client, double: Double, clock: MovableClock, end: Callable[[Double, str], Job]
+    ) -> None:
+        one, other = (call.post("/v2/imagen-4-fast", json=PROMPT).json()["request_id"] for _ in range(2))
+        clock.advance(4.75)
+        assert end(double, one).ended_at == clock.now()
+        clock.advance(0.25)
+        with pytest.raises(ValueError, match="has ended already"):
+            end(double, other)
+
+    def test_the_ready_account_is_opened_again_with_a_reset(self, double: Double) -> None:
+        double.open_account("bob")
+        double.open_account(credits=1)
+        double.reset()
+        assert [(account.key, account.credits) for account in double.accounts()] == [(DEFAULT_KEY, 100)]
+
+    def test_requests_are_found_by_operation_key_status_and_acceptance(
+        self, call: httpx.Client, double: Double
+    ) -> None:
+        double.open_account("bob")
+        for key in (DEFAULT_KEY, "bob", "eve"):
+            call.post("/v2/imagen", json=PROMPT, headers={"x-api-key": key})
+            call.get("/v1/get-user-credits", headers={"x-api-key": key})
+        call.get("/nothing")
+        numbers = {
+            len(double.requests()): 7,
+            len(double.requests("getUserCredits")): 3,
+            len(double.requests(key="bob")): 2,
+            len(double.requests(status=401, key="eve")): 2,
+            len(double.requests(status=404)): 1,
+            len(double.requests(accepted=False)): 5,
+        }
+        assert all(found == expected for found, expected in numbers.items())
+        assert [row.key for row in double.requests(accepted=True)] == [mask(DEFAULT_KEY), mask("bob")]
+        assert double.requests(key=mask("bob")) == double.requests(key="bob")
+        assert double.requests("submitImagen", status=200, key="eve") == []
+
+    def test_billed_requests_are_those_of_a_key(self, call: httpx.Client, double: Double, clock: MovableClock) -> None:
+        double.open_account("bob")
+        for key in (DEFAULT_KEY, "bob", "bob"):
+            call.post("/v2/imagen", json=PROMPT, headers={"x-api-key": key})
+        assert double.billed_requests() == []
+        clock.advance(60)
+        assert [len(double.billed_requests(key=key)) for key in (None, DEFAULT_KEY, "bob", "eve")] == [3, 1, 2, 0]
+
+    @pytest.mark.parametrize("settings", [Settings(captions=True), Settings(image_format="jpeg")], ids=str)
+    def test_pillow_is_missed_at_once_where_it_is_needed(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "PIL", None)
+        with pytest.raises(ModuleNotFoundError):
+            Double(settings)
+
+    def test_pillow_is_not_missed_where_it_is_not_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "PIL", None)
+        assert Double().account().credits == 100
+
+
 class TestJournal:
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ({"status": "0"}, 0),
+            ({"status": "200"}, 1),
+            ({"accepted": "True"}, 1),
+            ({"accepted": "FALSE"}, 2),
+            ({"operation_id": "submitImagen"}, 2),
+            ({"key": DEFAULT_KEY}, 2),
+            ({"key": "bob"}, 1),
+        ],
+    )
+    def test_it_is_read_by_what_a_query_names(
+        self, admin: httpx.Client, call: httpx.Client, query: dict[str, str], found: int
+    ) -> None:
+        call.post("/v2/imagen", json=PROMPT)
+        call.post("/v2/imagen", json={})
+        call.get("/v1/get-user-credits", headers={"x-api-key": "bob"})
+        assert len(admin.get("/journal", params=query).json()) == found
+        assert sum(admin.get("/journal/counts", params=query).json().values()) == found
+
+    @pytest.mark.parametrize("status", ["2000", "20 0", "-1", "\u0664", ""])
+    def test_a_status_is_up_to_three_digits(self, admin: httpx.Client, status: str) -> None:
+        response = admin.get("/journal", params={"status": status})
+        assert response.status_code == 400
+        assert response.json()["error"] == "status: expected a number such as 200, or 0 for a dropped call"
+
+    def test_calls_without_a_key_are_counted_too(self, admin: httpx.Client, address: str) -> None:
+        for _ in range(2):
+            httpx.get(f"{address}/v1/get-user-credits")
+        assert admin.get("/journal/counts").json() == {"": 2}
+
     def test_a_call_is_written_with_its_answer_and_a_masked_key(
         self, admin: httpx.Client, call: httpx.Client, clock: MovableClock
     ) -> None:
@@ -219,6 +375,26 @@ class TestLargeBodies:
     @pytest.fixture
     def settings(self) -> Settings:
         return Settings(largest_body=1000)
+
+    @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 400)])
+    @pytest.mark.parametrize("declared", [True, False])
+    def test_a_body_may_be_exactly_as_large_as_the_limit(
+        self, call: httpx.Client, size: int, status: int, declared: bool
+    ) -> None:
+        body = b'{"prompt":"x"}'.ljust(size)
+        headers = {"content-type": "application/json"}
+        content = body if declared else iter([body[:999], body[999:]])
+        assert call.post("/v2/imagen", content=content, headers=headers).status_code == status
+
+    @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)])
+    def test_a_body_for_the_admin_interface_may_be_exactly_as_large_as_the_limit(
+        self, admin: httpx.Client, size: int, status: int
+    ) -> None:
+        headers = {"content-type": "application/json"}
+        assert admin.post("/clock", content=b'{"hours":1}'.ljust(size), headers=headers).status_code == status
+
+    def test_the_limit_is_a_million_bytes_by_default(self) -> None:
+        assert Settings().largest_body == 1_000_000
 
     def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_read(self, address: str) -> None:
         host, port = address.removeprefix("http://").split(":")

@@ -114,6 +114,11 @@ class TestErrors:
         assert response.status_code == 406
         assert errors_in(operation, response) == []
 
+    def test_the_message_of_a_400_that_quotes_a_long_value_is_cut(self, call: httpx.Client) -> None:
+        response = call.post("/v2/imagen-4-fast", json={"prompt": "x", "width": "9" * 5000})
+        assert response.status_code == 400
+        assert len(response.json()["error"]) == 500
+
     def test_a_content_type_may_name_its_charset(self, call: httpx.Client) -> None:
         headers = {"content-type": "Application/JSON; charset=utf-8"}
         assert call.post("/v2/imagen", content=b'{"prompt": "x"}', headers=headers).status_code == 200
@@ -154,6 +159,36 @@ class TestJobs:
             assert errors_in(OPERATIONS["getJobStatus"], response) == []
             states.append(response.json()["status"])
         assert states == ["QUEUED", "QUEUED", "PROCESSING", "PROCESSING", "COMPLETED"]
+
+    def test_a_job_changes_its_state_exactly_at_its_moments_and_its_metrics_say_what_has_passed(
+        self, call: httpx.Client, clock: MovableClock
+    ) -> None:
+        submitted = call.post("/v2/imagen-4-fast", json={"prompt": "x"}).json()
+        assert submitted["status"] == "QUEUED"
+        found: list[tuple[str, dict[str, float]]] = []
+        # Its typical latency is 5 seconds, of which it spends a tenth in the queue.
+        for seconds in (0.25, 0.25, 4.25, 0.25):
+            clock.advance(seconds)
+            status = call.get(submitted["status_url"]).json()
+            found.append((status["status"], status["metrics"]))
+        times = {"queue_time": 0.5, "inference_time": 4.5, "total_time": 5.0}
+        assert found == [
+            ("QUEUED", {}),
+            ("PROCESSING", {"queue_time": 0.5}),
+            ("PROCESSING", {"queue_time": 0.5}),
+            ("COMPLETED", {**times, "cost": 0.02, "remaining_credits": 99.98}),
+        ]
+        assert call.get(submitted["response_url"]).json()["metrics"] == found[-1][1]
+
+    def test_the_result_has_all_that_the_image_follows_from(self, call: httpx.Client, clock: MovableClock) -> None:
+        submitted = call.post("/v2/imagen-4-fast", json={"prompt": "x", "seed": 7}).json()
+        clock.advance(60)
+        result = call.get(submitted["response_url"]).json()
+        assert (result["prompt"], result["seed"], result["error"]) == ("x", 7, None)
+        (image,) = result["images"]
+        assert image["url"] == result["output"]
+        assert image["file_name"] == f"{submitted['request_id']}.png"
+        assert image["file_size"] == len(call.get(image["url"]).content)
 
     def test_a_submit_names_a_poll_url_under_v1(self, call: httpx.Client, address: str) -> None:
         submitted = call.post("/v2/imagen-4", json={"prompt": "x"}).json()
@@ -289,10 +324,18 @@ class TestImages:
         clock.advance(hours=1)
         assert call.get(url).status_code == 404
 
-    @pytest.mark.parametrize("size", ["0x10", "9999x10", "10x", "99999x1"])
-    def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str) -> None:
+    @pytest.mark.parametrize(
+        ("size", "status"),
+        [("1x1", 200), ("4096x1", 200), ("1x4096", 200), ("4097x1", 404), ("1x4097", 404)]
+        + [(size, 404) for size in ("0x10", "10x0", "9999x10", "10x", "99999x1")],
+    )
+    def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str, status: int) -> None:
         name = f"7c9e6679-7425-40de-944b-e07fc1f90ae7-{'0' * 32}-{size}-1800000000"
-        assert call.get(f"/_mock/images/{name}.png").status_code == 404
+        assert call.get(f"/_mock/images/{name}.png").status_code == status
+
+    def test_an_image_of_another_format_than_the_doubles_is_404(self, call: httpx.Client) -> None:
+        url = call.post("/v1/imagen", json={"prompt": "x"}).json()["output"]
+        assert call.get(f"{url.removesuffix('.png')}.jpg").status_code == 404
 
 
 DATED = [

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MemoryStore, MovableClock, Settings, SystemClock
+from segmind_mock.clock import LONGEST_MOVE
 from segmind_mock.transport import DoubleTransport
 
 START = 1000.0
@@ -27,7 +28,47 @@ def clock() -> MovableClock:
     return MovableClock(start=START)
 
 
-@pytest.mark.parametrize("seconds", [-1, 2e9, math.nan, math.inf])
+def test_a_movable_clock_stands_still(clock: MovableClock) -> None:
+    assert (clock.now(), clock.now()) == (START, START)
+
+
+def test_the_system_clock_is_the_time_of_day() -> None:
+    assert SystemClock(MemoryStore()).now() == pytest.approx(time.time(), abs=5)
+
+
+@pytest.mark.parametrize(
+    ("move", "seconds"),
+    [
+        ({}, 0),
+        ({"seconds": 10}, 10),
+        ({"minutes": 2}, 120),
+        ({"hours": 3}, 10_800),
+        ({"days": 4}, 345_600),
+        ({"seconds": 10, "minutes": 2, "hours": 3, "days": 4}, 356_530),
+        ({"seconds": LONGEST_MOVE}, 1e9),
+    ],
+)
+@pytest.mark.parametrize("movable", [True, False], ids=["MovableClock", "SystemClock"])
+def test_a_clock_is_moved_by_the_sum_of_all_units(movable: bool, move: dict[str, float], seconds: float) -> None:
+    clock = MovableClock() if movable else SystemClock(MemoryStore())
+    before = clock.now()
+    clock.advance(**move)
+    # The system clock goes on by itself as well.
+    assert clock.now() - before == pytest.approx(seconds, abs=0 if movable else 0.9)
+
+
+def test_the_system_clock_sleeps_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    anyio.run(SystemClock(MemoryStore()).sleep, 2.5)
+    assert slept == [2.5]
+
+
+@pytest.mark.parametrize("seconds", [-1, 1e9 + 1, math.nan, math.inf])
 @pytest.mark.parametrize("movable", [True, False], ids=["MovableClock", "SystemClock"])
 def test_a_move_back_or_too_far_is_refused(movable: bool, seconds: float) -> None:
     clock = MovableClock() if movable else SystemClock(MemoryStore())
@@ -37,8 +78,9 @@ def test_a_move_back_or_too_far_is_refused(movable: bool, seconds: float) -> Non
 
 def test_a_clock_cannot_be_moved_beyond_the_years_that_a_date_header_can_name() -> None:
     clock = MovableClock(start=249_999_999_999)
+    clock.advance(1)
     with pytest.raises(ValueError, match="only forward"):
-        clock.advance(2)
+        clock.advance(1)
 
 
 def test_monotonic_is_the_same_time_as_now(clock: MovableClock) -> None:
@@ -69,6 +111,34 @@ def test_to_sleep_alone_moves_the_clock_exactly_to_the_moment_and_takes_no_real_
     sleep(clock, START + 3600.1)
     assert clock.now() == START + 3600.1
     assert time.monotonic() - before < SOON
+
+
+@sleeps
+def test_many_sleeps_one_after_another_take_no_real_time(
+    clock: MovableClock, sleep: Callable[[MovableClock, float], None]
+) -> None:
+    before = time.monotonic()
+    for second in range(1, 13):
+        sleep(clock, START + second)
+    assert clock.now() == START + 12
+    assert time.monotonic() - before < SOON
+
+
+@sleeps
+def test_a_sleep_may_be_as_long_as_a_move(clock: MovableClock, sleep: Callable[[MovableClock, float], None]) -> None:
+    sleep(clock, START + LONGEST_MOVE)
+    assert clock.now() == START + 1e9
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_task_is_cancelled_also_where_it_need_not_sleep(clock: MovableClock, backend: str) -> None:
+    async def sleep() -> bool:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await clock.sleep_until_async(START - 1)
+        return scope.cancelled_caught
+
+    assert anyio.run(sleep, backend=backend)
 
 
 @sleeps
@@ -208,6 +278,40 @@ def test_a_thread_that_is_interrupted_in_its_sleep_does_not_hold_or_move_the_clo
             clock.sleep_until(START + 1)
     clock.sleep_until(START + 50)
     assert clock.now() == START + 50
+
+
+def test_a_sleeper_has_time_to_wake_before_the_clock_moves_on(
+    clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segmind_mock.clock.LONGEST_PAUSE", 3600)
+    both_sleep = threading.Event()
+    seen: list[float] = []
+
+    def hold_the_event_loop() -> None:
+        both_sleep.wait(SOON)
+        deadline = time.monotonic() + SOON
+        while clock.now() < START + 1 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        # Many pauses, in which the other sleeper could move the clock.
+        time.sleep(0.05)
+        seen.append(clock.now())
+
+    async def sleep_while_the_event_loop_is_held() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(clock.sleep_until_async, START + 1)
+            await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()
+            hold_the_event_loop()
+
+    def sleep_longer() -> None:
+        both_sleep.set()
+        clock.sleep_until(START + 50)
+
+    with ThreadPoolExecutor(2) as pool:
+        sleeps = [pool.submit(anyio.run, sleep_while_the_event_loop_is_held), pool.submit(sleep_longer)]
+        for it in sleeps:
+            it.result(SOON)
+    assert (seen, clock.now()) == ([START + 1], START + 50)
 
 
 def test_a_sleeper_that_cannot_wake_does_not_hold_the_clock_for_ever(clock: MovableClock) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from segmind_mock import Double, FaultRule, MovableClock, Settings
+from segmind_mock import DEFAULT_KEY, Double, FaultRule, MovableClock, Settings
 from segmind_mock.faults import FIELDS, parse_prefer
 from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
 
@@ -122,12 +122,18 @@ def test_a_job_can_be_told_to_fail(call: httpx.Client, double: Double) -> None:
     "prefer",
     [
         "code=99",
+        "code=199",
+        "code=600",
+        "html=199",
+        "html=600",
         "code=x",
         "code=502.5",
         "code",
         "latency=-1",
+        "latency=3600.1",
         "latency=nan",
-        "truncate=2",
+        "truncate=-0.1",
+        "truncate=1.01",
         "drop=later",
         "drop",
         "malformed",
@@ -138,6 +144,48 @@ def test_a_fault_that_makes_no_sense_is_400_and_says_what_is_allowed(call: httpx
     response = call.get("/v1/get-user-credits", headers={"prefer": prefer})
     assert response.status_code == 400
     assert "expected" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [
+        ("code=200", 200),
+        ("code=599", 599),
+        ("html=599", 599),
+        ("latency=0", 200),
+        ("latency=3600", 200),
+        ("truncate=1", 200),
+        ("fail=" + "x" * 10_000, 200),
+    ],
+    ids=lambda it: str(it)[:20],
+)
+def test_a_fault_may_have_the_least_and_the_most_of_each_range(call: httpx.Client, prefer: str, status: int) -> None:
+    assert call.get("/v1/get-user-credits", headers={"prefer": prefer}).status_code == status
+
+
+def test_the_message_of_an_impossible_number_names_the_range_and_what_was_sent(call: httpx.Client) -> None:
+    message = call.get("/v1/get-user-credits", headers={"prefer": "latency=3601"}).json()["error"]
+    assert message == "Prefer: latency: expected a number from 0 to 3600, got '3601'"
+
+
+@pytest.mark.parametrize(("share", "sent"), [(0, 0.0), (0.5, 0.5), (1, 1.0)])
+def test_a_truncated_body_has_the_share_that_was_asked_for(double: Double, share: float, sent: float) -> None:
+    whole = asked(double, "/v1/get-user-credits")
+    assert asked(double, "/v1/get-user-credits", truncate=share) == whole[: int(len(whole) * sent)]
+
+
+def asked(double: Double, path: str, **fault: float) -> bytes:
+    """The bytes of the body that come before the connection ends."""
+    prefer = ", ".join(f"{name}={value}" for name, value in fault.items())
+    parts: list[bytes] = []
+    headers = {"x-api-key": DEFAULT_KEY, "prefer": prefer}
+    with (
+        httpx.Client(transport=double.transport(), base_url="http://double", headers=headers) as client,
+        contextlib.suppress(httpx.TransportError),
+        client.stream("GET", path) as response,
+    ):
+        parts.extend(response.iter_raw())
+    return b"".join(parts)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +271,43 @@ class TestRules:
     def test_a_rule_ends_after_its_times(self, call: httpx.Client, double: Double) -> None:
         double.fail_next("getUserCredits", status=502, times=2)
         assert self.statuses(call, 4) == [502, 502, 200, 200]
+
+    def test_the_first_rule_counts_until_it_has_ended_and_then_the_next(
+        self, call: httpx.Client, double: Double
+    ) -> None:
+        double.fail_next("submitImagen", status=500)
+        double.fail_next(status=502)
+        double.fail_next(status=503)
+        double.add_fault({"code": 504})
+        assert self.statuses(call, 4) == [502, 503, 504, 504]
+        assert call.post("/v2/imagen", json=PROMPT).status_code == 500
+
+    def test_a_rule_counts_the_calls_that_match_and_those_that_are_left_to_go_wrong(
+        self, call: httpx.Client, double: Double
+    ) -> None:
+        rule = double.add_fault({"code": 502}, times=5, probability=0.5, seed=3)
+        struck = self.statuses(call, 8).count(502)
+        found = double.store.transact(lambda tx: tx.get(FaultRule, rule.rule_id))
+        assert found is not None
+        assert 0 < struck < 5
+        assert (found.seen, found.times) == (8, 5 - struck)
+
+    def test_which_calls_go_wrong_by_chance_follows_from_the_seed_which_is_0_by_default(
+        self, call: httpx.Client, double: Double
+    ) -> None:
+        struck: list[list[int]] = []
+        seeds: tuple[dict[str, Any], ...] = ({}, {"seed": 0}, {"seed": 1})
+        for seed in seeds:
+            double.clear_faults()
+            double.add_fault({"code": 502}, probability=0.5, **seed)
+            struck.append(self.statuses(call, 20))
+        assert struck[0] == struck[1] != struck[2]
+
+    def test_cleared_rules_are_all_gone(self, call: httpx.Client, double: Double) -> None:
+        for _ in range(100):
+            double.add_fault({"code": 502})
+        double.clear_faults()
+        assert self.statuses(call, 1) == [200]
 
     def test_a_rule_is_for_one_operation_or_one_key(self, call: httpx.Client, double: Double) -> None:
         double.open_account("SG_ffffffffffffffff")
@@ -312,6 +397,8 @@ class TestRules:
             ({"fault": {"cod": None}}, "no fault has the field 'cod'; known are code, example, "),
             ({"fault": {}, "operation_id": "submitNothing"}, "no operation is called 'submitNothing'"),
             ({"fault": {}, "probability": 0}, "probability"),
+            ({"fault": {}, "probability": 1.001}, "probability"),
+            ({"fault": {}, "probability": float("nan")}, "probability"),
             ({"fault": {}, "times": 0}, "times"),
         ],
     )

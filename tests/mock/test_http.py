@@ -151,6 +151,18 @@ class TestHeads:
         connection.sendall(b"GET /%s HTTP/1.1\r\nHost: double\r\n\r\n" % (b"x" * 70_000))
         assert read_statuses(connection) == [431]
 
+    @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
+    def test_a_head_may_be_exactly_as_long_as_the_limit(
+        self, monkeypatch: pytest.MonkeyPatch, more: int, status: int
+    ) -> None:
+        monkeypatch.setattr(server, "LONGEST_HEAD", 1000)
+        lines = post().partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+        # Each header counts with a colon, a space and the end of its line.
+        used = len("/v2/imagen-4") + sum(len(line) + 2 for line in lines) + len("x-long: \r\n")
+        with serve(Double(clock=MovableClock()).app) as url, connect(url) as connection:
+            connection.sendall(post(b"x-long: %s\r\n" % (b"x" * (1000 - used + more))))
+            assert read_statuses(connection) == [status]
+
     def test_a_head_of_60_kib_is_read(self, connection: socket.socket) -> None:
         connection.sendall(post(b"x-long: %s\r\n" % (b"x" * 61_000)))
         assert read_statuses(connection) == [200]

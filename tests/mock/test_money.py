@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,23 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.stores import Store
 from segmind_mock.transport import DoubleTransport
 from segmind_mock.worker import open_store
 from tests.mock.checks import problems_in
 
 PROMPT = {"prompt": "x"}
+WITH_KEY = {"x-api-key": DEFAULT_KEY}
 SOON = 10
 """Seconds of real time after which a test has failed."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """In SQLite only what is put back has changed."""
+    store = open_store("memory" if request.param == "memory" else f"sqlite:{tmp_path / 'state.db'}")
+    yield store
+    store.close()
 
 
 class HeldClock(MovableClock):
@@ -39,13 +49,16 @@ class HeldClock(MovableClock):
 
 
 def during_a_v1_call(
-    settings: Settings, meanwhile: Callable[[Double, httpx.AsyncClient], Awaitable[None]], balance: float = 1.0
+    settings: Settings,
+    meanwhile: Callable[[Double, httpx.AsyncClient], Awaitable[None]],
+    balance: float = 1.0,
+    store: Store | None = None,
 ) -> tuple[Double, httpx.Response]:
     """What a v1 call is answered with when something happens between its acceptance and its response."""
 
     async def call() -> tuple[Double, httpx.Response]:
         clock = HeldClock()
-        double = Double(settings, clock=clock)
+        double = Double(settings, clock=clock, store=store)
         double.open_account(credits=balance)
         responses: list[httpx.Response] = []
 
@@ -108,6 +121,114 @@ def test_a_v1_call_whose_credits_were_spent_after_its_reservation_is_504_and_tak
     double, response = during_a_v1_call(Settings(latency_factor=1), move_and_spend, balance=0.06)
     assert response.status_code == 504
     assert (double.account().credits, double.account().reserved) == (0, 0)
+
+
+@pytest.mark.parametrize(("factor", "status", "charged"), [(1, 200, 0.06), (100, 504, 0)])
+def test_however_a_v1_call_ends_its_price_is_charged_or_free_again_and_nothing_stays_reserved(
+    factor: float, status: int, charged: float, store: Store
+) -> None:
+    async def look(double: Double, client: httpx.AsyncClient) -> None:
+        assert (double.account().credits, double.account().reserved) == (0.06, 0.06)
+        assert (await client.post("/v2/imagen", json=PROMPT)).status_code == 406
+
+    double, response = during_a_v1_call(Settings(latency_factor=factor), look, balance=0.06, store=store)
+    assert response.status_code == status
+    account = double.account()
+    assert (account.credits, account.reserved, account.pending) == (0.06 - charged, 0, [])
+
+
+@pytest.mark.parametrize(("seconds", "reserved"), [(8.16 + 59.9, 0.06), (8.16 + 60.1, 0)])
+def test_the_price_of_a_v1_call_that_never_ends_stays_reserved_for_a_minute_after_its_time(
+    seconds: float, reserved: float
+) -> None:
+    found: list[float] = []
+
+    async def move(double: Double, _: httpx.AsyncClient) -> None:
+        # The typical latency of Imagen is 8.16 seconds.
+        double.clock.advance(seconds)
+        found.append(double.account().reserved)
+
+    during_a_v1_call(Settings(latency_factor=1), move)
+    assert found == [reserved]
+
+
+BY_TIME, BY_POLLS = Settings(latency_factor=1), Settings(polls_to_complete=2)
+
+
+def advance(**move: float) -> Callable[[Double, str], None]:
+    return lambda double, _: double.clock.advance(**move)
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "end", "credits_left"),
+    [
+        pytest.param(BY_TIME, {}, advance(seconds=9), 0, id="completes by time"),
+        pytest.param(BY_TIME, {"prefer": "fail=no"}, advance(seconds=9), 0.06, id="fails by time"),
+        pytest.param(BY_TIME, {}, Double.complete, 0, id="is completed"),
+        pytest.param(BY_TIME, {}, Double.fail, 0.06, id="is failed"),
+        pytest.param(BY_POLLS, {}, advance(hours=1), 0.06, id="expires without polls"),
+        pytest.param(BY_POLLS, {}, Double.complete, 0, id="is completed before its polls"),
+        pytest.param(BY_POLLS, {}, Double.fail, 0.06, id="is failed before its polls"),
+        pytest.param(Settings(), {}, advance(), 0, id="completes at once"),
+        pytest.param(Settings(), {"prefer": "fail=no"}, advance(), 0.06, id="fails at once"),
+    ],
+)
+def test_however_a_job_ends_its_price_is_charged_or_free_again_and_nothing_stays_reserved(
+    settings: Settings, headers: dict[str, str], end: Callable[[Double, str], Any], credits_left: float, store: Store
+) -> None:
+    double = Double(settings, clock=MovableClock(), store=store)
+    double.open_account(credits=0.06)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        submitted = client.post("/v2/imagen", json=PROMPT, headers=headers).json()
+        if settings != Settings():
+            assert (double.account().credits, double.account().reserved) == (0.06, 0.06)
+            assert client.post("/v2/imagen", json=PROMPT).status_code == 406
+        end(double, submitted["request_id"])
+        account = double.account()
+        assert (account.credits, account.reserved, account.pending) == (credits_left, 0, [])
+        assert client.post("/v2/imagen", json=PROMPT).status_code == (200 if credits_left else 406)
+
+
+@pytest.mark.parametrize("polled", [1, 2])
+def test_a_job_is_charged_with_its_last_poll_and_not_before(polled: int, store: Store) -> None:
+    double = Double(BY_POLLS, clock=MovableClock(), store=store)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        url = client.post("/v2/imagen", json=PROMPT).json()["status_url"]
+        for _ in range(polled):
+            client.get(url)
+    expected = (100, 0.06) if polled == 1 else (99.94, 0)
+    assert (double.account().credits, double.account().reserved) == expected
+
+
+@pytest.mark.parametrize("settings", [Settings(), BY_TIME], ids=["charged at once", "reserved"])
+def test_a_balance_of_ten_prices_pays_ten_jobs(settings: Settings, store: Store) -> None:
+    double = Double(settings, clock=MovableClock(), store=store)
+    # Not exactly ten times the price, in binary.
+    double.open_account(credits=0.02 * 3 + 0.02 * 7)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        statuses = [client.post("/v2/imagen-4-fast", json=PROMPT).status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [406]
+
+
+def test_a_job_that_is_ended_leaves_what_others_have_reserved() -> None:
+    double = Double(BY_TIME, clock=MovableClock())
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        slugs = ("imagen-4-fast", "imagen", "imagen-4-fast")
+        _, middle, _ = (client.post(f"/v2/{slug}", json=PROMPT).json()["request_id"] for slug in slugs)
+    double.fail(middle)
+    assert (double.account().credits, double.account().reserved) == (100, 0.04)
+    double.clock.advance(60)
+    assert (double.account().credits, double.account().reserved) == (99.96, 0)
+
+
+def test_what_has_completed_before_a_job_is_ended_is_charged_before_it() -> None:
+    double = Double(BY_TIME, clock=MovableClock())
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        slow, fast = (client.post(f"/v2/{slug}", json=PROMPT).json() for slug in ("imagen-4", "imagen-4-fast"))
+    double.clock.advance(5)
+    double.complete(slow["request_id"])
+    balances = {job.request_id: job.remaining_credits for job in double.jobs()}
+    assert balances == {fast["request_id"]: 99.98, slow["request_id"]: 99.92}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])

@@ -13,16 +13,17 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double, MemoryStore, MovableClock, SystemClock, serve
+from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.__main__ import without_password
 from segmind_mock.contract import Contract
-from segmind_mock.server import url_of
+from segmind_mock.server import listen, url_of
 
 COMMANDS = {
     "segmind-mock": [str(Path(sys.executable).with_name("segmind-mock"))],
@@ -167,6 +168,85 @@ class TestAdminToken:
             assert httpx.get(f"{variables['SEGMIND_BASE_URL']}/_mock/clock").status_code == 200
 
 
+def test_a_host_that_is_not_of_this_machine_is_named() -> None:
+    with pytest.raises(OSError, match=r"^\[Errno \d+\] cannot listen on 192.0.2.7, port 0: ") as raised:
+        listen("192.0.2.7", 0)
+    assert raised.value.errno == errno.EADDRNOTAVAIL
+
+
+def test_a_port_is_free_again_as_soon_as_the_server_has_stopped() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = int(listener.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            accepted, _ = listener.accept()
+            # Who closes first keeps the connection's end for a while.
+            accepted.close()
+            assert caller.recv(1) == b""
+    listen("127.0.0.1", port).close()
+
+
+def test_a_listening_socket_is_inherited_by_worker_processes() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.get_inheritable()
+
+
+def test_a_name_for_both_families_is_listened_to_over_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def resolve_to_both(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        ipv6 = (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("::1", 0, 0, 0))
+        return [ipv6, *resolve("127.0.0.1", *arguments, **options)] if host == "both" else [ipv6]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_to_both)
+    with listen("both", 0) as listener:
+        assert listener.family == socket.AF_INET
+
+
+def test_small_packets_are_not_delayed() -> None:
+    # asyncio sets TCP_NODELAY only where the protocol is named.
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_headers_of_a_reverse_proxy_are_not_believed() -> None:
+    forged = {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"}
+    with serve(Double().app) as url, httpx.Client(headers={"x-api-key": DEFAULT_KEY, **forged}) as client:
+        assert client.get(f"{url}/_mock/clock").status_code == 200
+        submitted = client.post(f"{url}/v2/imagen", json={"prompt": "x"}).json()
+    assert submitted["status_url"].startswith(url)
+
+
+def test_the_server_does_not_name_itself() -> None:
+    with serve(Double().app) as url:
+        headers = httpx.get(f"{url}/_mock/health").headers
+    assert "server" not in headers
+    assert len(headers.get_list("date")) == 1
+
+
+def test_the_server_stops_while_a_call_is_in_flight() -> None:
+    double = Double()
+    with serve(double.app) as url:
+        host, port = url.removeprefix("http://").split(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        connection.sendall(b"GET /v1/get-user-credits HTTP/1.1\r\nHost: x\r\nPrefer: latency=3600\r\n\r\n")
+        httpx.get(f"{url}/_mock/health")
+        before = time.monotonic()
+    assert time.monotonic() - before < 10
+    connection.close()
+
+
+# uvicorn ends its thread with SystemExit, of which pytest warns.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_application_that_does_not_start_is_an_error() -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "lifespan"
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    with pytest.raises(RuntimeError, match="the double did not start"), serve(fail):
+        pass
+
+
 @contextmanager
 def started(*arguments: str) -> Generator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The running command, and the variables that it printed."""
@@ -206,16 +286,3 @@ def test_the_double_is_used_in_process_without_a_port(backend: str) -> None:
 
 def test_the_contract_is_read_once_for_all_doubles() -> None:
     assert Double().contract is Double().contract is Contract.load()
-
-
-def test_a_movable_clock_stands_still_and_goes_only_forward() -> None:
-    clock = MovableClock(start=1000)
-    assert (clock.now(), clock.now()) == (1000, 1000)
-    clock.advance(1, minutes=2, hours=3, days=4)
-    assert clock.now() == 1000 + 1 + 120 + 10800 + 345600
-    with pytest.raises(ValueError, match="only forward"):
-        clock.advance(-1)
-
-
-def test_the_system_clock_is_the_time_of_day() -> None:
-    assert SystemClock(MemoryStore()).now() == pytest.approx(time.time(), abs=5)

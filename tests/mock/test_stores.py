@@ -23,7 +23,7 @@ from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemorySto
 from segmind_mock.records import NEVER
 from segmind_mock.redis_store import RedisStore
 from segmind_mock.service import FORGOTTEN_AT_ONCE, LONGEST_TEXT
-from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Exchange, Store, Transaction
+from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Exchange, Store, Transaction, mask
 from segmind_mock.worker import VARIABLE, WorkerSettings, app, open_store
 
 PROMPT = {"prompt": "x"}
@@ -366,6 +366,66 @@ def test_long_headers_and_paths_are_cut_in_the_journal_and_the_key_is_still_told
     assert sum(len(name) + len(value) for name, value in row.headers) <= LONGEST_IN_JOURNAL
     assert len(double.requests(key=DEFAULT_KEY)) == 2
     assert len(unknown.path) == LONGEST_IN_JOURNAL
+
+
+def test_each_part_of_a_row_of_the_journal_is_cut_to_what_it_keeps() -> None:
+    long = "v" * (LONGEST_IN_JOURNAL + 1)
+    rows = [
+        replace(EXCHANGE, body=long.encode()).row().body,
+        replace(EXCHANGE, answer=long.encode()).row().answer,
+        replace(EXCHANGE, path=long).row().path,
+    ]
+    assert [len(part) for part in rows] == [LONGEST_IN_JOURNAL] * 3
+
+
+def test_a_row_of_the_journal_that_just_fits_is_kept_whole() -> None:
+    body = b"v" * (LONGEST_IN_JOURNAL - len(EXCHANGE.path) - len(EXCHANGE.answer))
+    headers = {"k": DEFAULT_KEY, "a": "v" * (LONGEST_IN_JOURNAL - len(DEFAULT_KEY) - 2)}
+    row = replace(EXCHANGE, body=body, headers=headers).row()
+    assert row.body == body.decode()
+    assert row.headers == [("a", headers["a"])]
+
+
+def test_headers_that_do_not_fit_are_cut_after_the_last_character_that_does() -> None:
+    headers = {"a": "v" * 6000, "b": "v" * 6000, "c": "v", "k": DEFAULT_KEY}
+    row = replace(EXCHANGE, headers=headers).row()
+    assert row.key == mask(DEFAULT_KEY)
+    left = LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - 6001 - 1
+    assert row.headers == [("a", headers["a"]), ("b", "v" * left)]
+
+
+@pytest.mark.parametrize(
+    ("key", "start"), [("SG_0123456789abcdef", "SG_…"), ("twelve-chars", "twe…"), ("eleven-char", "…"), ("x", "…")]
+)
+def test_a_masked_key_shows_its_start_only_where_much_more_is_hidden(key: str, start: str) -> None:
+    masked = mask(key)
+    assert masked is not None
+    assert masked.startswith(start)
+    assert len(masked) == len(start) + 8
+    assert mask(key + "x") != masked
+
+
+def test_a_missing_key_is_masked_as_none() -> None:
+    assert mask(None) is None
+
+
+def test_a_step_that_fails_changes_nothing_in_a_shared_store(sqlite: str) -> None:
+    store = open_store(sqlite)
+
+    def work(tx: Transaction) -> None:
+        tx.put("id", JOB)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.transact(work)
+    assert store.transact(lambda tx: tx.count(Job)) == 0
+    store.close()
+
+
+def test_moves_of_the_clock_add_up(store: Store) -> None:
+    store.add_shift(5)
+    store.add_shift(2.5)
+    assert store.shift() == 7.5
 
 
 def test_jobs_that_nobody_polls_do_not_keep_others_from_being_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

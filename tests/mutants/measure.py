@@ -13,8 +13,8 @@ import pytest
 PYTEST = (
     *("-o", "addopts=", "--import-mode=importlib", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
     *("-p", "no:xdist", "-p", "no:cov"),
-    # Plugins are, in a fork of a process that has imported them.
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    # To rewrite assertions, pytest loads the modules of plugins itself: those of `segmind_mock`, without the mistake.
+    "--assert=plain",
 )
 """In this process, without workers."""
 
