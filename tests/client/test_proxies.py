@@ -114,7 +114,7 @@ class TestProxyOfTheEnvironment:
         def find_nothing(_: str) -> None: ...
 
         monkeypatch.setattr(network, "find_spec", find_nothing)
-        with pytest.raises(errors.InvalidParameter, match=r"httpx\[socks\]") as raised:
+        with pytest.raises(errors.InvalidParameter, match=r"Client\.proxy.*httpx\[socks\]") as raised:
             kind("SG_1")
         assert "secret" not in str(raised.value)
 
@@ -124,7 +124,9 @@ class TestProxyOfTheEnvironment:
         self, monkeypatch: pytest.MonkeyPatch, kind: type, scheme: str
     ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:secret@proxy.example")
-        with pytest.raises(errors.InvalidParameter, match=f"{scheme}.*expected|expected.*{scheme}") as raised:
+        with pytest.raises(
+            errors.InvalidParameter, match=rf"Client\.proxy.*({scheme}.*expected|expected.*{scheme})"
+        ) as raised:
             kind("SG_1")
         assert "secret" not in str(raised.value)
 

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, drivers, errors
+from segmind_client import AsyncClient, Client, SegmindClient, drivers, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from tests.client.test_interruptions import MOST_POINTS, LineTracer
 
@@ -80,6 +80,8 @@ def test_a_run_is_one_span_that_names_the_model_and_the_job(client: Client) -> N
     result = client.run_model(SLUG, {"prompt": "a secret"})
     span = only_span()
     assert span.name == f"generate_content {SLUG}"
+    assert span.instrumentation_scope is not None
+    assert span.instrumentation_scope.name == "segmind_client"
     assert span.kind is trace.SpanKind.CLIENT
     assert dict(span.attributes or {}) == {
         "gen_ai.operation.name": "generate_content",
@@ -96,6 +98,38 @@ def test_a_submit_and_a_wait_are_a_span_each_of_the_same_job(client: Client) -> 
     spans = EXPORTER.get_finished_spans()
     assert [span.name for span in spans] == [f"submit {SLUG}", f"wait {SLUG}"]
     assert [(span.attributes or {})["gen_ai.response.id"] for span in spans] == [job.request_id] * 2
+
+
+def test_a_wait_for_a_job_of_an_unknown_model_is_a_span_without_a_model(client: Client) -> None:
+    request_id = client.submit_model(SLUG, {"prompt": "x"}).request_id
+    EXPORTER.clear()
+    client.job(request_id).wait()
+    span = only_span()
+    assert span.name == "wait"
+    assert dict(span.attributes or {}) == {
+        "gen_ai.operation.name": "wait",
+        "gen_ai.provider.name": "segmind",
+        "gen_ai.output.type": "image",
+        "gen_ai.response.id": request_id,
+    }
+
+
+def test_a_run_that_fails_is_a_span_of_its_job(client: Client, double: Double) -> None:
+    double.add_fault({"fail": "blocked"}, times=1)
+    with pytest.raises(errors.InferenceFailed) as raised:
+        client.run_model(SLUG, {"prompt": "x"})
+    assert raised.value.request_id is not None
+    assert (only_span().attributes or {})["gen_ai.response.id"] == raised.value.request_id
+
+
+def test_the_calls_by_the_vendors_names_are_spans_as_well(client: Client, address: str) -> None:
+    client.close()
+    with SegmindClient(DEFAULT_KEY, address) as vendors:
+        vendors.run("imagen-4", prompt="x")
+        vendors.run_sync("imagen-4", prompt="x")
+        vendors.submit_async("imagen-4", prompt="x")
+    names = [span.name for span in EXPORTER.get_finished_spans()]
+    assert names == ["generate_content imagen-4", "generate_content imagen-4", "submit imagen-4"]
 
 
 def test_an_error_is_named_by_its_class(client: Client, double: Double) -> None:

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 import traceback
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -576,6 +577,29 @@ class TestCancelling:
         assert [body.closed for body in bodies] == [True]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_response_that_never_closes_is_left_after_a_second(backend: str) -> None:
+    async def use() -> float:
+        headers = {"content-type": "application/json"}
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=Unclosing()))
+        async with AsyncClient("SG_1", base_url="http://127.0.0.1", transport=transport) as client:
+            started = anyio.current_time()
+            assert (await client.credits()).credits == 1.0
+            return anyio.current_time() - started
+
+    assert anyio.run(use, backend=backend) < LONGEST_WAIT
+
+
+class Unclosing(httpx.AsyncByteStream):
+    """A body that comes as a whole, and never closes."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield CREDITS
+
+    async def aclose(self) -> None:
+        await anyio.sleep(2 * LONGEST_WAIT)
+
+
 class Stuck(httpx.AsyncByteStream):
     """A body of which nothing comes, and which takes a while to close."""
 
@@ -784,6 +808,50 @@ def test_the_connection_of_an_image_is_closed_when_it_has_come(images: Images, w
     wait = lambda _: server.wait_until(lambda: server.closed == server.opened - 1)  # noqa: E731
     assert outcomes(way, images.url, images.get, images.content, wait)[1] == PICTURE
     assert [request.headers["accept"] for request in images.fetched] == ["image/*"]
+
+
+CREDITS = b'{"credits": 1.0}'
+DEFLATED = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+ENCODED = {
+    "gzip": gzip.compress(CREDITS),
+    "GZip": gzip.compress(CREDITS),
+    "x-gzip": gzip.compress(CREDITS[:5]) + gzip.compress(CREDITS[5:]),
+    "deflate": zlib.compress(CREDITS),
+    "deflate ": DEFLATED.compress(CREDITS) + DEFLATED.flush(),
+    "identity": CREDITS,
+    "br": CREDITS,
+}
+
+
+@pytest.mark.parametrize(("encoding", "content"), ENCODED.items(), ids=ENCODED.keys())
+@pytest.mark.parametrize("way", WAYS)
+def test_a_compressed_response_is_read_although_none_was_asked_for(way: str, encoding: str, content: bytes) -> None:
+    with HostileServer(respond_with(content, content_encoding=encoding)) as server:
+        assert outcome(way, server.url, lambda client: client.credits(), attempts=1).credits == 1.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_files_are_worked_with_on_eight_threads_of_an_event_loop_at_most(backend: str) -> None:
+    gate, eight_have_begun, begun = threading.Event(), threading.Event(), list[int]()
+
+    def work() -> None:
+        begun.append(threading.get_ident())
+        if len(begun) == 8:
+            eight_have_begun.set()
+        gate.wait(LONGEST_WAIT)
+
+    async def use() -> int:
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(network.on_worker, work)
+            await anyio.wait_all_tasks_blocked()
+            await anyio.to_thread.run_sync(eight_have_begun.wait, LONGEST_WAIT)
+            at_once = len(begun)
+            gate.set()
+        return at_once
+
+    assert anyio.run(use, backend=backend) == 8
+    assert len(begun) == 20
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -267,6 +267,11 @@ class TestResultsAsDicts:
             segmind_client.run(SLUG, prompt="x").save(tmp_path / "cabin.png")
         assert str(raised.value.request_id) in str(raised.value)
 
+    def test_replace_a_file_if_asked_to(self, tmp_path: Path) -> None:
+        (tmp_path / "cabin.png").touch()
+        result = segmind_client.run(SLUG, prompt="x")
+        assert result.save(tmp_path / "cabin.png", overwrite=True).read_bytes() == result.content
+
 
 JSON_BODY = gzip.compress(b'{"output": "https://images.example/a.png"}')
 CUT_OFF: dict[str, list[Step]] = {
@@ -327,6 +332,7 @@ class TestRunSync:
         monkeypatch.setattr(Sender, "exchange", exchange)
         response = OURS.run_sync("any", prompt="x")
         assert (response.status_code, response.content) == (201, b"paid for")
+        assert response.elapsed.total_seconds() < 60
 
     def test_returns_a_body_that_was_compressed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def exchange(*_: object) -> ApiResponse:
@@ -374,6 +380,14 @@ class TestRunSync:
 def test_what_is_not_a_slug_is_an_error_of_the_client(call: str, slug: Any) -> None:
     with pytest.raises(errors.InvalidParameter, match=r"slug|model"):
         getattr(OURS, call)(slug, prompt="x")
+
+
+def test_a_wait_ends_after_its_timeout() -> None:
+    pending = {"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}
+    with HostileServer(respond_with(pending)) as server, OURS.SegmindClient(DEFAULT_KEY, f"{server.url}/v1") as client:
+        with pytest.raises(OURS.InferenceTimeout):
+            client.submit_async(SLUG, prompt="x").wait(timeout=0.2, interval=0.1)
+        assert server.count("GET") < 10
 
 
 def test_a_timeout_is_that_of_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
