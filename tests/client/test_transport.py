@@ -805,7 +805,10 @@ def test_a_closed_client_fetches_no_image(images: Images, way: str, carrier: str
 @pytest.mark.parametrize("way", WAYS)
 def test_the_connection_of_an_image_is_closed_when_it_has_come(images: Images, way: str) -> None:
     server = images.server
-    wait = lambda _: server.wait_until(lambda: server.closed == server.opened - 1)  # noqa: E731
+
+    def wait(_: Any) -> None:
+        server.wait_until(lambda: server.closed == server.opened - 1)
+
     assert outcomes(way, images.url, images.get, images.content, wait)[1] == PICTURE
     assert [request.headers["accept"] for request in images.fetched] == ["image/*"]
 
@@ -840,17 +843,19 @@ def test_files_are_worked_with_on_eight_threads_of_an_event_loop_at_most(backend
             eight_have_begun.set()
         gate.wait(LONGEST_WAIT)
 
-    async def use() -> int:
+    at_once = list[int]()
+
+    async def use() -> None:
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(network.on_worker, work)
             await anyio.wait_all_tasks_blocked()
             await anyio.to_thread.run_sync(eight_have_begun.wait, LONGEST_WAIT)
-            at_once = len(begun)
+            at_once.append(len(begun))
             gate.set()
-        return at_once
 
-    assert anyio.run(use, backend=backend) == 8
+    anyio.run(use, backend=backend)
+    assert at_once == [8]
     assert len(begun) == 20
 
 

@@ -383,7 +383,7 @@ def test_what_is_not_a_slug_is_an_error_of_the_client(call: str, slug: Any) -> N
 
 
 def test_a_wait_ends_after_its_timeout() -> None:
-    pending = {"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}
+    pending: dict[str, Any] = {"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}
     with HostileServer(respond_with(pending)) as server, OURS.SegmindClient(DEFAULT_KEY, f"{server.url}/v1") as client:
         with pytest.raises(OURS.InferenceTimeout):
             client.submit_async(SLUG, prompt="x").wait(timeout=0.2, interval=0.1)
