@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 from weakref import WeakSet
@@ -48,14 +51,22 @@ class Secret:
         raise TypeError("a key is not pickled")
 
 
+def known_forms() -> list[str]:
+    """The keys in lower case, as they are and as they are in URLs, the longest first."""
+    keys = {*tuple(_keys), *map(attrgetter("_value"), tuple(_in_use))}
+    return sorted(chain.from_iterable(map(forms_of, keys)), key=len, reverse=True)
+
+
+@lru_cache(maxsize=2 * MOST_KEYS)
+def forms_of(key: str) -> tuple[str, str]:
+    return key.lower(), quote(key, safe="").lower()
+
+
 def masked(text: str) -> str:
     """The text without any key of this process's clients, and without anything of the documented form of a key."""
-    lowered = text.lower()
-    keys = {*tuple(_keys), *(secret.reveal() for secret in tuple(_in_use))}
-    for key in sorted(keys | {quote(key, safe="") for key in keys}, key=len, reverse=True):
-        # Hosts and media types are shown in lower case.
-        if key.lower() in lowered:
-            text = re.sub(re.escape(key), MASK, text, flags=re.IGNORECASE)
+    # Hosts and media types are shown in lower case.
+    for key in filter(text.lower().__contains__, known_forms()):
+        text = re.sub(re.escape(key), MASK, text, flags=re.IGNORECASE)
     return DOCUMENTED.sub(MASK, text)
 
 
