@@ -160,7 +160,8 @@ class TestPolls:
         double.complete(submitted["request_id"])
         first = call.get(submitted["status_url"]).json()
         clock.advance(10)
-        assert call.get(submitted["status_url"]).json() == first
+        assert [call.get(submitted["status_url"]).json() for _ in range(4)] == [first] * 4
+        assert double.account().credits == 99.94
 
 
 class TestJitter:
@@ -317,6 +318,9 @@ class TestPictures:
         captioned = call.get(described["url"])
         assert captioned.headers["content-type"] == described["content_type"] == f"image/{settings.image_format}"
         assert len(captioned.content) == described["file_size"]
+        suffix = {"png": ".png", "jpeg": ".jpg"}[settings.image_format]
+        assert described["file_name"].endswith(suffix)
+        assert described["url"].partition("?")[0].endswith(suffix)
         assert captioned.content != call.get(described["url"].partition("?")[0]).content
         other = call.post("/v1/imagen-4-fast", json={"prompt": "a fox & a hound", "seed": 8}).json()["images"][0]
         plain = [call.get(it["url"].partition("?")[0]).content for it in (described, other)]

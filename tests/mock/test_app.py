@@ -190,6 +190,18 @@ class TestJobs:
         assert image["file_name"] == f"{submitted['request_id']}.png"
         assert image["file_size"] == len(call.get(image["url"]).content)
 
+    @pytest.mark.parametrize("operation", SUBMITS.values(), ids=SUBMITS.keys())
+    def test_a_result_names_a_seed_where_the_model_takes_one(
+        self, call: httpx.Client, clock: MovableClock, operation: Operation
+    ) -> None:
+        assert operation.model is not None
+        submitted = call.post(operation.path, json={"prompt": "x"}).json()
+        clock.advance(60)
+        at_once = call.post(operation.path.replace("/v2/", "/v1/"), json={"prompt": "x"}).json()
+        has_seed = "seed" in operation.model.parameters
+        assert ("seed" in call.get(submitted["response_url"]).json()) == has_seed
+        assert ("seed" in at_once) == has_seed
+
     def test_a_submit_names_a_poll_url_under_v1(self, call: httpx.Client, address: str) -> None:
         submitted = call.post("/v2/imagen-4", json={"prompt": "x"}).json()
         assert submitted["poll_url"] == f"{address}/v1/requests/{submitted['request_id']}"
@@ -312,8 +324,11 @@ class TestImages:
         assert image(prompt="x", seed=7) == first
         assert len({first, *others}) == 4
 
-    def test_seed_minus_one_draws_one_and_reports_it(self, call: httpx.Client) -> None:
-        drawn = {call.post("/v1/imagen-4-fast", json={"prompt": "x", "seed": -1}).json()["seed"] for _ in range(5)}
+    @pytest.mark.parametrize("seed", [{}, {"seed": -1}], ids=str)
+    def test_a_seed_that_is_left_to_the_service_is_drawn_and_reported(
+        self, call: httpx.Client, seed: dict[str, int]
+    ) -> None:
+        drawn = {call.post("/v1/imagen-4-fast", json={"prompt": "x", **seed}).json()["seed"] for _ in range(5)}
         assert len(drawn) == 5
         assert all(0 <= seed <= 2**31 - 1 for seed in drawn)
 

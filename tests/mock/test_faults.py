@@ -44,6 +44,13 @@ def test_a_named_example_is_answered_with(call: httpx.Client) -> None:
     assert response.json()["status_code"] == 401
 
 
+def test_an_example_that_the_contract_does_not_have_is_400_and_named(call: httpx.Client, double: Double) -> None:
+    response = call.post("/v2/imagen", json=PROMPT, headers={"prefer": "code=401, example=typo"})
+    assert response.status_code == 400
+    assert response.json()["error"] == "Prefer: the contract has no example 'typo' for submitImagen and 401"
+    assert double.requests(accepted=True) == []
+
+
 def test_a_status_that_the_contract_does_not_have_can_be_provoked_too(call: httpx.Client) -> None:
     assert call.post("/v2/imagen", json=PROMPT, headers={"prefer": "code=520"}).status_code == 520
 

@@ -221,6 +221,20 @@ def test_a_job_that_is_ended_leaves_what_others_have_reserved() -> None:
     assert (double.account().credits, double.account().reserved) == (99.96, 0)
 
 
+def test_a_v1_call_that_never_ends_keeps_no_job_from_being_charged() -> None:
+    found: list[float] = []
+
+    async def submit_and_move(double: Double, client: httpx.AsyncClient) -> None:
+        # Submitted late enough to end after the reservation of the v1 call.
+        double.clock.advance(65)
+        await client.post("/v2/imagen", json=PROMPT)
+        double.clock.advance(minutes=30)
+        found.append(double.account().credits)
+
+    during_a_v1_call(BY_TIME, submit_and_move)
+    assert found == [0.94]
+
+
 def test_what_has_completed_before_a_job_is_ended_is_charged_before_it() -> None:
     double = Double(BY_TIME, clock=MovableClock())
     with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
