@@ -44,9 +44,7 @@ imports: .venv/dev-ready  ## check which package may import which
 tests: .venv/dev-ready node-tools redis-server  ## pytest, with coverage
 	$(BIN)/pytest --cov=segmind_client --cov-branch --cov-fail-under=99 --cov-report=term-missing:skip-covered
 
-# Not part of `make test`: every defect, ten thousand submits while everything goes wrong, and two thousand mutants, which
-# take minutes; a run of Schemathesis with another seed each time; and the real service, which asks before it sends
-# anything.
+# Not part of `make test`: what takes minutes, or another seed each time, or money.
 defects: .venv/dev-ready  ## every known defect of a double, made one at a time
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.defects $(ARGS)
 

@@ -36,6 +36,7 @@ from segmind_client.errors import (
 from segmind_client.flows import Caller
 from segmind_client.formats import Format
 from segmind_client.masking import masked, shortened, shown_url
+from segmind_client.reading import media_type_of
 from segmind_client.steps import Flow
 
 LARGEST_IMAGE = 50_000_000
@@ -513,10 +514,6 @@ def is_url(text: object) -> TypeGuard[str]:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def media_type_of(response: ApiResponse) -> str:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def as_path(path: Any) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -103,3 +105,13 @@ class MaskingFilter(logging.Filter):
 
 logger = logging.getLogger("segmind_client")
 logger.addFilter(MaskingFilter())
+
+
+@contextmanager
+def logged_only(what: str) -> Generator[None]:
+    """Logs an exception as what has failed, instead of raising it."""
+    try:
+        yield
+    except Exception as error:
+        # Without its traceback, whose exceptions may show a key that the service repeats.
+        logger.warning("%s: %s: %s", what, type(error).__name__, error)

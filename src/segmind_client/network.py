@@ -453,23 +453,21 @@ class Idle(Generic[ConnectionT]):
             self._connections.append((since, connection))
         return None
 
-    def all(self) -> list[ConnectionT]:
-        """They are not kept any more."""
-        found: list[ConnectionT] = []
-        with suppress(IndexError):
-            while True:
-                found.append(self._connections.popleft()[1])
-        return found
-
     def keep(self, connection: ConnectionT) -> None:
         self._connections.append((time.monotonic(), connection))
 
     def outdated(self) -> list[ConnectionT]:
         """Those that were idle for too long; all of them once it is closed. They are not kept any more."""
+        return self._used_before(math.inf if self.closed else time.monotonic() - IDLE_SECONDS)
+
+    def all(self) -> list[ConnectionT]:
+        """They are not kept any more."""
+        return self._used_before(math.inf)
+
+    def _used_before(self, moment: float) -> list[ConnectionT]:
         found: list[ConnectionT] = []
-        oldest = time.monotonic() - IDLE_SECONDS
         with suppress(IndexError):
-            while self.closed or self._connections[0][0] < oldest:
+            while self._connections[0][0] < moment:
                 found.append(self._connections.popleft()[1])
         return found
 

@@ -110,10 +110,13 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
     raise status_error(answer, request_id=request_id)
 
 
+def media_type_of(response: ApiResponse) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def is_untyped_image(response: ApiResponse) -> bool:
     """Whether a response is an image by its bytes, without a Content-Type that says so."""
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return response.status == 200 and media_type in UNTYPED and format_of(response.content) is not None
+    return response.status == 200 and media_type_of(response) in UNTYPED and format_of(response.content) is not None
 
 
 def expect_of_post(

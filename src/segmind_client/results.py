@@ -25,13 +25,13 @@ from segmind_client.downloads import (
     MemorySink,
     fetch,
     is_url,
-    media_type_of,
 )
 from segmind_client.drivers import AsyncDriver
 from segmind_client.errors import InvalidParameter, NoClient, NoImage, NotSaved, SegmindError, in_words
 from segmind_client.flows import Caller
 from segmind_client.masking import masked, shown_url
 from segmind_client.network import on_worker
+from segmind_client.reading import media_type_of
 from segmind_client.steps import Flow
 
 T = TypeVar("T")

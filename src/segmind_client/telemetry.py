@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from segmind_client.masking import masked
+from segmind_client.masking import logged_only, masked
 
 if TYPE_CHECKING:
     from segmind_client.steps import Flow
@@ -16,8 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROVIDER = "segmind"
-
-logger = logging.getLogger("segmind_client")
+FAILED = "OpenTelemetry failed; the call goes on without it"
 
 
 def traced(flow: Flow[T], name: str, *, model: str | None = None, request_id: str | None = None) -> Flow[T]:
@@ -48,7 +45,7 @@ class Span:
         model = masked(model) if model else None
         if model:
             attributes["gen_ai.request.model"] = model
-        with harmless():
+        with logged_only(FAILED):
             self._span = trace.get_tracer("segmind_client").start_span(
                 f"{name} {model}" if model else name, kind=trace.SpanKind.CLIENT, attributes=attributes
             )
@@ -56,23 +53,14 @@ class Span:
     def end(self, request_id: str | None, error: BaseException | None = None) -> None:
         if self._span is None:
             return
-        with harmless():
+        with logged_only(FAILED):
             if request_id:
                 self._span.set_attribute("gen_ai.response.id", masked(request_id))
             if error is not None:
                 self._span.set_attribute("error.type", type(error).__qualname__)
                 self._span.set_status(self._trace.StatusCode.ERROR, masked(str(error)))
-        with harmless():
+        with logged_only(FAILED):
             self._span.end()
-
-
-@contextmanager
-def harmless() -> Generator[None]:
-    try:
-        yield
-    except Exception as error:
-        # Without its traceback, whose exceptions may show a key that the service repeats.
-        logger.warning("OpenTelemetry failed; the call goes on without it: %s: %s", type(error).__name__, error)
 
 
 def id_of(result: object) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import anyio
@@ -15,7 +13,7 @@ import httpx
 from segmind_api.types import ApiResponse
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoClient
 from segmind_client.line import CLOSED
-from segmind_client.masking import Secret
+from segmind_client.masking import Secret, logged_only
 from segmind_client.network import (
     HEADERS,
     LATE,
@@ -34,8 +32,6 @@ from segmind_client.network import (
 from segmind_client.steps import RequestBody, Sent, Sink
 
 ClientT = TypeVar("ClientT", httpx.Client, httpx.AsyncClient)
-
-logger = logging.getLogger("segmind_client")
 
 IMAGE_HEADERS = {**HEADERS, "accept": "image/*"}
 
@@ -248,7 +244,7 @@ class CustomSender(Custom[httpx.Client]):
     def close(self) -> None:
         self.closed = True
         if self._transport is not None:
-            with logged_only():
+            with logged_only("Closing the custom transport failed"):
                 self._transport.close()
 
 
@@ -318,17 +314,8 @@ class CustomAsyncSender(Custom[httpx.AsyncClient]):
     async def close(self) -> None:
         self.closed = True
         if self._transport is not None:
-            with logged_only():
+            with logged_only("Closing the custom transport failed"):
                 await self._transport.aclose()
-
-
-@contextmanager
-def logged_only() -> Generator[None]:
-    """Keeps what a custom transport raises when it is closed from hiding the error of a call."""
-    try:
-        yield
-    except Exception as error:
-        logger.warning("Closing the custom transport failed: %s: %s", type(error).__name__, error)
 
 
 async def one_piece(content: bytes) -> AsyncIterator[bytes]:

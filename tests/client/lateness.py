@@ -16,6 +16,8 @@ SLEEP_SECONDS = 0.01
 class Lateness:
     seconds: float = 0.0
     """By which a thread that does nothing but sleep was late, over all its sleeps."""
+    longest: float = 0.0
+    """Seconds by which one of its sleeps was late."""
 
 
 @contextmanager
@@ -27,8 +29,11 @@ def lateness() -> Generator[Lateness]:
         while not over.is_set():
             due = time.monotonic() + SLEEP_SECONDS
             time.sleep(SLEEP_SECONDS)
-            late.seconds += time.monotonic() - due
+            seconds = time.monotonic() - due
+            late.seconds += seconds
+            late.longest = max(late.longest, seconds)
 
+    # Not a task, which would also be late where a client blocks the event loop.
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any
 from unittest import mock
 
 import anyio
@@ -24,6 +22,7 @@ from tests.client.chaos.claims import Case
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.chaos.service import ChaosService
 from tests.client.chaos.transports import BreakingTransport, async_http_client, sync_http_client
+from tests.client.lateness import lateness
 from tests.client.servers import closed_port
 
 SLUG = next(iter(MODELS))
@@ -34,7 +33,6 @@ MOST_FUNCTION_CALLS = 3000
 """After which a call is interrupted, at most."""
 MOST_SECONDS = 0.3
 """Real ones, after which a task is cancelled, at most."""
-LAG_SECONDS = 0.05
 
 Runner = Callable[[str, Sequence[Group]], None]
 """Carries out the calls of groups against the service at a URL."""
@@ -152,30 +150,6 @@ async def carry_out_async(client: AsyncClient, group: Group, call: Call) -> None
             raise
 
 
-class Lag:
-    """By how many seconds a thread runs late at most, on a machine that is busy."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._over = threading.Event()
-        # Not a task, which would also be late where a client blocks the event loop.
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.is_set():
-            due = time.monotonic() + LAG_SECONDS
-            time.sleep(LAG_SECONDS)
-            self.seconds = max(self.seconds, time.monotonic() - due)
-
-
 def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
     """Runs the calls against a double, and puts together what the client says and what the double knows."""
     account = Account(DEFAULT_KEY, credits=1e6)
@@ -184,9 +158,9 @@ def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
     calls = [call for group in groups for call in group.calls]
     service = ChaosService(double, calls)
     quick = mock.patch.multiple(drivers, BODY_SECONDS=BODY_SECONDS, WRITE_SECONDS=WRITE_SECONDS)
-    with service.server, quick, Lag() as lag:
+    with service.server, quick, lateness() as late:
         runner(service.url, groups)
     accepted: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for job in double.store.transact(lambda tx: tx.oldest(Job, tx.count(Job))):
         accepted[job.parameters["prompt"]][job.request_id] = job.state(double.clock.now())
-    return [Case(call, accepted[call.prompt], lag.seconds) for call in calls]
+    return [Case(call, accepted[call.prompt], late.longest) for call in calls]
