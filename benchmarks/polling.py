@@ -20,8 +20,10 @@ import attrs
 from segmind_api.catalog import MODELS
 from segmind_api.headers import ResponseHeaders
 from segmind_api.types import ApiResponse
-from segmind_client.flows import Call, Caller
+from segmind_client import jobs
+from segmind_client.call import Call
 from segmind_client.polling import ENOUGH
+from segmind_client.retry import Caller
 from segmind_client.steps import Pause, Send
 
 SEED = 1
@@ -110,7 +112,7 @@ class World:
     def run(self, seconds: float, *, interval: float | None) -> tuple[int, float]:
         """A job that takes so long: its polls, and the seconds until its end was known."""
         options = {"deadline": 3600, "interval": interval}
-        flow = self._caller.with_options(options).run(Call(), self._model, {"prompt": "x"})
+        flow = jobs.run(self._caller.with_options(options), Call(), self._model, {"prompt": "x"})
         polls, accepted, known = 0, self._now + ROUND_TRIP / 2, 0.0
         body: dict[str, Any] = {}
         step: Send | Pause = next(flow)
@@ -174,10 +176,10 @@ def while_little_is_learned() -> None:
                 first, *following = run_jobs(case, world, ENOUGH, seed=seed)
                 firsts.setdefault((case.name, name), []).append(first)
                 others.setdefault((case.name, name), []).extend(following)
-    for title, jobs in ((f"first jobs of {FRESH} clients", firsts), (f"their jobs 2 to {ENOUGH}", others)):
+    for title, shown in ((f"first jobs of {FRESH} clients", firsts), (f"their jobs 2 to {ENOUGH}", others)):
         print(f"\n{title:<28}" + "".join(f"{name:>22}" for name in TYPICAL))
         for case in CASES:
-            print(f"{case.name:<28}" + "".join(f"{Figures.of(jobs[case.name, name])!s:>22}" for name in TYPICAL))
+            print(f"{case.name:<28}" + "".join(f"{Figures.of(shown[case.name, name])!s:>22}" for name in TYPICAL))
 
 
 def single_jobs() -> None:

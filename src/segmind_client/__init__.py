@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from segmind_client import errors, exceptions
-    from segmind_client.clients import AsyncClient, AsyncJobHandle, Client, JobHandle
+    from segmind_client.async_clients import AsyncClient, AsyncJobHandle
+    from segmind_client.clients import Client, JobHandle
     from segmind_client.errors import (
         BadGateway,
         BadRequest,
+        ClientUnusable,
         ConnectionLost,
         DownloadFailed,
         FileExists,
         Forbidden,
-        ForeignAddress,
+        ForeignURL,
         GatewayTimeout,
         InferenceFailed,
         InferenceTimeout,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
         MethodNotAllowed,
         MissingKey,
         ModelRetired,
-        NoClient,
         NoImage,
         NotFound,
         NotSaved,
@@ -48,10 +49,10 @@ if TYPE_CHECKING:
         ServerError,
         StatusError,
         Unauthorized,
-        UnreadableAnswer,
         UnreadableField,
+        UnreadableResponse,
     )
-    from segmind_client.flows import JobUpdate
+    from segmind_client.jobs import JobUpdate
     from segmind_client.results import AsyncGeneration, AsyncResult, Generation, Result
     from segmind_client.vendor import (
         DEFAULT_POLL_INTERVAL_S,
@@ -76,11 +77,12 @@ __all__ = [
     "BadGateway",
     "BadRequest",
     "Client",
+    "ClientUnusable",
     "ConnectionLost",
     "DownloadFailed",
     "FileExists",
     "Forbidden",
-    "ForeignAddress",
+    "ForeignURL",
     "GatewayTimeout",
     "Generation",
     "InferenceFailed",
@@ -93,7 +95,6 @@ __all__ = [
     "MethodNotAllowed",
     "MissingKey",
     "ModelRetired",
-    "NoClient",
     "NoImage",
     "NotFound",
     "NotSaved",
@@ -105,8 +106,8 @@ __all__ = [
     "ServerError",
     "StatusError",
     "Unauthorized",
-    "UnreadableAnswer",
     "UnreadableField",
+    "UnreadableResponse",
     "__version__",
     "errors",
     "exceptions",
@@ -115,7 +116,25 @@ __all__ = [
     "submit_async",
 ]
 
-MODULES = ("clients", "errors", "exceptions", "flows", "results", "vendor")
+MODULES = {
+    "AsyncClient": "async_clients",
+    "AsyncGeneration": "results",
+    "AsyncJob": "vendor",
+    "AsyncJobHandle": "async_clients",
+    "AsyncResult": "results",
+    "Client": "clients",
+    "DEFAULT_POLL_INTERVAL_S": "vendor",
+    "DEFAULT_POLL_TIMEOUT_S": "vendor",
+    "Generation": "results",
+    "JobHandle": "clients",
+    "JobUpdate": "jobs",
+    "Result": "results",
+    "SegmindClient": "vendor",
+    "run": "vendor",
+    "run_sync": "vendor",
+    "submit_async": "vendor",
+}
+"""Where names come from; all others are errors."""
 
 ABSENT = frozenset(
     {
@@ -141,10 +160,9 @@ def __getattr__(name: str) -> Any:
         raise absent(__name__, name)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in MODULES:
+    if name in ("errors", "exceptions"):
         return import_module(f"{__name__}.{name}")
-    modules = [import_module(f"{__name__}.{module}") for module in MODULES]
-    return next(getattr(module, name) for module in modules if hasattr(module, name))
+    return getattr(import_module(f"{__name__}.{MODULES.get(name, 'errors')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Two ways to carry out a flow, sync and async: each step waits for its turn and is handed to what sends it."""
+"""Carries out flows, sync and async: each request waits for its turn in the line, then goes to a sender."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import httpx
 from anyio.lowlevel import current_token
 
 from segmind_api.types import ApiResponse
+from segmind_client.call import Call
 from segmind_client.clock import Clock, EventLoopClock, SystemClock
-from segmind_client.errors import ConnectionLost, NoClient, NotSent, SegmindError
+from segmind_client.connections import CONNECTION_FAILURES
+from segmind_client.custom import CustomAsyncSender, CustomFailure, CustomSender
+from segmind_client.errors import ClientUnusable, ConnectionLost, NotSent, SegmindError
 from segmind_client.masking import masked, without_key
-from segmind_client.network import CONNECTION_FAILURES, Times
-from segmind_client.steps import LAST_SECONDS, Flow, Pause, Send
-from segmind_client.transport import AsyncSender, Carrier, CustomAsyncSender, CustomFailure, CustomSender, Sender
+from segmind_client.steps import Fetch, Flow, Pause, Send
+from segmind_client.transport import AsyncSender, Carrier, Sender
 
 T = TypeVar("T")
 Outcome = ApiResponse | BaseException | None
@@ -27,12 +29,6 @@ NEVER_SENT = (
     *(httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol, UnicodeError),
 )
 """Exceptions of a GET that say that it was not sent."""
-WRITE_SECONDS = 30.0
-SLOWEST_UPLOAD = 10_000
-"""Bytes a second."""
-BODY_SECONDS = 300.0
-"""For a body as a whole."""
-SHORTEST_SECONDS = 0.1
 
 
 @attrs.frozen
@@ -55,6 +51,13 @@ class SyncDriver:
             interrupt(flow, error)
             raise
 
+    def complete(self, call: Call, flow: Flow[T]) -> T:
+        """`carry_out`; every exception leaves through the call, which names the job."""
+        try:
+            return self.carry_out(flow)
+        except BaseException as error:
+            call.fail(error)
+
     def _outcome(self, step: Send | Pause) -> Outcome:
         """The result or exception of one step. Raises nothing: a hook's StopIteration is not that of the flow."""
         try:
@@ -63,10 +66,10 @@ class SyncDriver:
                 return None
             try:
                 step.line.take(step.turn, self.clock)
-                times = times_of(step, self.clock.monotonic())
-                if step.into is None:
-                    return self.http.exchange(step.sent, times)
-                return self.http.fetch(step.sent, times, step.into, step.check_address)
+                times = step.times(self.clock.monotonic())
+                if isinstance(step, Fetch):
+                    return self.http.fetch(step.sent, times, step.into, step.check_address)
+                return self.http.exchange(step.sent, times)
             finally:
                 step.line.leave(step.turn, self.clock)
         except BaseException as error:
@@ -95,8 +98,15 @@ class AsyncDriver:
             interrupt(flow, error)
             raise
 
+    async def complete(self, call: Call, flow: Flow[T]) -> T:
+        """`carry_out`; every exception leaves through the call, which names the job."""
+        try:
+            return await self.carry_out(flow)
+        except BaseException as error:
+            call.fail(error)
+
     async def close(self) -> None:
-        """Raises NoClient in another event loop."""
+        """Raises ClientUnusable in another event loop."""
         self.http.closed = True
         self._check_loop()
         await self.http.close()
@@ -109,10 +119,10 @@ class AsyncDriver:
                 return None
             try:
                 await step.line.take_async(step.turn, self.clock)
-                times = times_of(step, self.clock.monotonic())
-                if step.into is None:
-                    return await self.http.exchange(step.sent, times)
-                return await self.http.fetch(step.sent, times, step.into, step.check_address)
+                times = step.times(self.clock.monotonic())
+                if isinstance(step, Fetch):
+                    return await self.http.fetch(step.sent, times, step.into, step.check_address)
+                return await self.http.exchange(step.sent, times)
             finally:
                 step.line.leave(step.turn, self.clock)
         except BaseException as error:
@@ -122,15 +132,17 @@ class AsyncDriver:
         loop = current_token()
         self._loop = self._loop or loop
         if loop != self._loop:
-            raise NoClient(
-                "the client was used in another event loop, which has its connections: close it there, and make "
-                "another client in this loop"
+            raise ClientUnusable(
+                "the client was used in another event loop, to which its connections belong: close it there, and "
+                "make another client in this loop"
             )
 
 
 def check_process(process: int) -> None:
     if os.getpid() != process:
-        raise NoClient("the client was made in another process, whose connections it shares: make one in this process")
+        raise ClientUnusable(
+            "the client was made in another process, whose connections it shares: make one in this process"
+        )
 
 
 def interrupt(flow: Flow[T], error: BaseException) -> None:
@@ -141,15 +153,6 @@ def interrupt(flow: Flow[T], error: BaseException) -> None:
 
 def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
     return flow.throw(outcome) if isinstance(outcome, BaseException) else flow.send(outcome)
-
-
-def times_of(step: Send, now: float) -> Times:
-    """The limits of one exchange, which ends in time however little is sent and received at a time."""
-    upload = sum(len(str(value)) for value in (step.request.body or {}).values()) / SLOWEST_UPLOAD
-    longest = step.connect_seconds + WRITE_SECONDS + step.read_seconds + upload + BODY_SECONDS
-    left = step.until - now
-    total = min(max(LAST_SECONDS, left), max(SHORTEST_SECONDS, left + 2 * LAST_SECONDS - SHORTEST_SECONDS), longest)
-    return Times(step.connect_seconds, WRITE_SECONDS + upload, step.read_seconds, total)
 
 
 def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseException:
@@ -166,7 +169,7 @@ def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseE
             return error
     elif not is_custom and not isinstance(error, CONNECTION_FAILURES):
         return error
-    place = str(http.base_url) if step.into is None else "the host of the image"
+    place = "the host of the image" if isinstance(step, Fetch) else str(http.base_url)
     detail = masked(f"{type(error).__name__}: {error}")
     # httpcore's error and the socket's below it say the same again, in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True

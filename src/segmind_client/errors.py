@@ -6,13 +6,13 @@ SegmindError
 ├── MissingKey            no key was given, or none that can be one; nothing was sent
 ├── NotSent               the service was never reached, nothing was charged
 ├── MayHaveBeenAccepted   a POST was sent and its answer was lost, or cannot be read
-├── ForeignAddress        a job was accepted, and is said to be on another host; its request id picks it up
+├── ForeignURL        a job was accepted, and is said to be on another host; its request id picks it up
 ├── ConnectionLost        a GET was sent and its answer was lost
-├── UnreadableAnswer      a GET was answered with what the contract does not have
+├── UnreadableResponse      a GET was answered with what the contract does not have
 ├── InferenceFailed       the job ran and failed, nothing was charged
 ├── InferenceTimeout      the job is still on its way; its request id picks it up again
 ├── NoImage               what came holds neither an image nor the address of one
-├── NoClient              there is no client to use: closed, of another process, or lost with a copy
+├── ClientUnusable              there is no client to use: closed, of another process, or lost with a copy
 ├── DownloadFailed        the image was not fetched: gone, too large, too slow, no image at all, or behind a proxy
 │                         that cannot be used
 ├── NotSaved              the image cannot be written where it was to go, or in its format
@@ -36,11 +36,12 @@ from segmind_client.masking import masked
 __all__ = [
     "BadGateway",
     "BadRequest",
+    "ClientUnusable",
     "ConnectionLost",
     "DownloadFailed",
     "FileExists",
     "Forbidden",
-    "ForeignAddress",
+    "ForeignURL",
     "GatewayTimeout",
     "InferenceFailed",
     "InferenceTimeout",
@@ -50,7 +51,6 @@ __all__ = [
     "MethodNotAllowed",
     "MissingKey",
     "ModelRetired",
-    "NoClient",
     "NoImage",
     "NotFound",
     "NotSaved",
@@ -60,8 +60,8 @@ __all__ = [
     "ServerError",
     "StatusError",
     "Unauthorized",
-    "UnreadableAnswer",
     "UnreadableField",
+    "UnreadableResponse",
 ]
 
 
@@ -96,7 +96,7 @@ class MayHaveBeenAccepted(SegmindError):
     """A POST went out and no readable answer came back. Repeating it may pay twice."""
 
 
-class ForeignAddress(SegmindError):
+class ForeignURL(SegmindError):
     """A job was accepted, and the addresses it came with are on another host. Nothing was sent there."""
 
 
@@ -104,7 +104,7 @@ class ConnectionLost(SegmindError):
     """The answer to a GET was lost. Safe to repeat."""
 
 
-class UnreadableAnswer(SegmindError):
+class UnreadableResponse(SegmindError):
     """An answer that the contract does not have. `response` holds it as it came."""
 
 
@@ -154,7 +154,7 @@ class NoImage(SegmindError):
     """There is nothing to save: neither an image nor the address of one."""
 
 
-class NoClient(SegmindError):
+class ClientUnusable(SegmindError):
     """There is no client to use: it is closed or of another process, cannot be pickled, or a copied result lost it."""
 
 

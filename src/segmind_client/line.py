@@ -15,7 +15,7 @@ import anyio
 
 from segmind_api.types import ApiResponse
 from segmind_client.clock import Clock
-from segmind_client.errors import NoClient, NotSent, RateLimited
+from segmind_client.errors import ClientUnusable, NotSent, RateLimited
 
 CONNECTIONS = 100
 """Requests of one client that are sent at the same time, at most."""
@@ -180,11 +180,11 @@ class Line:
                     turn.wake()
 
     def check(self, turn: Turn, now: float) -> None:
-        """Raises NoClient once it is closed, RateLimited for a turn that cannot wait until the limit resets, and
+        """Raises ClientUnusable once it is closed, RateLimited for a turn that cannot wait until the limit resets, and
         NotSent for one whose time is over.
         """
         if self._closed:
-            raise NoClient(CLOSED)
+            raise ClientUnusable(CLOSED)
         if self._refusal is not None and (turn.is_late or (now < self._opens and self._is_late(turn, self._opens))):
             raise RateLimited(
                 f"429 from the service: {self._message} (the rate limit resets in {self._resets - now:.1f} s, "

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from dateutil import parser as date_parser
-
-from segmind_api.api.jobs import get_job_status
-from segmind_api.client import BASE_URL
 from segmind_api.models import ErrorResponse, FailedJob, JobResult, JobStatus, SubmittedJob
-from segmind_api.types import Answer, ApiRequest, ApiResponse, as_string, json_body
+from segmind_api.types import Answer, ApiRequest, ApiResponse, as_string, json_body, path_segment
+from segmind_client.decoding import GZIP_MAGIC, decompressed
 from segmind_client.errors import (
     ConnectionLost,
-    ForeignAddress,
+    ForeignURL,
     InferenceFailed,
     InvalidParameter,
     MayHaveBeenAccepted,
     NotSent,
     SegmindError,
     StatusError,
-    UnreadableAnswer,
+    UnreadableResponse,
     cut,
 )
 from segmind_client.formats import UNTYPED, format_of
 from segmind_client.masking import masked
-from segmind_client.network import GZIP_MAGIC, decompressed
 from segmind_client.steps import Sent
+from segmind_client.urls import origin_of
 
 ResultT = TypeVar("ResultT")
 
@@ -39,15 +34,10 @@ RETRIED = {"POST": frozenset({500, 502, 503}), "GET": frozenset({408, *range(500
 """Statuses after which a request is retried, besides 429: a POST only where the service says that it failed."""
 LONGEST_TIME = 50
 """Characters of a time that the service names, in a message."""
-EPOCH_SECONDS = 1e9
-"""A number of seconds from here on is a time since the epoch, from a thousand times as many on in milliseconds."""
-
 DOUBT = (
     "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
     "balance fell"
 )
-YEAR = re.compile(r"\d{4}|\d\d-[a-z]{3}-\d\d", re.IGNORECASE)
-DATE_SENT_TWICE = re.compile(r"^(.{12,40}GMT), .{12,40}GMT$|^(.{12,40}), *\2$")
 ERROR_FIELDS = frozenset(name for name in vars(ErrorResponse) if not name.startswith("_"))
 REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]{1,1000})"')
 
@@ -56,7 +46,7 @@ def is_transient(error: SegmindError) -> bool:
     """Whether the same GET may succeed later."""
     if error.status is None:
         return isinstance(error, NotSent | ConnectionLost)
-    return error.status in RETRIED["GET"] or isinstance(error, UnreadableAnswer)
+    return error.status in RETRIED["GET"] or isinstance(error, UnreadableResponse)
 
 
 def is_retried(request: ApiRequest, response: ApiResponse) -> bool:
@@ -94,7 +84,7 @@ def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
 def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
     """The result of a GET, or the error that its response stands for."""
     if request_id is not None and other_job(answer.response, request_id):
-        raise UnreadableAnswer(
+        raise UnreadableResponse(
             "the service's response is about another job than the one asked for",
             response=answer.response,
             request_id=request_id,
@@ -104,7 +94,7 @@ def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id:
     if isinstance(answer.error, FailedJob) and is_failure(answer.error):
         raise job_failed(answer.error, answer.response, request_id)
     if answer.status < 400:
-        raise UnreadableAnswer(
+        raise UnreadableResponse(
             f"the service's response cannot be read: {answer.problem}", response=answer.response, request_id=request_id
         )
     raise status_error(answer, request_id=request_id)
@@ -145,22 +135,20 @@ def is_failure(body: Mapping[str, Any]) -> bool:
 
 
 def check_state(job: JobStatus, request_id: str) -> None:
-    """Raises UnreadableAnswer for a response to a poll that does not say how far the job is."""
+    """Raises UnreadableResponse for a response to a poll that does not say how far the job is."""
     if as_string(job.get("status")) is None:
-        raise UnreadableAnswer(
+        raise UnreadableResponse(
             "the service's response does not say how far the job is", response=job.response, request_id=request_id
         )
 
 
 def check_completed(result: JobResult, request_id: str) -> JobResult:
-    """The result of a completed job, with its id. Raises InferenceFailed for one that failed, UnreadableAnswer for any
-    other.
-    """
+    """The result of a completed job, with its id. Raises InferenceFailed and UnreadableResponse for any other."""
     status = result.get("status")
     if status == "FAILED":
         raise job_failed(result, result.response, request_id)
     if status not in (None, "COMPLETED") or not {"status", "output", "metrics"} & set(result):
-        raise UnreadableAnswer(
+        raise UnreadableResponse(
             f"the service sent a result whose status is {cut(str(status))}, not COMPLETED",
             response=result.response,
             request_id=request_id,
@@ -250,10 +238,15 @@ def named_in(fields: Mapping[str, Any]) -> str | None:
     """The id of a job; None for one that cannot be asked for."""
     request_id: Any = fields.get("request_id")
     try:
-        get_job_status.build(request_id)
+        check_request_id(request_id)
     except InvalidParameter:
         return None
     return str(request_id)
+
+
+def check_request_id(request_id: str) -> None:
+    """Raises InvalidParameter for what cannot be the id of a job."""
+    path_segment("request_id", request_id)
 
 
 def other_job(response: ApiResponse, request_id: str) -> bool:
@@ -289,70 +282,16 @@ def error_message(response: ApiResponse) -> str | None:
 
 
 def check_origin(job: SubmittedJob, trusted: tuple[str, ...]) -> None:
-    """Raises ForeignAddress for a job that is said to be elsewhere than at the service or where the call went."""
+    """Raises ForeignURL for a job that is said to be elsewhere than at the service or where the call went."""
     for name in ("status_url", "response_url", "poll_url"):
         url = job.get(name)
         if not isinstance(url, str) or not trusted or url.startswith(trusted):
             continue
         origin = origin_of(url)
         if origin not in ("", *map(origin_of, trusted)):
-            raise ForeignAddress(
+            raise ForeignURL(
                 f"the job was accepted, but its {name} is at {origin}; nothing was sent there. Pick the job up with "
                 f"its request id",
                 request_id=job.request_id,
                 response=job.response,
             )
-
-
-def trusted_prefixes(base_url: str) -> tuple[str, ...]:
-    """How the URLs begin of a service that is called at this URL."""
-    parts = urlsplit(base_url)
-    return f"{parts.scheme}://{parts.netloc}/", f"{BASE_URL}/"
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL; nothing for a relative one."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return f"a URL that cannot be read, {reprlib.repr(url)}"
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme or parts.netloc else ""
-
-
-def server_wait(response: ApiResponse, utc_now: float) -> float:
-    """Seconds that the service asks to wait, by its own clock where it tells the time; 0 where it asks for nothing."""
-    with suppress(ValueError, ArithmeticError):
-        utc_now = seconds_since_epoch(response.headers.get("date", ""))
-    for text in (response.headers.get("retry-after", ""), response.headers.rate_limit_reset_at_utc or ""):
-        with suppress(ValueError, ArithmeticError):
-            wait = wait_until(text, utc_now)
-            if wait > 0:
-                return wait
-    return 0.0
-
-
-def wait_until(text: str, utc_now: float) -> float:
-    """Seconds until what a header names: a number of seconds, a time since the epoch, or a date. Raises ValueError.
-
-    Of a header that was sent more than once, the first counts.
-    """
-    try:
-        number = float(text.partition(",")[0])
-    except ValueError:
-        return seconds_since_epoch(text) - utc_now
-    if not 0 <= number < EPOCH_SECONDS * 1e6:
-        raise ValueError(text)
-    if number < EPOCH_SECONDS:
-        return number
-    return (number if number < EPOCH_SECONDS * 1e3 else number / 1e3) - utc_now
-
-
-def seconds_since_epoch(text: str) -> float:
-    # Of a date that was sent more than once, the first counts.
-    text = DATE_SENT_TWICE.sub(r"\1\2", text)
-    if not YEAR.search(text):
-        # The parser would take a number for a day of this month.
-        raise ValueError(text)
-    # A zone that is missing or unknown is UTC, on every machine.
-    return date_parser.parse(text, tzinfos=lambda _, offset: offset or 0).timestamp()

@@ -1,11 +1,10 @@
-"""What a flow asks a driver to do."""
+"""The steps that a flow yields to a driver: send a request, fetch an image, pause."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 import httpx
@@ -15,18 +14,28 @@ from segmind_client.errors import ConnectionLost
 from segmind_client.line import Line, Turn
 
 T = TypeVar("T")
+MadeT = TypeVar("MadeT")
 
 LAST_SECONDS = 0.5
-"""That the last request before a deadline has at least: it may be for a result that is paid for. Further ones share
-as much again.
+"""At least, for the last request before a deadline: it may be for a result that is paid for. Further ones share as much
+again.
 """
+SHORTEST_SECONDS = 0.1
+WRITE_SECONDS = 30.0
+SLOWEST_UPLOAD = 10_000
+"""Bytes a second."""
+BODY_SECONDS = 300.0
+"""For the body of a response as a whole."""
 LARGEST_BODY = 4_000_000
 LARGEST_IMAGE_BODY = 100_000_000
 """Bytes of a response's body, encoded and decoded; the second where it may be an image."""
 
+CheckAddress = Callable[[str], None]
+"""Raises for an IP address that is not to be connected to."""
+
 
 class Sink(Protocol):
-    """Takes a body piece by piece. What it raises ends the exchange, unless it is a ConnectionLost."""
+    """Receives a body piece by piece. What it raises ends the exchange; after a ConnectionLost, there is a retry."""
 
     def begin(self, head: ApiResponse) -> bool:
         """Whether the body that follows this head is wanted."""
@@ -38,7 +47,7 @@ class Sink(Protocol):
 
 
 class Sent:
-    """One request, and what is known of how far it came: neither an exception nor its class says as much."""
+    """One request, and how far it and its response came. Exceptions do not tell that."""
 
     __slots__ = (
         "_states",
@@ -66,14 +75,14 @@ class Sent:
         self.fresh = fresh
         """Whether it needs a connection that has carried nothing before."""
         self.accepts = accepts
-        """Tells whether a response answers this request, where bytes left over from another one might."""
+        """Whether a response belongs to this request, and is not bytes left over from another one."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.received = bytearray()
         """The body of the response, encoded, as far as it was received."""
         self.given_up = False
         self.on_begin: Callable[[], object] | None = None
-        """Called when the body is begun: there is a connection, and the limits of its opening are over."""
+        """Called before the body is sent, when the connection is open."""
         self._states: dict[str, bool] = {}
 
     @property
@@ -88,19 +97,19 @@ class Sent:
 
     @property
     def begun(self) -> bool:
-        """Whether the body of the request was begun; what has no body counts as begun."""
+        """Whether sending the body has begun; always, for a request without one."""
         return self.request.body is None or self._states.get("begun", False)
 
     def begin(self) -> None:
         """Raises ConnectionLost for a request that was given up in the meantime."""
-        # One call of a dict decides, whichever threads ask.
+        # Atomic: one call of a dict, whatever other threads do.
         if not self._states.setdefault("begun", True):
             raise ConnectionLost("the request was given up before it was sent")
         if self.on_begin is not None:
             self.on_begin()
 
     def give_up(self) -> bool:
-        """Keeps the request from being sent, and its response from being read on; whether it was not sent already."""
+        """Stops the request, or the reading of its response. Whether sending it had not begun."""
         self.given_up = True
         return not self._states.setdefault("begun", False)
 
@@ -115,7 +124,7 @@ class Sent:
             raise ConnectionLost("the request was given up")
 
     def receive(self, piece: bytes) -> None:
-        """Raises ConnectionLost for a body that is too large, or not wanted any more."""
+        """Raises ConnectionLost for a body that is too large, or of a request that was given up."""
         self.check_wanted()
         self.received += piece
         if len(self.received) > self.largest:
@@ -123,7 +132,7 @@ class Sent:
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The body of a request, which takes note of being read: what was never read was never sent."""
+    """The body of a request, which records that it is read: what was never read was never sent."""
 
     def __init__(self, sent: Sent) -> None:
         self.content = json.dumps(sent.request.body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -139,11 +148,35 @@ class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 @attrs.frozen
-class Send:
-    """Wait for the turn in the line, then send the request and receive its response.
+class Times:
+    """The time limits of one exchange, in seconds."""
 
-    With a sink, the request's path is a whole URL. The key is not sent there, and the body goes into the sink.
-    """
+    connect: float
+    write: float
+    read: float
+    """For the head of the response, and for each piece of its body."""
+    total: float
+
+    @property
+    def head(self) -> float:
+        """From the start to the end of the response's head, however slowly its bytes arrive."""
+        return min(self.connect + self.write + self.read, self.total)
+
+    def extensions(self) -> dict[str, Any]:
+        """As httpx and httpcore take them."""
+        return {
+            "timeout": {
+                "connect": min(self.connect, self.total),
+                "read": min(self.read, self.total),
+                "write": min(self.write, self.total),
+                "pool": self.total,
+            }
+        }
+
+
+@attrs.frozen
+class Send:
+    """Wait for the turn in the line, then send the request to the service and receive its response."""
 
     sent: Sent
     turn: Turn
@@ -151,15 +184,28 @@ class Send:
     connect_seconds: float
     read_seconds: float
     """For the head of the response, and for each piece of its body."""
-    until: float = math.inf
-    """When the response has to be complete; monotonic."""
-    into: Sink | None = None
-    check_address: Callable[[str], None] | None = None
-    """Raises for an IP address from which no image is fetched."""
+    until: float
+    """The deadline for the whole response; monotonic."""
 
     @property
     def request(self) -> ApiRequest:
         return self.sent.request
+
+    def times(self, now: float) -> Times:
+        """The limits of an exchange that begins now. It ends in time however slowly bytes are sent and received."""
+        upload = sum(len(str(value)) for value in (self.request.body or {}).values()) / SLOWEST_UPLOAD
+        longest = self.connect_seconds + WRITE_SECONDS + self.read_seconds + upload + BODY_SECONDS
+        left = self.until - now
+        total = min(max(LAST_SECONDS, left), max(SHORTEST_SECONDS, left + 2 * LAST_SECONDS - SHORTEST_SECONDS), longest)
+        return Times(self.connect_seconds, WRITE_SECONDS + upload, self.read_seconds, total)
+
+
+@attrs.frozen
+class Fetch(Send):
+    """The same without the key, for an image: the path of the request is a URL, the body goes into a sink."""
+
+    into: Sink
+    check_address: CheckAddress | None
 
 
 @attrs.frozen
@@ -170,3 +216,9 @@ class Pause:
 
 
 Flow = Generator[Send | Pause, ApiResponse | None, T]
+"""Yields steps, and is resumed with the response of each, or with the exception that the driver throws into it."""
+
+
+def then(flow: Flow[T], make: Callable[[T], MadeT]) -> Flow[MadeT]:
+    """The flow, with its result passed to a function."""
+    return make((yield from flow))

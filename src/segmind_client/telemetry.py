@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROVIDER = "segmind"
+OPERATION = "generate_content"
+"""What the conventions of OpenTelemetry call the making of an image."""
 FAILED = "OpenTelemetry failed; the call goes on without it"
 
 

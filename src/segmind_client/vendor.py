@@ -18,16 +18,19 @@ from segmind_api.catalog import POLL_DEADLINE_SECONDS, POLL_INTERVAL_SECONDS, Mo
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import JobResult, JobStatus
 from segmind_api.types import ApiResponse, RequestBody, ResponseObject
-from segmind_client import ABSENT, absent
-from segmind_client.clients import BASE_URL_VARIABLE, OPERATION, Client, JobHandle, model_of
+from segmind_client import ABSENT, absent, jobs, operations
+from segmind_client.call import Call
+from segmind_client.clients import Client, JobHandle
 from segmind_client.drivers import SyncDriver
 from segmind_client.errors import InferenceFailed, MayHaveBeenAccepted
-from segmind_client.flows import Call, Caller, Submission
 from segmind_client.masking import Secret
+from segmind_client.operations import model_of
 from segmind_client.options import OptionChanges
 from segmind_client.results import Result
-from segmind_client.steps import Flow
-from segmind_client.telemetry import traced
+from segmind_client.retry import Caller
+from segmind_client.settings import BASE_URL_VARIABLE
+from segmind_client.steps import Flow, then
+from segmind_client.telemetry import OPERATION, traced
 from segmind_client.transport import Sender
 
 T = TypeVar("T")
@@ -161,18 +164,15 @@ class SegmindClient(Client):
         with whatever value: what the service refuses is an error with its status, and is not charged.
         """
         call = Call()
-        try:
-            flow = traced(self._caller.run(call, unchecked(slug), params), OPERATION, model=slug)
-            return ResultDict(self._driver.carry_out(flow), self._caller)
-        except BaseException as error:
-            call.fail(error)
+        flow = traced(jobs.run(self._caller, call, unchecked(slug), params), OPERATION, model=slug)
+        return self._driver.complete(call, then(flow, lambda result: ResultDict(result, self._caller)))
 
     @typed_method
     def run_sync(self, slug: str, **params: Any) -> httpx.Response:
         """One blocking call (v1). Every keyword goes into the body, as with `run`."""
         call, began = Call(is_generation=True), time.monotonic()
         try:
-            flow = traced(self._caller.generate(call, unchecked(slug), params), OPERATION, model=slug)
+            flow = traced(operations.generate(self._caller, call, unchecked(slug), params), OPERATION, model=slug)
             response, _ = self._driver.carry_out(flow)
             return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
         except BaseException as error:
@@ -185,14 +185,9 @@ class SegmindClient(Client):
     @typed_method
     def submit_async(self, slug: str, **params: Any) -> AsyncJob:
         """Queues a job (v2). Every keyword goes into the body, as with `run`."""
-        call = Call()
-        try:
-            model = unchecked(slug)
-            submitted = self._driver.carry_out(traced(self._caller.submit(call, model, params), "submit", model=slug))
-            submission = Submission(model, self._caller.clock.monotonic())
-            return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission), self._caller)
-        except BaseException as error:
-            call.fail(error)
+        call, model = Call(), unchecked(slug)
+        flow = traced(operations.submit(self._caller, call, model, params), "submit", model=slug)
+        return self._driver.complete(call, then(flow, lambda job: AsyncJob(self._handle(job, model), self._caller)))
 
 
 @typed_function

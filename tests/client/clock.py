@@ -9,8 +9,8 @@ from unittest import mock
 
 import attrs
 
-from segmind_client import clients
-from segmind_client.flows import Caller
+from segmind_client import async_clients, clients
+from segmind_client.retry import Caller
 from segmind_mock import MovableClock
 
 UTC_START = 1_800_000_000.0
@@ -61,6 +61,6 @@ def pause_clock() -> Generator[PauseClock]:
     with (
         mock.patch.object(clients, "Caller", caller),
         mock.patch.object(clients, "SystemClock", return_value=clock),
-        mock.patch.object(clients, "EventLoopClock", return_value=clock),
+        mock.patch.object(async_clients, "EventLoopClock", return_value=clock),
     ):
         yield clock

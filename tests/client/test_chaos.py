@@ -19,7 +19,7 @@ import pytest
 from segmind_api.models import JobResult
 from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client import errors, reading
-from segmind_client.flows import Call
+from segmind_client.call import Call
 from tests.client.chaos import __main__ as command
 from tests.client.chaos.calls import KINDS, Group, Interruption, SkippingClock, make_groups
 from tests.client.chaos.claims import (
@@ -205,7 +205,7 @@ DEFECTS: list[tuple[str, Patches, Sequence[str], str]] = [
     ),
     (
         "retries after a 2xx that it cannot read",
-        {"flows.is_retried": retries_what_it_cannot_read},
+        {"retry.is_retried": retries_what_it_cannot_read},
         ("200 that is no JSON",),
         ONCE,
     ),
@@ -215,17 +215,17 @@ DEFECTS: list[tuple[str, Patches, Sequence[str], str]] = [
         ("a proxy's 502 after acceptance",),
         ONCE,
     ),
-    ("loses the id of a job", {"flows.Call.fail": forgets_the_id}, LOST, NAMED),
+    ("loses the id of a job", {"call.Call.fail": forgets_the_id}, LOST, NAMED),
     ("is in doubt where there is none", {"reading.RETRIED": retries_a_post_after()}, REFUSED, IN_DOUBT),
     (
         "believes what is said about another job",
-        {"flows.answers": believes_anything, "reading.other_job": sees_no_difference},
+        {"retry.answers": believes_anything, "reading.other_job": sees_no_difference},
         LEFT_OVER,
         ENDED,
     ),
     (
         "raises what others raise",
-        {"flows.Call.fail": raises_as_it_is, "drivers.as_outcome": gives_as_it_is},
+        {"call.Call.fail": raises_as_it_is, "drivers.as_outcome": gives_as_it_is},
         LOST,
         OURS,
     ),

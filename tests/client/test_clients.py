@@ -16,7 +16,7 @@ from segmind_api.catalog import JOB_RETENTION_SECONDS, MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
 from segmind_client import AsyncClient, Client, errors
-from segmind_client.clients import BASE_URL_VARIABLE
+from segmind_client.settings import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from tests.client.clock import PauseClock
 from tests.client.world import REQUEST_ID
@@ -184,9 +184,9 @@ class TestKey:
             return httpx.Response(200, json={"request_id": "id", "status": "QUEUED", "status_url": url})
 
         with Client(SECRET, base_url="https://service.example", transport=httpx.MockTransport(elsewhere)) as client:
-            with pytest.raises(errors.ForeignAddress, match=r"https://elsewhere\.example:443") as raised:
+            with pytest.raises(errors.ForeignURL, match=r"https://elsewhere\.example:443") as raised:
                 client.submit_model(SLUG, {"prompt": "x"})
-            with pytest.raises(errors.UnreadableAnswer):
+            with pytest.raises(errors.UnreadableResponse):
                 client.job(raised.value.request_id or "").status()
         assert hosts == ["service.example"] * 2
 

@@ -15,9 +15,9 @@ from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, Result, errors
 from segmind_client.drivers import SyncDriver
-from segmind_client.flows import Caller
 from segmind_client.masking import Secret
 from segmind_client.options import Options
+from segmind_client.retry import Caller
 from segmind_client.transport import Sender
 from tests.client.servers import REQUEST_ID, End, HostileServer, Request, Step, response
 
@@ -80,7 +80,7 @@ def run(request: pytest.FixtureRequest) -> Use:
             httpx.AsyncClient(transport=httpx.MockTransport(service), event_hooks=hooks, **settings) as http,
             AsyncClient("SG_1", base_url="https://service.example", http_client=http, attempts=2, deadline=0) as client,
         ):
-            return await (await client.run_model("any", {})).content
+            return await (await client.run_model("any", {})).content()
 
     async def run_settings(arguments: tuple[Service, dict[str, Any]]) -> bytes:
         return await run_async(arguments[0], **arguments[1])
@@ -288,7 +288,7 @@ def run_over_sockets(url: str, backend: str, hook: Hook, async_hook: Callable[..
             httpx.AsyncClient(event_hooks={"response": [async_hook]}) as http,
             AsyncClient("SG_1", base_url=url, http_client=http, attempts=1, read_seconds=2, deadline=0) as client,
         ):
-            return await (await client.run_model("any", {})).content
+            return await (await client.run_model("any", {})).content()
 
     if backend != "sync":
         return anyio.run(run, backend=backend)
@@ -348,7 +348,7 @@ def test_a_custom_client_that_is_closed_fetches_no_image() -> None:
     client = Client("SG_1", base_url="https://service.example", http_client=http)
     result = client.run_model("any", {})
     http.close()
-    with pytest.raises(errors.NoClient, match="closed"):
+    with pytest.raises(errors.ClientUnusable, match="closed"):
         _ = result.content
 
 
@@ -486,7 +486,7 @@ class TestTransportThatRaises:
     def test_before_it_reads_a_submit_has_not_sent_it_so_that_it_is_retried(
         self, backend: str, in_client: bool, error: Exception, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("segmind_client.flows.FIRST_BACKOFF", 0.0)
+        monkeypatch.setattr("segmind_client.retry.FIRST_BACKOFF", 0.0)
         transport = Refusing(Service(), error)
         assert submit_over(transport, backend, in_client=in_client) == REQUEST_ID
         assert (transport.refused, transport.service.count("POST")) == (1, 1)
@@ -576,7 +576,7 @@ def balances_over(transport: httpx.MockTransport, backend: str) -> None:
 def test_only_http_2_keeps_requests_from_asking_for_their_connection_to_be_closed(
     backend: str, problem: str, then: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segmind_client.flows.FIRST_BACKOFF", 0.0)
+    monkeypatch.setattr("segmind_client.retry.FIRST_BACKOFF", 0.0)
     seen: list[str | None] = []
 
     def refuse_first(request: httpx.Request) -> httpx.Response:

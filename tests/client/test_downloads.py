@@ -33,8 +33,9 @@ from anyio import to_thread
 
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, AsyncResult, Client, Generation, Result, downloads
-from segmind_client.downloads import FileSink, Image, MemorySink, fetch
+from segmind_client import AsyncClient, AsyncResult, Client, Generation, Result, downloads, file_sink, sinks, urls
+from segmind_client.custom import CustomSender
+from segmind_client.downloads import fetch
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import (
     ConnectionLost,
@@ -46,11 +47,13 @@ from segmind_client.errors import (
     NotSent,
     SegmindError,
 )
-from segmind_client.flows import Caller
+from segmind_client.file_sink import FileSink
 from segmind_client.masking import Secret
 from segmind_client.options import Options
-from segmind_client.steps import Flow, Send
-from segmind_client.transport import AsyncSender, CustomSender, Sender
+from segmind_client.retry import Caller
+from segmind_client.sinks import MemorySink
+from segmind_client.steps import Fetch, Flow, Send
+from segmind_client.transport import AsyncSender, Sender
 from segmind_mock.images import draw
 from tests.client.clock import PauseClock, pause_clock
 from tests.client.servers import closed_port, running
@@ -343,7 +346,7 @@ NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
 def test_what_is_not_the_image_ends_in_an_error_and_leaves_nothing(
     server: Server, save: Save, folder: Path, script: Script | bytes, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "LARGEST_IMAGE", 100_000)
+    monkeypatch.setattr(sinks, "LARGEST_IMAGE", 100_000)
     server.says(script)
     with pytest.raises(DownloadFailed, match=message) as raised:
         save(folder / "cabin.png")
@@ -369,7 +372,7 @@ def test_the_error_of_a_host_that_is_not_reached_says_whether_it_is_the_services
 def test_an_image_of_exactly_the_largest_size_is_saved(
     server: Server, save: Save, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "LARGEST_IMAGE", len(PICTURE))
+    monkeypatch.setattr(sinks, "LARGEST_IMAGE", len(PICTURE))
     server.says(answer())
     assert save(folder / "cabin.png").read_bytes() == PICTURE
 
@@ -404,7 +407,7 @@ class TestSlowness:
             while not server.over.wait(0.02):
                 yield b"."
 
-        monkeypatch.setattr(downloads, "DOWNLOAD_SECONDS", 0.1)
+        monkeypatch.setattr(sinks, "DOWNLOAD_SECONDS", 0.1)
         server.says(drips)
         with pytest.raises(DownloadFailed, match=r"did not end in time|within 0\.1 s"):
             save(folder / "cabin.png")
@@ -490,7 +493,7 @@ class TestRedirects:
         sink = MemorySink()
         sender = CustomSender("https://x.example", "x-api-key", Secret(SECRET), transport=httpx.MockTransport(serve))
         driver = SyncDriver(sender)
-        flow = fetch(Caller(), Image(url=way[0]), sink)
+        flow = fetch(Caller(), way[0], sink)
         if allowed:
             driver.carry_out(flow)
             assert sink.content == PICTURE
@@ -927,8 +930,7 @@ class Feeding:
 
     def carry_out(self, flow: Flow[T]) -> T:
         step = next(flow)
-        assert isinstance(step, Send)
-        assert step.into is not None
+        assert isinstance(step, Fetch)
         head = ApiResponse(200, {"content-type": "image/png", "content-length": str(len(PICTURE))}, b"")
         try:
             step.into.begin(head)
@@ -1084,9 +1086,9 @@ def test_no_attempt_begins_after_the_deadline() -> None:
     clock = PauseClock()
     sink = MemorySink(monotonic=clock.monotonic)
     caller = Caller(Options(retry_seconds=1e5), clock=clock, chance=lambda: 1.0)
-    flow = fetch(caller, Image(url="https://images.example/a.png"), sink)
+    flow = fetch(caller, "https://images.example/a.png", sink)
     assert isinstance(next(flow), Send)
-    clock.sleep_until(downloads.DOWNLOAD_SECONDS)
+    clock.sleep_until(sinks.DOWNLOAD_SECONDS)
     with pytest.raises(DownloadFailed, match="responded with 503"):
         flow.send(ApiResponse(503, {}, b""))
 
@@ -1105,7 +1107,7 @@ def test_a_redirect_to_an_unreadable_url_is_not_followed() -> None:
 
 
 def test_an_image_without_any_usable_name_gets_a_plain_one() -> None:
-    assert downloads.safe_name(["", "..", "///"], (".png",)) == "image.png"
+    assert file_sink.safe_name(["", "..", "///"], (".png",)) == "image.png"
 
 
 PRIVATE = {
@@ -1150,12 +1152,12 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "100.63.0.1", "::ffff:8.8.8.8", "64:ff9b::808:80
 
 @pytest.mark.parametrize("ip", PRIVATE, ids=[f"{ip or 'empty'} {kind}" for ip, kind in PRIVATE.items()])
 def test_an_ip_address_that_is_not_public_is_refused(ip: str) -> None:
-    assert downloads.refused_address(ip)
+    assert urls.refused_address(ip)
 
 
 @pytest.mark.parametrize("ip", PUBLIC)
 def test_a_public_ip_address_is_not_refused(ip: str) -> None:
-    assert not downloads.refused_address(ip)
+    assert not urls.refused_address(ip)
     downloads.check_address(ip)
 
 
@@ -1298,7 +1300,7 @@ class TestAPublicNameOfAPrivateAddress:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender("https://service.example", "x-api-key", Secret(SECRET)))
             with pytest.raises(DownloadFailed, match=r"private network \(127"):
-                await AsyncResult(result, Caller(is_https=True), driver).content
+                await AsyncResult(result, Caller(is_https=True), driver).content()
             await driver.close()
 
         monkeypatch.undo()

@@ -11,12 +11,12 @@ import pytest
 
 from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
-from segmind_client.drivers import times_of
+from segmind_client.call import Call
 from segmind_client.errors import (
     BadGateway,
     BadRequest,
     ConnectionLost,
-    ForeignAddress,
+    ForeignURL,
     InferenceFailed,
     InferenceTimeout,
     InvalidParameter,
@@ -28,11 +28,10 @@ from segmind_client.errors import (
     ServerError,
     StatusError,
     Unauthorized,
-    UnreadableAnswer,
+    UnreadableResponse,
 )
-from segmind_client.flows import Call
-from segmind_client.reading import trusted_prefixes
 from segmind_client.steps import Flow, Pause
+from segmind_client.urls import trusted_prefixes
 from tests.client.world import (
     FAILED,
     HTML,
@@ -211,7 +210,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_a_job_that_is_said_to_be_elsewhere_is_an_error_with_its_id(name: str, url: str) -> None:
     world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", name: url})])
-    with pytest.raises(ForeignAddress, match=f"its {name} is at ") as raised:
+    with pytest.raises(ForeignURL, match=f"its {name} is at ") as raised:
         world.play(attrs.evolve(world.caller(), trusted=TRUSTED).submit(Call(), MODEL, {"prompt": "x"}))
     assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 200)
 
@@ -234,7 +233,7 @@ def test_port_80_is_that_of_http() -> None:
     for url, is_service in (("http://service.example:80/status", True), ("http://service.example:81/status", False)):
         world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
         caller = attrs.evolve(world.caller(), trusted=trusted)
-        with nullcontext() if is_service else pytest.raises(ForeignAddress):
+        with nullcontext() if is_service else pytest.raises(ForeignURL):
             world.play(caller.submit(Call(), MODEL, {"prompt": "x"}))
 
 
@@ -248,7 +247,7 @@ def test_a_v1_call_whose_response_names_a_job_is_never_retried(status: int) -> N
 @pytest.mark.parametrize("read", ["status", "result"])
 def test_a_response_about_another_job_is_refused(read: str) -> None:
     world = World([response(200, {"request_id": OTHER_REQUEST_ID, "status": "COMPLETED"})])
-    with pytest.raises(UnreadableAnswer, match="about another job") as raised:
+    with pytest.raises(UnreadableResponse, match="about another job") as raised:
         world.play(getattr(world.caller(), read)(REQUEST_ID))
     assert raised.value.request_id == REQUEST_ID
 
@@ -599,7 +598,7 @@ def test_a_deadline_of_nothing_still_polls_once() -> None:
 
 def test_an_unreadable_result_is_an_error_with_the_response_in_it() -> None:
     world = World([HTML])
-    with pytest.raises(UnreadableAnswer) as raised:
+    with pytest.raises(UnreadableResponse) as raised:
         world.play(world.caller().result(REQUEST_ID))
     assert (raised.value.response, raised.value.request_id) == (HTML, REQUEST_ID)
 
@@ -617,7 +616,7 @@ def test_a_v1_call_waits_longer_for_its_response_than_a_poll() -> None:
     def read_seconds(flow: Flow[Any]) -> float:
         step = next(flow)
         assert not isinstance(step, Pause)
-        return times_of(step, START).read
+        return step.times(START).read
 
     caller = World([]).caller()
     generated = caller.generate(Call(), MODEL, {"prompt": "x"})

@@ -20,7 +20,8 @@ from segmind_api.catalog import MODELS
 from segmind_api.headers import ResponseHeaders
 from segmind_api.types import ApiResponse, ResponseObject
 from segmind_client import AsyncClient, Client
-from segmind_client.clients import AsyncJobHandle, JobHandle
+from segmind_client.async_clients import AsyncJobHandle
+from segmind_client.clients import JobHandle
 from segmind_client.errors import LONGEST_MESSAGE, InferenceTimeout, SegmindError
 from segmind_client.options import Options
 from segmind_client.results import AsyncSavable, GenerationFields
@@ -97,7 +98,7 @@ def check(name: str, responses: list[Response]) -> None:
                 given = await call(it)
                 read(given)
                 if isinstance(given, AsyncSavable):
-                    read(await given.content)
+                    read(await given.content())
             except SegmindError as error:
                 read(error)
 

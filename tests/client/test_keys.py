@@ -20,8 +20,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import Credits
 from segmind_client import AsyncClient, Client, errors, masking
+from segmind_client.custom import CustomAsyncSender, CustomSender
 from segmind_client.masking import Secret, masked
-from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
+from segmind_client.transport import AsyncSender, Sender
 from tests.client.calls import CARRIERS, WAYS, outcomes
 from tests.client.clock import PauseClock
 from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
@@ -292,7 +293,7 @@ def test_a_key_is_neither_pickled_nor_copied_nor_in_a_repr(make: Callable[[str],
     thing = make(KEYS["of another form"])
     assert KEYS["of another form"] not in repr(thing)
     for copied in (pickle.dumps, copy.deepcopy):
-        with pytest.raises((errors.NoClient, TypeError)):
+        with pytest.raises((errors.ClientUnusable, TypeError)):
             copied(thing)
 
 

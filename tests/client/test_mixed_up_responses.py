@@ -127,7 +127,7 @@ class TestServiceThatMixesUpJobs:
         with HostileServer(respond_with(body, line)) as server:
             for step in (status, result):
                 error = outcome(way, server.url, step, carrier=carrier, attempts=1)
-                assert isinstance(error, errors.UnreadableAnswer)
+                assert isinstance(error, errors.UnreadableResponse)
                 assert "another job" in str(error)
                 assert error.request_id == REQUEST_ID
 

@@ -23,10 +23,11 @@ from segmind_api.catalog import MODELS
 from segmind_api.models import SubmittedJob
 from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, errors
-from segmind_client.clients import BASE_URL_VARIABLE, AsyncJobHandle, JobHandle
-from segmind_client.drivers import times_of
-from segmind_client.flows import Call
+from segmind_client.async_clients import AsyncJobHandle
+from segmind_client.call import Call
+from segmind_client.clients import JobHandle
 from segmind_client.options import OptionChanges, Options
+from segmind_client.settings import BASE_URL_VARIABLE
 from segmind_client.steps import Send
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
@@ -135,7 +136,7 @@ class TestOptions:
         with Client(DEFAULT_KEY, base_url=BASE_URL, transport=httpx.MockTransport(respond)) as client:
             client.with_options(read_seconds=7).credits()
             client.credits()
-        with pytest.raises(errors.NoClient, match="closed"):
+        with pytest.raises(errors.ClientUnusable, match="closed"):
             client.with_options(read_seconds=7).generate_model(SLUG, {"prompt": "x"})
         assert seen == [7, 30]
 
@@ -147,11 +148,11 @@ class TestOptions:
             assert isinstance(send, Send)
             return send
 
-        assert times_of(step(caller.generate(Call(), MODEL, {"prompt": "x"})), START).read == 99
-        assert times_of(step(caller.submit(Call(), MODEL, {"prompt": "x"})), START).read == 40
+        assert step(caller.generate(Call(), MODEL, {"prompt": "x"})).times(START).read == 99
+        assert step(caller.submit(Call(), MODEL, {"prompt": "x"})).times(START).read == 40
         patient = World([]).caller(generate_seconds=99, read_seconds=200)
-        assert times_of(step(patient.generate(Call(), MODEL, {"prompt": "x"})), START).read == 200
-        assert times_of(step(caller.status(REQUEST_ID, until=START + 5)), START).total == 5
+        assert step(patient.generate(Call(), MODEL, {"prompt": "x"})).times(START).read == 200
+        assert step(caller.status(REQUEST_ID, until=START + 5)).times(START).total == 5
 
     @pytest.mark.parametrize(
         ("left", "total"), [(5, 5), (0.5, 0.5), (0.2, 0.5), (0, 0.5), (-0.4, 0.5), (-0.5, 0.4), (-0.8, 0.1), (-9, 0.1)]
@@ -160,18 +161,18 @@ class TestOptions:
         self, left: float, total: float
     ) -> None:
         step: Any = next(World([]).caller().result(REQUEST_ID, until=START + left))
-        assert times_of(step, START).total == pytest.approx(total)
+        assert step.times(START).total == pytest.approx(total)
 
     def test_a_request_without_a_deadline_ends_after_its_limits_and_five_minutes_for_the_body(self) -> None:
         step: Any = next(World([]).caller(connect_seconds=7, read_seconds=40).submit(Call(), MODEL, {"prompt": "x"}))
-        times = times_of(step, START)
+        times = step.times(START)
         assert (times.connect, times.read) == (7, 40)
         assert times.write == pytest.approx(30, abs=0.01)
         assert times.total == pytest.approx(7 + 30 + 40 + 300, abs=0.01)
 
     def test_a_large_body_may_be_sent_at_ten_kilobytes_a_second(self) -> None:
         step: Any = next(World([]).caller().submit(Call(), MODEL, {"prompt": "x" * 100_000}))
-        times = times_of(step, START)
+        times = step.times(START)
         assert times.write == pytest.approx(30 + 10, abs=0.01)
         assert times.total == pytest.approx(10 + 30 + 30 + 10 + 300, abs=0.01)
 
@@ -280,7 +281,7 @@ class TestUrlsOfAJob:
 
     @pytest.mark.parametrize("name", ["status_url", "response_url", "poll_url"])
     def test_a_job_that_is_said_to_be_elsewhere_is_named_and_nothing_is_sent_there(self, name: str) -> None:
-        with pytest.raises(errors.ForeignAddress, match=r"elsewhere\.example") as raised:
+        with pytest.raises(errors.ForeignURL, match=r"elsewhere\.example") as raised:
             self.submit(**{name: "https://elsewhere.example/x"})
         assert raised.value.request_id == REQUEST_ID
 
@@ -288,7 +289,7 @@ class TestUrlsOfAJob:
         "url", ["https://x.example:port/status", "http://[x", "https://a\N{ACCOUNT OF}b/x", "mailto:x"]
     )
     def test_a_url_that_cannot_be_read_is_elsewhere(self, url: str) -> None:
-        with pytest.raises(errors.ForeignAddress):
+        with pytest.raises(errors.ForeignURL):
             self.submit(status_url=url)
 
     @pytest.mark.parametrize("origin", ["https://x.example", "https://x.example:443", "https://api.segmind.com", ""])
@@ -430,7 +431,7 @@ class TestWhereAClientCanBeUsed:
     def test_it_and_its_jobs_are_not_pickled(self, kind: type[Client | AsyncClient]) -> None:
         client = kind(DEFAULT_KEY)
         for thing in (client, client.job(REQUEST_ID)):
-            with pytest.raises(errors.NoClient, match=r"job\(request_id\)"):
+            with pytest.raises(errors.ClientUnusable, match=r"job\(request_id\)"):
                 pickle.dumps(thing)
 
     def test_it_is_not_used_in_another_process(self, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,7 +440,7 @@ class TestWhereAClientCanBeUsed:
         process = os.getpid() + 1
         monkeypatch.setattr(os, "getpid", lambda: process)
         for ask in (client.credits, lambda: anyio.run(async_client.credits)):
-            with pytest.raises(errors.NoClient, match="another process"):
+            with pytest.raises(errors.ClientUnusable, match="another process"):
                 ask()
         assert double.requests() == []
 
@@ -469,7 +470,7 @@ class TestWhereAClientCanBeUsed:
         anyio.run(client.credits, backend=first)
 
         async def submit() -> None:
-            with pytest.raises(errors.NoClient, match="event loop"):
+            with pytest.raises(errors.ClientUnusable, match="event loop"):
                 await client.submit_model(SLUG, {"prompt": "x"})
 
         anyio.run(submit, backend=second)
@@ -484,7 +485,7 @@ class TestWhereAClientCanBeUsed:
         client = AsyncClient(DEFAULT_KEY, base_url=address, **options)
 
         async def close_elsewhere() -> None:
-            with pytest.raises(errors.NoClient, match="used in another event loop"):
+            with pytest.raises(errors.ClientUnusable, match="used in another event loop"):
                 await client.close()
 
         async def use() -> None:
@@ -501,14 +502,14 @@ class TestWhereAClientCanBeUsed:
     def test_it_is_not_used_after_it_was_closed(self) -> None:
         client = Client(DEFAULT_KEY)
         client.close()
-        with pytest.raises(errors.NoClient, match="closed"):
+        with pytest.raises(errors.ClientUnusable, match="closed"):
             client.credits()
 
     def test_an_async_one_is_not_used_after_it_was_closed(self) -> None:
         async def use() -> None:
             client = AsyncClient(DEFAULT_KEY)
             await client.close()
-            with pytest.raises(errors.NoClient, match="closed"):
+            with pytest.raises(errors.ClientUnusable, match="closed"):
                 await client.credits()
 
         anyio.run(use)
@@ -521,7 +522,7 @@ class TestWhereAClientCanBeUsed:
 
         client = Client(DEFAULT_KEY, base_url=address, clock=Closing())
         double.fail_next(status=429)
-        with pytest.raises(errors.NoClient, match="closed"):
+        with pytest.raises(errors.ClientUnusable, match="closed"):
             client.submit_model(SLUG, {"prompt": "x"})
         assert [row.status for row in double.requests()] == [429]
 
@@ -539,7 +540,7 @@ class TestWhereAClientCanBeUsed:
             assert not http.is_closed
         assert calls == ["/v1/get-user-credits"]
         assert ("user-agent", "mine") in double.requests()[0].headers
-        with pytest.raises(errors.NoClient, match="closed"):
+        with pytest.raises(errors.ClientUnusable, match="closed"):
             client.credits()
 
     def test_a_custom_async_httpx_client_is_called_and_left_open(self, double: Double) -> None:
@@ -548,7 +549,7 @@ class TestWhereAClientCanBeUsed:
                 async with AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", http_client=http) as client:
                     assert (await client.credits()).credits == 100
                 assert not http.is_closed
-            with pytest.raises(errors.NoClient, match="closed"):
+            with pytest.raises(errors.ClientUnusable, match="closed"):
                 await client.credits()
 
         anyio.run(read)
@@ -562,7 +563,7 @@ class TestWhereAClientCanBeUsed:
 
         with httpx.Client(transport=httpx.MockTransport(redirect), follow_redirects=True) as http:
             client = Client(DEFAULT_KEY, base_url="https://x.example", http_client=http)
-            with pytest.raises(errors.UnreadableAnswer):
+            with pytest.raises(errors.UnreadableResponse):
                 client.credits()
         assert hosts == ["x.example"]
 

@@ -13,25 +13,26 @@ import pytest
 from segmind_api.errors import UnreadableField
 from segmind_api.models import JobResult
 from segmind_api.types import ApiRequest, ApiResponse
+from segmind_client.call import Call
 from segmind_client.clock import SystemClock
-from segmind_client.downloads import MemorySink
+from segmind_client.decoding import decoded
 from segmind_client.errors import (
+    ClientUnusable,
     ConnectionLost,
     InferenceFailed,
     MayHaveBeenAccepted,
-    NoClient,
     NotSent,
     RateLimited,
     SegmindError,
     ServerError,
     StatusError,
-    UnreadableAnswer,
+    UnreadableResponse,
 )
-from segmind_client.flows import Call, Submission
 from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
-from segmind_client.network import decoded
+from segmind_client.operations import Submission
 from segmind_client.reading import job_in_part, may_have_been_accepted
+from segmind_client.sinks import MemorySink
 from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, RequestBody, Sent
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.clock import PauseClock
@@ -54,7 +55,7 @@ class TestResult:
     @pytest.mark.parametrize("status", ["PROCESSING", "QUEUED", "PAUSED"])
     def test_whose_status_is_not_completed_is_none(self, status: str) -> None:
         world = World([response(200, {"request_id": REQUEST_ID, "status": status, "output": "x"})])
-        with pytest.raises(UnreadableAnswer, match=f"status is {status}") as raised:
+        with pytest.raises(UnreadableResponse, match=f"status is {status}") as raised:
             world.play(world.caller().result(REQUEST_ID))
         assert raised.value.request_id == REQUEST_ID
 
@@ -73,7 +74,7 @@ class TestResult:
 
     def test_that_says_nothing_is_none(self) -> None:
         world = World([response(200, {})])
-        with pytest.raises(UnreadableAnswer) as raised:
+        with pytest.raises(UnreadableResponse) as raised:
             world.play(world.caller().result(REQUEST_ID))
         assert raised.value.request_id == REQUEST_ID
 
@@ -481,7 +482,7 @@ class TestLine:
         line, clock = Line(), PauseClock()
         line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET", "too many")
         line.close()
-        with pytest.raises(NoClient, match="closed"):
+        with pytest.raises(ClientUnusable, match="closed"):
             line.take(Turn(Rank.POLL, since=0, until=600), clock)
 
     def test_polls_that_pass_do_not_prolong_the_wait_of_a_refused_submit(self) -> None:

@@ -17,10 +17,12 @@ import pytest
 
 from segmind_api import catalog
 from segmind_api.models import JobResult
-from segmind_client.clients import AsyncClient, Client
+from segmind_client.async_clients import AsyncClient
+from segmind_client.call import Call
+from segmind_client.clients import Client
 from segmind_client.errors import InferenceFailed, InferenceTimeout
-from segmind_client.flows import Call, Submission
 from segmind_client.line import Rank, Turn
+from segmind_client.operations import Submission
 from segmind_client.polling import (
     DURATIONS_KEPT,
     ENOUGH,

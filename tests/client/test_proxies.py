@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from segmind_client import AsyncClient, Client, errors, network
-from segmind_client.network import tls_context
+from segmind_client import AsyncClient, Client, connections, errors
+from segmind_client.connections import tls_context
 from tests.client.calls import KEY, WAYS, Step, outcome
 from tests.client.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, read_request, response
 
@@ -113,7 +113,7 @@ class TestProxyOfTheEnvironment:
 
         def find_nothing(_: str) -> None: ...
 
-        monkeypatch.setattr(network, "find_spec", find_nothing)
+        monkeypatch.setattr(connections, "find_spec", find_nothing)
         with pytest.raises(errors.InvalidParameter, match=r"Client\.proxy.*httpx\[socks\]") as raised:
             kind("SG_1")
         assert "secret" not in str(raised.value)
@@ -154,7 +154,7 @@ def save(client: Any) -> Any:
 
 
 async def await_content(client: AsyncClient) -> bytes:
-    return await (await client.run_model("any", {})).content
+    return await (await client.run_model("any", {})).content()
 
 
 def images(url: str, **options: Any) -> list[Any]:

@@ -379,7 +379,7 @@ async def fetch_images(count: int, host: ImageHost) -> Outcome:
 
     async def fetch(result: AsyncResult) -> None:
         try:
-            assert await result.content == b"\x89PNG"
+            assert await result.content() == b"\x89PNG"
         except errors.SegmindError as error:
             outcome.failures.append(error)
 
@@ -552,7 +552,7 @@ async def close_while_others_wait() -> list[tuple[float, str]]:
     async def take() -> None:
         try:
             await line.take_async(Turn(Rank.POLL, since=started), clock)
-        except errors.NoClient as error:
+        except errors.ClientUnusable as error:
             ends.append((trio.current_time() - started, type(error).__name__))
 
     with trio.move_on_after(600):
@@ -565,7 +565,7 @@ async def close_while_others_wait() -> list[tuple[float, str]]:
 
 
 def test_turns_that_wait_for_a_connection_end_when_the_client_is_closed() -> None:
-    assert in_virtual_time(close_while_others_wait) == [(pytest.approx(10), "NoClient")] * 3
+    assert in_virtual_time(close_while_others_wait) == [(pytest.approx(10), "ClientUnusable")] * 3
 
 
 async def submit_while_v1_calls_wait(line: Line) -> float:

@@ -32,9 +32,9 @@ from segmind_client import (
     formats,
     results,
 )
-from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.errors import in_words
-from segmind_client.flows import Caller
+from segmind_client.retry import Caller
+from segmind_client.settings import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 
 SLUG = next(iter(MODELS))
@@ -72,7 +72,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     async def awaited(method: str, path: Path) -> Made:
         async with AsyncClient() as client:
             result = await getattr(client, method)(SLUG, PARAMETERS)
-            return result, await result.content, await result.save(path)
+            return result, await result.content(), await result.save(path)
 
     def made_by_await(method: str, path: Path) -> Made:
         return anyio.run(awaited, method, path, backend=request.param)
@@ -208,7 +208,7 @@ class TestPickling:
     def test_a_restored_result_says_what_it_cannot_do(self, method: str, tmp_path: Path) -> None:
         with Client() as client:
             restored = copy.copy(getattr(client, method)(SLUG, PARAMETERS))
-            with pytest.raises(errors.NoClient, match="has no client") as raised:
+            with pytest.raises(errors.ClientUnusable, match="has no client") as raised:
                 restored.save(tmp_path)
         assert raised.value.request_id
 
@@ -216,7 +216,7 @@ class TestPickling:
         async def use() -> None:
             async with AsyncClient() as client:
                 restored = copy.copy(await client.run_model(SLUG, PARAMETERS))
-                with pytest.raises(errors.NoClient, match="has no client"):
+                with pytest.raises(errors.ClientUnusable, match="has no client"):
                     await restored.save(tmp_path)
 
         anyio.run(use)
@@ -230,7 +230,7 @@ class TestPickling:
         async def use() -> bytes:
             async with AsyncClient() as client:
                 generation = await client.generate_model(SLUG, PARAMETERS)
-            return await copy.copy(generation).content
+            return await copy.copy(generation).content()
 
         assert anyio.run(use).startswith(PNG)
 
@@ -292,7 +292,7 @@ def test_a_save_that_fails_names_the_job_and_keeps_its_response(
     assert raised.value.response is not None
     assert "is paid for" in raised.value.detail
     if method == "run_model":
-        assert f"job({raised.value.request_id!r}).result() gives it again for 1 hour" in raised.value.detail
+        assert f"job({raised.value.request_id!r}).result() returns it for 1 hour" in raised.value.detail
         assert "stays at http" in raised.value.detail
     restored = pickle.loads(pickle.dumps(raised.value))  # noqa: S301  made here
     assert (str(restored), restored.request_id) == (str(raised.value), raised.value.request_id)
@@ -329,8 +329,8 @@ def test_content_that_cannot_be_fetched_names_the_job_and_keeps_its_response(clo
     async def use() -> None:
         async with AsyncClient() as client:
             result = await client.run_model(SLUG, PARAMETERS)
-        with pytest.raises(errors.NoClient) as raised:
-            await result.content
+        with pytest.raises(errors.ClientUnusable) as raised:
+            await result.content()
         assert (raised.value.request_id, raised.value.response) == (result.request_id, result.response)
 
     anyio.run(use)
@@ -354,7 +354,7 @@ def test_a_save_that_is_dropped_halfway_is_no_interruption(
     monkeypatch.setattr(results, "on_worker", at_once)
     driver: Any = Suspended()
     result = AsyncResult(JobResult({"output": "https://images.example/a.png"}), Caller(), driver)
-    for coroutine in (result.save(tmp_path), result.content):
+    for coroutine in (result.save(tmp_path), result.content()):
         coroutine.send(None)
         coroutine.close()
     assert caplog.text == ""
@@ -395,8 +395,8 @@ def test_content_is_fetched_once_and_kept(method: str, tmp_path: Path) -> None:
     async def use() -> None:
         async with AsyncClient() as client:
             result = await getattr(client, method)(SLUG, PARAMETERS)
-            content = await result.content
-        assert await result.content == content
+            content = await result.content()
+        assert await result.content() == content
         assert (await result.save(tmp_path / "teapot.png")).read_bytes() == content
 
     anyio.run(use)
@@ -405,13 +405,13 @@ def test_content_is_fetched_once_and_kept(method: str, tmp_path: Path) -> None:
 def test_a_closed_client_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with Client() as client:
         result = client.run_model(SLUG, PARAMETERS)
-    with pytest.raises(errors.NoClient, match="closed"):
+    with pytest.raises(errors.ClientUnusable, match="closed"):
         result.save(tmp_path)
 
     async def use() -> None:
         async with AsyncClient() as client:
             result = await client.run_model(SLUG, PARAMETERS)
-        with pytest.raises(errors.NoClient, match="closed"):
+        with pytest.raises(errors.ClientUnusable, match="closed"):
             await result.save(tmp_path)
 
     anyio.run(use)
@@ -421,7 +421,7 @@ def test_a_closed_client_is_an_error_that_says_what_to_do(tmp_path: Path) -> Non
     ("kind", "base"),
     [
         (errors.NoImage, errors.SegmindError),
-        (errors.NoClient, errors.SegmindError),
+        (errors.ClientUnusable, errors.SegmindError),
         (errors.DownloadFailed, errors.SegmindError),
         (errors.NotSaved, OSError),
         (errors.FileExists, FileExistsError),
@@ -462,7 +462,8 @@ def test_sync_and_async_have_the_same_names_with_the_same_parameters(sync: type,
         return {
             name: re.sub("Async|Sync", "", str(inspect.signature(member))) if inspect.isfunction(member) else ""
             for name, member in inspect.getmembers_static(kind)
-            if not name.startswith("_") or name == "__init__"
+            # A property of the sync classes, a method of the async ones.
+            if name != "content" and (not name.startswith("_") or name == "__init__")
         }
 
     assert surface(sync) == surface(awaited)
@@ -474,7 +475,7 @@ def test_what_is_awaited_is_what_may_call_the_service(sync: type, awaited: type)
         return {name for name, member in inspect.getmembers(kind) if inspect.iscoroutinefunction(member)}
 
     calls = {"run", "submit", "generate", "run_model", "submit_model", "generate_model", "credits", "close"}
-    calls |= {"status", "result", "wait", "save"}
+    calls |= {"status", "result", "wait", "content", "save"}
     assert {name for name in coroutines(awaited) if not name.startswith("_")} == {
         name for name, member in inspect.getmembers(awaited) if name in calls and inspect.isfunction(member)
     }

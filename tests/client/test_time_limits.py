@@ -26,10 +26,11 @@ import trio.testing
 from segmind_api.models import JobResult
 from segmind_client import AsyncClient, AsyncResult, Client, Result, errors
 from segmind_client.clock import EventLoopClock
-from segmind_client.drivers import BODY_SECONDS, WRITE_SECONDS, AsyncDriver, SyncDriver
-from segmind_client.flows import Caller
+from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.masking import Secret
 from segmind_client.options import Options
+from segmind_client.retry import Caller
+from segmind_client.steps import BODY_SECONDS, WRITE_SECONDS
 from segmind_client.transport import AsyncSender, Sender
 from tests.client.calls import CARRIERS, WAYS, Step, outcome, outcomes
 from tests.client.lateness import lateness
@@ -135,8 +136,8 @@ class TestSlowServer:
     def test_a_submit_ends_in_time(
         self, way: str, carrier: str, script: Script, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
-        monkeypatch.setattr("segmind_client.drivers.BODY_SECONDS", 0.1)
+        monkeypatch.setattr("segmind_client.steps.WRITE_SECONDS", 0.1)
+        monkeypatch.setattr("segmind_client.steps.BODY_SECONDS", 0.1)
         with HostileServer(script, patience=PATIENCE) as server:
             error, took = timed_outcome(way, server.url, submit, carrier=carrier, read_seconds=0.2, connect_seconds=0.2)
         assert isinstance(error, errors.MayHaveBeenAccepted)
@@ -150,7 +151,7 @@ class TestSlowServer:
 def test_the_head_of_a_response_is_not_waited_for_as_long_as_its_body_may_take(
     way: str, carrier: str, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+    monkeypatch.setattr("segmind_client.steps.WRITE_SECONDS", 0.1)
     with HostileServer(script, patience=PATIENCE) as server:
         error, took = timed_outcome(way, server.url, submit, carrier=carrier, read_seconds=0.2, connect_seconds=0.2)
     assert isinstance(error, errors.MayHaveBeenAccepted)
@@ -227,7 +228,7 @@ def in_virtual_time(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any
 @pytest.mark.parametrize("carrier", ["transport", "client"])
 class TestTransportWithoutTimeLimits:
     def test_a_head_that_never_comes_is_given_up(self, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+        monkeypatch.setattr("segmind_client.steps.WRITE_SECONDS", 0.1)
         with lateness() as late:
             started = time.monotonic()
             error = submit_over(SlowTransport(head=PATIENCE), carrier, read_seconds=0.2, connect_seconds=0.1)
@@ -242,7 +243,7 @@ class TestTransportWithoutTimeLimits:
         assert seconds == pytest.approx(options.connect_seconds + WRITE_SECONDS + options.read_seconds, abs=0.1)
 
     def test_a_body_may_take_longer_than_its_head(self, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+        monkeypatch.setattr("segmind_client.steps.WRITE_SECONDS", 0.1)
         # Long enough for the head, also on a machine that is busy.
         job = submit_over(SlowTransport(body=1.5), carrier, read_seconds=0.8, connect_seconds=0.1)
         assert job.request_id == REQUEST_ID
@@ -395,7 +396,7 @@ LIMIT = 1_000_000
 
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmind_client.flows.LARGEST_BODY", LIMIT)
+    monkeypatch.setattr("segmind_client.retry.LARGEST_BODY", LIMIT)
 
 
 def bomb(layers: int, size: int) -> bytes:
@@ -439,7 +440,7 @@ class TestMemory:
         chunks = 15_000
         with HostileServer(lambda _: [CHUNKED, b"2\r\n  \r\n" * chunks, b"0\r\n\r\n"]) as server:
             error, peak = measured(lambda: outcome(way, server.url, status, carrier=carrier, attempts=1))
-        assert isinstance(error, errors.UnreadableAnswer)
+        assert isinstance(error, errors.UnreadableResponse)
         assert peak < 40 * chunks
 
 
@@ -529,7 +530,7 @@ def fetch_sync(result: JobResult, url: str) -> None:
 async def fetch_async(result: JobResult, url: str) -> None:
     driver = AsyncDriver(AsyncSender(url, "x-api-key", Secret("SG_1")))
     try:
-        await AsyncResult(result, Caller(clock=EventLoopClock()), driver).content
+        await AsyncResult(result, Caller(clock=EventLoopClock()), driver).content()
     finally:
         await driver.close()
 
@@ -550,6 +551,9 @@ def slow_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
 @pytest.mark.parametrize("way", WAYS)
 def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
+    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
+    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
+    monkeypatch.setattr("segmind_client.sinks.DOWNLOAD_SECONDS", DEADLINE)
     result = JobResult({"output": f"{slow_server.url}/a.png"})
     with lateness() as late:
         started = time.monotonic()

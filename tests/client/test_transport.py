@@ -29,16 +29,19 @@ import trio
 import trio.testing
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, network
+from segmind_client import AsyncClient, Client, operations, pool, threads
+from segmind_client.call import Call
+from segmind_client.connections import tls_context
+from segmind_client.custom import CustomAsyncSender
 from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.errors import ConnectionLost, MayHaveBeenAccepted, NoClient, NotSent, SegmindError
-from segmind_client.flows import Call, Caller
+from segmind_client.errors import ClientUnusable, ConnectionLost, MayHaveBeenAccepted, NotSent, SegmindError
 from segmind_client.line import CONNECTIONS, Line
 from segmind_client.masking import Secret
-from segmind_client.network import Idle, tls_context
 from segmind_client.options import Options
+from segmind_client.pool import Idle
+from segmind_client.retry import Caller
 from segmind_client.steps import LARGEST_BODY, Flow
-from segmind_client.transport import AsyncSender, CustomAsyncSender, Sender
+from segmind_client.transport import AsyncSender, Sender
 from tests.client.calls import CARRIERS, WAYS, outcome, outcomes
 from tests.client.servers import (
     LONGEST_WAIT,
@@ -119,11 +122,11 @@ def posts(count: int) -> Calls:
 
 
 def get(caller: Caller) -> Flow[Any]:
-    return caller.status(REQUEST_ID)
+    return operations.status(caller, REQUEST_ID)
 
 
 def post(caller: Caller) -> Flow[Any]:
-    return caller.submit(Call(), MODEL, {"prompt": "x"})
+    return operations.submit(caller, Call(), MODEL, {"prompt": "x"})
 
 
 Batch = Calls | Callable[[], object]
@@ -244,7 +247,7 @@ class TestConnections:
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def let_time_pass() -> None:
-            monkeypatch.setattr(network, "IDLE_SECONDS", -1.0)
+            monkeypatch.setattr(pool, "IDLE_SECONDS", -1.0)
 
         server = service.server
         play(
@@ -259,7 +262,7 @@ class TestConnections:
     def test_all_that_are_idle_are_closed_when_a_response_over_one_of_them_does_not_come(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(network, "IDLE_SECONDS", 1_000.0)
+        monkeypatch.setattr(pool, "IDLE_SECONDS", 1_000.0)
         server, never = service.server, threading.Event()
 
         def drop_all() -> None:
@@ -279,7 +282,7 @@ class TestConnections:
     def test_none_is_lost_to_a_response_that_is_too_large(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("segmind_client.flows.LARGEST_BODY", 1_000_000)
+        monkeypatch.setattr("segmind_client.retry.LARGEST_BODY", 1_000_000)
         service.body = bytes(2_000_000)
 
         def recover() -> None:
@@ -340,12 +343,12 @@ class TestConnections:
             idle.closed = True
             return 0.0
 
-        monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=monotonic))
+        monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=monotonic))
         assert idle.outdated() == ["a connection"]
 
     def test_one_is_given_up_before_a_server_closes_it_after_5_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 0.0
-        monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: now))
+        monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=lambda: now))
         idle: Idle[Any] = Idle()
         idle.keep("a connection")
         now = 3.5
@@ -357,7 +360,7 @@ class TestConnections:
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         driver.http.close()
         for flow in (get, post):
-            with pytest.raises(NoClient, match="closed"):
+            with pytest.raises(ClientUnusable, match="closed"):
                 driver.carry_out(flow(caller_with()))
         assert service.server.opened == 0
 
@@ -369,7 +372,7 @@ def async_caller(driver: AsyncDriver, connections: int = CONNECTIONS, **options:
 @pytest.fixture
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline is one to the second."""
-    monkeypatch.setattr("segmind_client.flows.LAST_SECONDS", 0.0)
+    monkeypatch.setattr("segmind_client.retry.LAST_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("no_grace")
@@ -719,8 +722,8 @@ SUBMITS: dict[str, Callable[[httpx.MockTransport], None]] = {
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A response as a whole has little time."""
-    monkeypatch.setattr("segmind_client.drivers.BODY_SECONDS", 0.1)
-    monkeypatch.setattr("segmind_client.drivers.WRITE_SECONDS", 0.1)
+    monkeypatch.setattr("segmind_client.steps.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("segmind_client.steps.WRITE_SECONDS", 0.1)
 
 
 @pytest.mark.parametrize("submit", SUBMITS.values(), ids=SUBMITS.keys())
@@ -780,7 +783,8 @@ class Images:
         return get()
 
     def content(self, _: Any) -> Any:
-        return self.result.content
+        content = self.result.content
+        return content() if callable(content) else content
 
     @property
     def fetched(self) -> list[Request]:
@@ -798,7 +802,7 @@ def images() -> Iterator[Images]:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_closed_client_fetches_no_image(images: Images, way: str, carrier: str) -> None:
     seen = outcomes(way, images.url, images.get, lambda client: client.close(), images.content, carrier=carrier)
-    assert isinstance(seen[-1], NoClient)
+    assert isinstance(seen[-1], ClientUnusable)
     assert images.fetched == []
 
 
@@ -848,7 +852,7 @@ def test_files_are_worked_with_on_eight_threads_of_an_event_loop_at_most(backend
     async def use() -> None:
         async with anyio.create_task_group() as group:
             for _ in range(20):
-                group.start_soon(network.on_worker, work)
+                group.start_soon(threads.on_worker, work)
             await anyio.wait_all_tasks_blocked()
             await anyio.to_thread.run_sync(eight_have_begun.wait, LONGEST_WAIT)
             at_once.append(len(begun))

@@ -22,9 +22,8 @@ import segmind_client
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.types import ApiResponse
 from segmind_client import errors, vendor
-from segmind_client.clients import BASE_URL_VARIABLE
-from segmind_client.network import Times
-from segmind_client.steps import Sent
+from segmind_client.settings import BASE_URL_VARIABLE
+from segmind_client.steps import Sent, Times
 from segmind_client.transport import Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from tests.client import servers

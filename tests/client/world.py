@@ -9,9 +9,10 @@ import attrs
 
 from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
+from segmind_client import jobs, operations
 from segmind_client.errors import ConnectionLost, NotSent, SegmindError
-from segmind_client.flows import Caller
 from segmind_client.options import Options
+from segmind_client.retry import Caller
 from segmind_client.steps import Flow, Pause
 
 T = TypeVar("T")
@@ -24,6 +25,20 @@ MODEL = next(iter(MODELS.values()))
 KEY = "SG_0123456789abcdef"
 
 Outcome = ApiResponse | SegmindError
+
+
+class Flows(Caller):
+    """A `Caller` with the flows as methods."""
+
+    run = jobs.run
+    wait = jobs.wait
+    watch = jobs.watch_job
+    update = jobs.update
+    generate = operations.generate
+    submit = operations.submit
+    status = operations.status
+    result = operations.result
+    credits = operations.balance
 
 
 @attrs.define
@@ -44,8 +59,8 @@ class World:
     async def sleep_until_async(self, moment: float) -> None:
         self.sleep_until(moment)
 
-    def caller(self, **options: Any) -> Caller:
-        return Caller(Options(**options), clock=self, utc=lambda: UTC_START + self.time - START, chance=lambda: 1.0)
+    def caller(self, **options: Any) -> Flows:
+        return Flows(Options(**options), clock=self, utc=lambda: UTC_START + self.time - START, chance=lambda: 1.0)
 
     def play(self, flow: Flow[T]) -> T:
         """Carries the flow out; a flow that sends more than there are outcomes fails the test."""

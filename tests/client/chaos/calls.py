@@ -12,7 +12,8 @@ import attrs
 
 from segmind_api.models import JobResult
 from segmind_client import errors
-from segmind_client.clients import AsyncJobHandle, JobHandle
+from segmind_client.async_clients import AsyncJobHandle
+from segmind_client.clients import JobHandle
 from segmind_client.clock import Clock
 from tests.client.chaos.service import FAULTS, Fault, FaultyCall, Window
 

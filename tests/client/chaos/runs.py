@@ -14,7 +14,7 @@ from unittest import mock
 import anyio
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, drivers, errors
+from segmind_client import AsyncClient, Client, errors, steps
 from segmind_mock import DEFAULT_KEY, Account, Double, MovableClock, Settings
 from segmind_mock.records import Job
 from tests.client.chaos.calls import BODY_SECONDS, WRITE_SECONDS, Call, Group
@@ -157,7 +157,7 @@ def play(runner: Runner, groups: Sequence[Group]) -> list[Case]:
     double = Double(Settings(polls_to_complete=POLLS_TO_COMPLETE), account=account, clock=MovableClock())
     calls = [call for group in groups for call in group.calls]
     service = ChaosService(double, calls)
-    quick = mock.patch.multiple(drivers, BODY_SECONDS=BODY_SECONDS, WRITE_SECONDS=WRITE_SECONDS)
+    quick = mock.patch.multiple(steps, BODY_SECONDS=BODY_SECONDS, WRITE_SECONDS=WRITE_SECONDS)
     with service.server, quick, lateness() as late:
         runner(service.url, groups)
     accepted: defaultdict[str, dict[str, str]] = defaultdict(dict)

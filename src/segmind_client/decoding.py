@@ -1,0 +1,45 @@
+"""Decodes the bodies of responses."""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import suppress
+
+from segmind_api.types import ApiResponse
+from segmind_client.errors import ConnectionLost
+from segmind_client.steps import Sent
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
+    """The response with its body decoded. Raises ConnectionLost for a body that is incomplete, or too large.
+
+    A body that is not encoded as its headers say is left as it is: it may be paid for.
+    """
+    encoding = "" if already else sent.encoding
+    content, complete = decompressed(encoding, bytes(sent.received), sent.largest)
+    if not complete:
+        raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete or larger than {sent.largest} bytes")
+    return ApiResponse(sent.status or 0, sent.headers, content)
+
+
+def decompressed(encoding: str, content: bytes, limit: int) -> tuple[bytes, bool]:
+    """What a body decodes to, up to a limit, and whether that is all of it. Other encodings are left as they are."""
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        # 32 finds out by itself whether there is a header of gzip or of zlib. A deflated body may have neither.
+        for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)[: 2 if encoding == "deflate" else 1]:
+            with suppress(zlib.error):
+                return decompressed_members(window, content, limit)
+    return content, True
+
+
+def decompressed_members(window: int, content: bytes, limit: int) -> tuple[bytes, bool]:
+    """What the members of a compressed body decode to, one after another. Raises zlib.error."""
+    found = bytearray()
+    while True:
+        decompressor = zlib.decompressobj(window)
+        found += decompressor.decompress(content, limit - len(found))
+        content = decompressor.unused_data
+        if not content.startswith(GZIP_MAGIC) or len(found) >= limit:
+            return bytes(found), decompressor.eof and not content.startswith(GZIP_MAGIC)

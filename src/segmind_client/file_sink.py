@@ -1,0 +1,211 @@
+"""Writes an image to a file, as a whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from secrets import token_hex
+from typing import Any, BinaryIO
+
+from segmind_client import formats
+from segmind_client.errors import FileExists, InvalidParameter, NotSaved, SegmindError
+from segmind_client.formats import Format
+from segmind_client.sinks import ImageSink
+
+LONGEST_STEM = 100
+"""Characters of a file's name without its extension."""
+FOLDER_ENDS = ("", ".", "..")
+"""What a path ends in, after the last separator, that can only be the path of a folder."""
+UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""Names that stand for devices on Windows, whatever their extension."""
+logger = logging.getLogger("segmind_client")
+
+
+class FileSink(ImageSink):
+    """Writes the image to a temporary file beside `target`, which gets its name when the image is complete.
+
+    `target` is the path that was asked for, with the extension of the image's format.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        names: Iterable[str],
+        *,
+        overwrite: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises InvalidParameter for what is not a path."""
+        super().__init__(monotonic=monotonic)
+        # The working directory may change meanwhile.
+        self._path = Path.cwd() / as_path(path)
+        # Path drops a separator at the end, and a dot after one.
+        self._names_folder = os.path.split(os.fspath(path))[1] in FOLDER_ENDS
+        self.target = self._path
+        self._names = names
+        self._overwrite = overwrite
+        self._temporary: Path | None = None
+        self._reserved = False
+        self._renamed_for: Format | None = None
+        self._file: BinaryIO = io.BytesIO()
+        self._discarded = False
+        # A cancelled task does not always wait for the thread that works for it. Re-entrant, so that an interruption
+        # that keeps the lock from being released cannot block the same thread for good.
+        self._lock = threading.RLock()
+
+    def check(self) -> None:
+        """Raises NotSaved for a path that nothing can be saved at, whatever the image is."""
+        self._do(self._find_folder)
+
+    def discard(self) -> None:
+        with self._lock:
+            self._discarded = True
+            self._remove()
+
+    def _open(self) -> None:
+        self._do(self._create)
+
+    def _put(self, piece: bytes) -> None:
+        self._do(lambda: self._file.write(piece))
+
+    def _complete(self) -> None:
+        self._do(self._close_and_name)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        # Not a generator with `contextmanager`: an interruption would leave it suspended, with the lock.
+        with self._lock:
+            if self._discarded:
+                raise NotSaved(f"{self.target} was not written: saving it was given up")
+            try:
+                work()
+            except SegmindError:
+                raise
+            except FileExistsError as error:
+                name_target(error, self.target)
+                detail = (
+                    f"{self.target} exists and was left as it is: pass overwrite=True to replace it, or another path"
+                )
+                raise FileExists(detail) from error
+            except OSError as error:
+                name_target(error, self.target)
+                raise NotSaved(f"{self.target} was not written: {error.strerror or error}") from error
+            except ValueError as error:
+                raise NotSaved(f"{self.target} was not written: {error}") from error
+
+    def _create(self) -> None:
+        if self._format is None:
+            raise NotSaved(
+                f"{self._path} was not written: {self._source()} is {self._contents()}, and save() writes "
+                f"{formats.NAMES} only; `content` has its bytes"
+            )
+        self._remove()
+        self._choose_target(self._format)
+        # The name is known before the file exists, so that an interruption in between leaves none.
+        self._temporary = self.target.with_name(f".{token_hex(16)}.part")
+        self._file = self._temporary.open("x+b")
+
+    def _close_and_name(self) -> None:
+        self._check_end(self._file)
+        self._file.close()
+        self._name_file(Path(self._file.name))
+        if self._renamed_for:
+            kind = self._renamed_for.name
+            logger.warning("The image is a %s: it was saved as %s, not as %s", kind, self.target, self._path)
+
+    def _find_folder(self) -> Path:
+        """The folder of the file. Raises NotSaved if there is none."""
+        folder = self._path if self._names_folder or self._path.is_dir() else self._path.parent
+        if not folder.is_dir():
+            raise NotSaved(f"{self._path} was not written: there is no folder {folder}, make it first")
+        return folder
+
+    def _choose_target(self, found: Format) -> None:
+        folder = self._find_folder()
+        if folder is self._path:
+            self.target = folder / safe_name(self._names, found.extensions)
+        else:
+            self.target = with_extension(self._path, found)
+            self._renamed_for = found if self.target != self._path else None
+        if not self._overwrite and os.path.lexists(self.target):
+            raise FileExistsError
+
+    def _name_file(self, temporary: Path) -> None:
+        """Gives the complete file its name, in one step: at no moment is there an incomplete file of that name."""
+        if self._overwrite:
+            temporary.replace(self.target)
+            return
+        try:
+            # A rename would replace a file that appeared meanwhile; a link does not.
+            self.target.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):
+            self._name_file_without_links(temporary)
+
+    def _name_file_without_links(self, temporary: Path) -> None:
+        """For file systems without hard links, FAT for instance. An empty file keeps the name for the rename."""
+        self._reserved = True
+        try:
+            self.target.touch(exist_ok=False)
+        except FileExistsError:
+            self._reserved = False
+            raise
+        temporary.replace(self.target)
+        self._reserved = False
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        if self._temporary is not None:
+            with suppress(OSError):
+                self._temporary.unlink()
+        if self._reserved:
+            with suppress(OSError):
+                # Empty, unless the rename was carried out before the interruption.
+                if self.target.stat().st_size == 0:
+                    self.target.unlink()
+
+
+def name_target(error: OSError, target: Path) -> None:
+    """Makes a system's error speak of the file that was asked for, not of the temporary one."""
+    if error.filename is not None:
+        error.filename = str(target)
+        del error.filename2
+
+
+def as_path(path: Any) -> Path:
+    """Raises InvalidParameter for what is not a path."""
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise InvalidParameter("save", "path", path, "the path of a file or of a folder") from error
+
+
+def with_extension(path: Path, found: Format) -> Path:
+    """The path with an extension of the format. That of another format is replaced, any other text is kept."""
+    suffix = path.suffix.lower()
+    if suffix in found.extensions:
+        return path
+    if suffix in formats.BY_EXTENSION:
+        return path.with_suffix(found.extensions[0])
+    return path.with_name(path.name + found.extensions[0])
+
+
+def safe_name(names: Iterable[str], extensions: tuple[str, ...]) -> str:
+    """The first of these names that can be used, made harmless on every system, with one of these extensions."""
+    for name in names:
+        # A separator of one system is an ordinary character of another.
+        last = PurePosixPath(name.replace("\\", "/")).name
+        plain = PurePosixPath(UNSAFE.sub("_", last).strip("._-"))
+        if plain.name:
+            extension = plain.suffix if plain.suffix.lower() in extensions else extensions[0]
+            return f"{'_' if RESERVED.match(plain.stem) else ''}{plain.stem[:LONGEST_STEM]}{extension}"
+    return f"image{extensions[0]}"
