@@ -26,17 +26,17 @@ from segmind_client.threads import on_worker
 from segmind_client.urls import is_loopback
 
 CLOSE_SECONDS = 1.0
-"""For what there is to close after a response."""
+"""Seconds for closing a response or a connection."""
 MOST_LEFT = 20
-"""Pieces of a closed response that are asked for, so that its generators end."""
+"""The most pieces that are read of a closed response, so that its generators end."""
 WRITTEN_AT_ONCE = 65536
-"""Bytes that go to another thread together."""
+"""Bytes that are passed to another thread at once."""
 PIECES_AT_ONCE = 256
-"""After which other tasks get their turn: thousands of pieces may have been received together."""
+"""Pieces after which other tasks run: thousands of pieces may be available at once."""
 PORTS = {b"http": 80, b"https": 443}
 HEADERS = {
     "accept": "*/*",
-    # Nothing that the service sends gets smaller, and what is not compressed needs no limit while it is decompressed.
+    # Images do not get smaller, and a response that is not compressed cannot expand without limit.
     "accept-encoding": "identity",
     "user-agent": f"python-httpx/{httpx.__version__}",
 }
@@ -44,23 +44,24 @@ CONNECTION_FAILURES = (
     *(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError),
     *(httpcore.ConnectionNotAvailable, httpcore.UnsupportedProtocol, httpx.HTTPError),
 )
-"""Exceptions of a connection of our own."""
+"""The exceptions of a failed connection."""
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class Target:
-    """Where requests go: the origin of a URL, and the proxy on the way."""
+    """Where requests are sent: the origin of a URL, through the proxy that the environment names."""
 
     def __init__(self, url: httpx.URL, check_address: CheckAddress | None = None) -> None:
-        """Raises InvalidParameter for a proxy of the environment that cannot be used, UnicodeError for a host that
-        cannot be one: sockets refuse it later, and ssl leaves one open then.
+        """Raises InvalidParameter for a proxy that cannot be used, and UnicodeError for an impossible host name.
+
+        Sockets would refuse such a name later, and ssl would leave the socket open.
         """
         url.host.encode("idna")
-        # httpx knows no port where it is the usual one; a proxy is told none then.
+        # None for the default port of the scheme, which is then not sent to a proxy either.
         self._port = url.port
         self.origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or PORTS[url.raw_scheme])
         self.proxy = environment_proxy(url)
-        # A proxy looks the host up itself.
+        # A proxy resolves the host itself.
         self.check_address = None if self.proxy else check_address
         self._host = url.netloc
 
@@ -76,7 +77,7 @@ class Target:
         )
 
     def connections(self, *, sync: bool) -> Callable[..., Any]:
-        """What makes connections to the origin, given a network backend."""
+        """A function that makes a connection to the origin, given a network backend."""
         kind: Any
         options: dict[str, Any] = {}
         if self.origin.scheme == b"https" or self.proxy is not None:
@@ -114,7 +115,7 @@ class Connection:
         self._backend.close()
 
     def is_usable(self) -> bool:
-        """Whether another request may be sent: the service may have closed it, or said that it would."""
+        """Whether another request may be sent: the service has not closed it, nor announced that it will."""
         return self._http.is_idle() and not self._http.has_expired()
 
     def exchange(
@@ -122,7 +123,7 @@ class Connection:
     ) -> ApiResponse:
         started = time.monotonic()
         latest = min(until, started + times.head)
-        # Addresses, proxies and TLS share the time for a connection, which is open when the body is begun.
+        # All IP addresses, the proxy and TLS share the connect timeout. The body is sent when the connection is open.
         self._backend.until = latest if request.method == b"GET" else min(latest, started + times.connect)
         sent.on_begin = lambda: setattr(self._backend, "until", latest)
         self._backend.joins_head = request.method == b"POST"
@@ -157,7 +158,8 @@ class AsyncConnection:
         latest = anyio.current_time() + times.head
         with anyio.move_on_after(times.head) as scope:
             if request.method != b"GET":
-                # Addresses, proxies and TLS share the time for a connection, which is open when the body is begun.
+                # All IP addresses, the proxy and TLS share the connect timeout. The body is sent when the connection is
+                # open.
                 scope.deadline = min(latest, anyio.current_time() + times.connect)
             sent.on_begin = lambda: setattr(scope, "deadline", latest)
             response = await self._http.handle_async_request(request)
@@ -196,20 +198,20 @@ async def receive_async(pieces: AsyncIterator[bytes], sent: Sent, head: ApiRespo
 
 @asynccontextmanager
 async def closing_pieces(pieces: AsyncIterator[bytes], close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Leaves nothing of a response open, however much of it was read."""
+    """Closes a response, whether it was read to its end or not."""
     try:
         yield
     finally:
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSE_SECONDS):
             await close()
-            # Ends the generators within generators of httpcore, which would be left to the garbage collector.
+            # Ends the nested generators of httpcore, which the garbage collector would have to close otherwise.
             with suppress(Exception):
                 for _ in range(MOST_LEFT):
                     await anext(pieces)
 
 
 def headers_of(raw: RawHeaders) -> dict[str, str]:
-    """Headers by their names in lower case; what appears more than once is joined by commas."""
+    """Headers by their names in lower case; the values of a repeated header are joined by commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -219,7 +221,7 @@ def headers_of(raw: RawHeaders) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
-    """The one of all clients, made with the first connection: that takes longer than many calls."""
+    """One context for all clients. It is made with the first connection, since that takes longer than many calls."""
     try:
         return httpx.create_ssl_context()
     except (OSError, ValueError) as error:
@@ -233,7 +235,7 @@ def environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
     """The proxy that the environment names for a URL. Raises InvalidParameter for one that cannot be used."""
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    # What goes to this machine is not encrypted, and is for nobody else.
+    # Requests to this machine are not encrypted, and must not leave it.
     if not proxy or proxy_bypass(url.netloc.decode("ascii", "replace")) or is_loopback(str(url)):
         return None
     try:

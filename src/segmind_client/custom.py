@@ -24,7 +24,7 @@ ClientT = TypeVar("ClientT", httpx.Client, httpx.AsyncClient)
 
 
 class CustomFailure(Exception):
-    """What a custom httpx client, its hooks or a custom transport raised, of whatever class it is."""
+    """Wraps an exception of a custom httpx client, of its hooks or of a custom transport."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -36,16 +36,16 @@ class Custom(Carrier, Generic[ClientT]):
 
     _client: ClientT | None
     _closes = True
-    """Whether each request has a connection of its own, as far as a header can ask for it; not in HTTP/2."""
+    """Whether requests have the header `connection: close`. HTTP/2 has no such header."""
 
     def _build(self, sent: Sent, times: Times) -> httpx.Request:
         self.check_open()
         headers = self.headers()
         if self._client is not None:
-            # What else the client says of itself stays as it is.
+            # The client's other headers stay as they are.
             headers = {name: value for name, value in headers.items() if name in ("accept-encoding", self._key_header)}
         if self._closes:
-            # The custom pool knows nothing of bytes that are left over from an earlier response.
+            # The client's pool would read bytes left over from an earlier response as the next response.
             headers["connection"] = "close"
         stream: RequestBody | None = None
         if sent.request.body is not None:
@@ -53,14 +53,14 @@ class Custom(Carrier, Generic[ClientT]):
             headers |= {"content-type": "application/json", "content-length": str(len(stream.content))}
         url, method, extensions = self._url + sent.request.path, sent.request.method, times.extensions()
         if self._client is None:
-            # httpx adds it only to requests whose body it makes itself.
+            # httpx adds this header only to requests whose body it encodes itself.
             headers["host"] = self.base_url.netloc.decode("ascii")
             return httpx.Request(method, url, headers=headers, stream=stream, extensions=extensions)
         built = self._client.build_request(method, url, headers=headers, extensions=extensions)
         return httpx.Request(method, built.url, headers=built.headers, stream=stream, extensions=extensions)
 
     def _build_fetch(self, sent: Sent, times: Times) -> httpx.Request:
-        # Apart from the client, whose cookies and headers are none of the image host's business.
+        # Not built by the client, whose cookies and headers must not go to the host of the image.
         self.check_open()
         headers = dict(IMAGE_HEADERS)
         if self._client is not None:
@@ -68,7 +68,7 @@ class Custom(Carrier, Generic[ClientT]):
         return httpx.Request("GET", sent.request.path, headers=headers, extensions=times.extensions())
 
     def _failure(self, error: Exception) -> CustomFailure:
-        # h2 refuses the header, which HTTP/2 does not have.
+        # h2 refuses `connection: close`, which HTTP/2 does not have.
         if isinstance(error, httpx.LocalProtocolError) and "connection-specific" in str(error).lower():
             self._closes = False
         return CustomFailure(error)
@@ -81,7 +81,7 @@ class Custom(Carrier, Generic[ClientT]):
 class CustomSender(Custom[httpx.Client]):
     """Sends with a custom httpx client, which stays open, or over a custom transport.
 
-    Each request runs on a thread of its own, since nothing else can end it in time.
+    Each request runs on a thread of its own: nothing else can end the wait for it at a deadline.
     """
 
     def __init__(
@@ -231,13 +231,13 @@ async def one_piece(content: bytes) -> AsyncIterator[bytes]:
 
 
 def response_in(error: httpx.HTTPStatusError, request: httpx.Request) -> httpx.Response:
-    """The response carried by a hook's HTTPStatusError. Raises ConnectionLost where it is that of another request, or
-    one that the hook has made.
+    """The response carried by a hook's HTTPStatusError. Raises ConnectionLost for a response to another request, or one
+    that the hook has made up.
     """
     if error.response.request is not request or isinstance(error.response.stream, httpx.ByteStream):
         raise ConnectionLost(f"a hook of the httpx client failed, {type(error).__name__}: {error}") from error
     if error.response.is_stream_consumed:
         return error.response
-    # httpx has closed it, and nobody has read its body.
+    # httpx has closed the response before its body was read.
     headers = [(name, value) for name, value in error.response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(error.response.status_code, headers=headers, content=b"", request=request)

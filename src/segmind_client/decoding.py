@@ -25,9 +25,9 @@ def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
 
 
 def decompressed(encoding: str, content: bytes, limit: int) -> tuple[bytes, bool]:
-    """What a body decodes to, up to a limit, and whether that is all of it. Other encodings are left as they are."""
+    """A body, decoded up to a limit, and whether that is all of it. A body of another encoding is returned as it is."""
     if encoding in ("gzip", "x-gzip", "deflate"):
-        # 32 finds out by itself whether there is a header of gzip or of zlib. A deflated body may have neither.
+        # 32 detects a header of gzip or zlib. A body encoded as deflate may have neither.
         for window in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)[: 2 if encoding == "deflate" else 1]:
             with suppress(zlib.error):
                 return decompressed_members(window, content, limit)
@@ -35,7 +35,7 @@ def decompressed(encoding: str, content: bytes, limit: int) -> tuple[bytes, bool
 
 
 def decompressed_members(window: int, content: bytes, limit: int) -> tuple[bytes, bool]:
-    """What the members of a compressed body decode to, one after another. Raises zlib.error."""
+    """The decoded members of a gzip body, joined. Raises zlib.error."""
     found = bytearray()
     while True:
         decompressor = zlib.decompressobj(window)

@@ -46,14 +46,12 @@ def follow(caller: Caller, url: str, sink: ImageSink) -> Flow[None]:
 
 
 def needs_public_hosts(caller: Caller) -> bool:
-    """Whether images may be fetched from public https hosts only: the service itself is on https, and no option
-    allows more.
-    """
+    """Whether images may be fetched from public https hosts only: the service uses https, and no option allows more."""
     return caller.is_https and not caller.options.any_image_host
 
 
 def check_address(ip: str) -> None:
-    """Raises DownloadFailed for the IP address of a host that no image is fetched from."""
+    """Raises DownloadFailed for an IP address from which no image is fetched."""
     if refused_address(ip):
         raise DownloadFailed(f"the host of the image is in a private network ({ip}); {ALLOWING}")
 
@@ -67,7 +65,7 @@ def not_an_image(url: str, response: ApiResponse) -> DownloadFailed:
 
 
 def redirected(url: str, location: str, *, secure: bool, public_only: bool) -> str:
-    """The URL that a redirect leads to. Raises DownloadFailed for one that is not followed."""
+    """The URL of a redirect. Raises DownloadFailed for a redirect that is not followed."""
     try:
         target = urljoin(url, quoted(location))
     except ValueError:

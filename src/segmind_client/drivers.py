@@ -28,7 +28,7 @@ NEVER_SENT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol),
     *(httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol, UnicodeError),
 )
-"""Exceptions of a GET that say that it was not sent."""
+"""Exceptions that mean that a GET was not sent."""
 
 
 @attrs.frozen
@@ -59,7 +59,7 @@ class SyncDriver:
             call.fail(error)
 
     def _outcome(self, step: Send | Pause) -> Outcome:
-        """The result or exception of one step. Raises nothing: a hook's StopIteration is not that of the flow."""
+        """The result or exception of one step. Raises nothing: a StopIteration of a hook must not end the flow."""
         try:
             if isinstance(step, Pause):
                 self.clock.sleep_until(self.clock.monotonic() + step.seconds)
@@ -78,7 +78,7 @@ class SyncDriver:
 
 @attrs.define
 class AsyncDriver:
-    """Carries out flows under asyncio or trio, in the event loop that it is first used in."""
+    """Carries out flows under asyncio or trio, in the event loop in which it is first used."""
 
     http: AsyncSender | CustomAsyncSender
     clock: Clock = attrs.field(factory=EventLoopClock)
@@ -112,7 +112,7 @@ class AsyncDriver:
         await self.http.close()
 
     async def _outcome(self, step: Send | Pause) -> Outcome:
-        """The result or exception of one step. Raises nothing: a hook's StopIteration is not that of the flow."""
+        """The result or exception of one step. Raises nothing: a StopIteration of a hook must not end the flow."""
         try:
             if isinstance(step, Pause):
                 await self.clock.sleep_until_async(self.clock.monotonic() + step.seconds)
@@ -146,7 +146,7 @@ def check_process(process: int) -> None:
 
 
 def interrupt(flow: Flow[T], error: BaseException) -> None:
-    """Lets a suspended flow end what it has begun, such as a span; raises the error again."""
+    """Throws the error into a suspended flow, which may have to end a span."""
     if getgeneratorstate(flow) == GEN_SUSPENDED:
         flow.throw(error)
 
@@ -156,7 +156,9 @@ def resume(flow: Flow[T], outcome: Outcome) -> Send | Pause:
 
 
 def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseException:
-    """What an exception says about a request. Whether it was sent follows from its body, not from the exception."""
+    """The exception for the flow. Whether a POST was sent follows from whether its body was read, not from the
+    exception.
+    """
     if isinstance(step, Pause) or not isinstance(error, Exception):
         return error
     is_custom = isinstance(error, CustomFailure)
@@ -164,16 +166,16 @@ def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseE
         error = error.cause
     is_post = step.sent.request.body is not None
     if isinstance(error, SegmindError) and not is_custom:
-        # After a POST was sent, any other is about another request: a signal handler may have used a client.
+        # After a POST was sent, others are about another request: a signal handler may have used a client.
         if isinstance(error, ConnectionLost) or not (is_post and step.sent.begun):
             return error
     elif not is_custom and not isinstance(error, CONNECTION_FAILURES):
         return error
     place = "the host of the image" if isinstance(step, Fetch) else str(http.base_url)
     detail = masked(f"{type(error).__name__}: {error}")
-    # httpcore's error and the socket's below it say the same again, in a hundred lines.
+    # The tracebacks of httpcore and the socket repeat the same in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True
-    # Its frames hold the head of the request, with the key.
+    # Its frames have the head of the request, with the key, in local variables.
     error.__traceback__ = None
     failure: NotSent | ConnectionLost
     if not step.sent.begun or (not is_post and isinstance(error, NEVER_SENT)):

@@ -1,26 +1,27 @@
-"""Everything that the client raises.
+"""The exceptions of the client.
 
 SegmindError
-├── InvalidParameter      a value that the contract does not allow, nothing was sent
-├── UnreadableField       a field that the contract promises was read, and is not there
-├── MissingKey            no key was given, or none that can be one; nothing was sent
-├── NotSent               the service was never reached, nothing was charged
-├── MayHaveBeenAccepted   a POST was sent and its answer was lost, or cannot be read
-├── ForeignURL        a job was accepted, and is said to be on another host; its request id picks it up
-├── ConnectionLost        a GET was sent and its answer was lost
-├── UnreadableResponse      a GET was answered with what the contract does not have
-├── InferenceFailed       the job ran and failed, nothing was charged
-├── InferenceTimeout      the job is still on its way; its request id picks it up again
-├── NoImage               what came holds neither an image nor the address of one
-├── ClientUnusable              there is no client to use: closed, of another process, or lost with a copy
-├── DownloadFailed        the image was not fetched: gone, too large, too slow, no image at all, or behind a proxy
-│                         that cannot be used
-├── NotSaved              the image cannot be written where it was to go, or in its format
-│   └── FileExists        a file is there already
-└── StatusError           the service refused
+├── InvalidParameter      a value that the contract does not allow; nothing was sent
+├── UnreadableField       a field that the contract promises is missing in a response
+├── MissingKey            there is no API key, or an impossible one; nothing was sent
+├── NotSent               the service was not reached; nothing was charged
+├── MayHaveBeenAccepted   a POST was sent, and its response was lost or cannot be read
+├── ForeignURL            a job was accepted, and its URLs are on another host; its request id picks it up
+├── ConnectionLost        a GET was sent, and its response was lost
+├── UnreadableResponse    the response to a GET is not in the contract
+├── InferenceFailed       the job failed; nothing was charged
+├── InferenceTimeout      the job did not end before the deadline; its request id picks it up
+├── NoImage               the result has neither an image nor the URL of one
+├── ClientUnusable        the client is closed, or belongs to another process or event loop; or a copied result has none
+├── DownloadFailed        the image was not fetched: gone, too large, too slow, no image, or through an unusable proxy
+├── NotSaved              the image cannot be written to the path, or in its format
+│   └── FileExists        there is a file already
+└── StatusError           the service responded with an error
     ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
     ├── InsufficientCredits 406, ModelRetired 410, RateLimited 429
     └── ServerError 500, BadGateway 502, GatewayTimeout 504
+
+Classes are named after what happened. Only SegmindError, StatusError and ServerError end in Error.
 """
 
 from __future__ import annotations
@@ -66,11 +67,11 @@ __all__ = [
 
 
 LONGEST_MESSAGE = 1000
-"""Characters of what a service says, in a message; the answer has the rest."""
+"""The most characters of a service's message in an exception; `response` has the rest."""
 
 
 def cut(text: str) -> str:
-    """What the service said, without a key, and as much of it as a person reads."""
+    """A message of the service, without keys, cut to a readable length."""
     text = masked(text)
     if len(text) <= LONGEST_MESSAGE:
         return text
@@ -78,40 +79,40 @@ def cut(text: str) -> str:
 
 
 def in_words(seconds: float) -> str:
-    """A period in the largest unit that it is a whole number of."""
+    """A period in the largest unit of which it is a whole number."""
     units = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
     unit, size = next((unit, size) for unit, size in units.items() if seconds % size == 0 or size == 1)
     return f"{seconds / size:g} {unit if seconds != size else unit[:-1]}"
 
 
 class MissingKey(SegmindError):
-    """No key was given, neither as an argument nor by the environment, or one that cannot be a key."""
+    """There is no API key, neither as an argument nor in the environment, or it has impossible characters."""
 
 
 class NotSent(SegmindError):
-    """The service was never reached: refused, unknown host, no connection in time. Safe to repeat."""
+    """The service was not reached: connection refused, unknown host, no connection in time. Safe to retry."""
 
 
 class MayHaveBeenAccepted(SegmindError):
-    """A POST went out and no readable answer came back. Repeating it may pay twice."""
+    """A POST was sent, and its response was lost or cannot be read. A retry may pay twice."""
 
 
 class ForeignURL(SegmindError):
-    """A job was accepted, and the addresses it came with are on another host. Nothing was sent there."""
+    """A job was accepted, and its URLs are on another host. Nothing was sent there."""
 
 
 class ConnectionLost(SegmindError):
-    """The answer to a GET was lost. Safe to repeat."""
+    """The response to a GET was lost. Safe to retry."""
 
 
 class UnreadableResponse(SegmindError):
-    """An answer that the contract does not have. `response` holds it as it came."""
+    """A response that is not in the contract; `response` has it as it was received."""
 
 
 class InferenceFailed(SegmindError):
-    """The job ran and failed, a safety block included. Nothing was charged.
+    """The job failed, for example at a safety filter. Nothing was charged.
 
-    `detail` is the service's own message, empty where it sent none; `status_body` is all that it sent.
+    `detail` is the service's message, empty if it sent none; `status_body` is the whole body.
     """
 
     def __init__(
@@ -129,11 +130,13 @@ class InferenceFailed(SegmindError):
         reason = cut(self.detail) or "the service does not say why"
         job = f" (request {self.request_id})" if self.request_id else ""
         if self._cost():
-            return f"the job failed: {reason}; it is said to have cost {self._cost():g}. Try other parameters{job}"
+            return (
+                f"the job failed: {reason}; the service reports a cost of {self._cost():g}. Try other parameters{job}"
+            )
         return f"the job failed: {reason}; nothing was charged. Try again, or other parameters{job}"
 
     def _cost(self) -> float:
-        """What the service says that it charged, though a job that fails is free."""
+        """The cost that the service reports, although failed jobs are free."""
         metrics = self.status_body.get("metrics")
         of_job = as_number(cast(Mapping[str, Any], metrics).get("cost")) if isinstance(metrics, Mapping) else None
         return (self.response.headers.cost if self.response else None) or of_job or 0.0
@@ -142,7 +145,7 @@ class InferenceFailed(SegmindError):
 class InferenceTimeout(SegmindError):
     """The job did not end before the deadline. It may still complete, and is charged if it does.
 
-    `elapsed_s` is how long it was waited for, in seconds.
+    `elapsed_s` is the time waited, in seconds.
     """
 
     def __init__(self, detail: str, *, request_id: str, elapsed_s: float) -> None:
@@ -151,49 +154,49 @@ class InferenceTimeout(SegmindError):
 
 
 class NoImage(SegmindError):
-    """There is nothing to save: neither an image nor the address of one."""
+    """The result has neither an image nor the URL of one."""
 
 
 class ClientUnusable(SegmindError):
-    """There is no client to use: it is closed or of another process, cannot be pickled, or a copied result lost it."""
+    """The client is closed or belongs to another process or event loop, or a copied result has no client."""
 
 
 class DownloadFailed(SegmindError):
-    """The image was not fetched. `response` is the head of its host's response, or else what the result came in."""
+    """The image was not fetched. `response` is the head of its host's response, or that with the result."""
 
 
 class NotSaved(SegmindError, OSError):
-    """The image cannot be written where it was to go, or in the format that it has. Nothing was left there.
+    """The image cannot be written to the path, or in its format. Nothing was left there.
 
-    `response` is the answer that the result came in, with the image or its address.
+    `response` is the response with the result: it has the image or its URL.
     """
 
 
 class FileExists(NotSaved, FileExistsError):
-    """A file is there already, and was left as it is."""
+    """There is a file already. It was not changed."""
 
 
 class StatusError(SegmindError):
-    """The service answered with an error. A call that is answered so is not charged."""
+    """The service responded with an error. Nothing was charged."""
 
     by_status: ClassVar[dict[int, type[StatusError]]] = {}
-    advice: ClassVar[str] = "see `response` for all that came"
+    advice: ClassVar[str] = "`response` has the whole response"
     """What to do next."""
     advice_on_job: ClassVar[str] = "the job itself goes on: job(request_id) asks again"
-    """What to do next where the call asked for a job."""
+    """What to do next if the call was about a job."""
 
     def __init_subclass__(cls, *, status: int) -> None:
         StatusError.by_status[status] = cls
 
 
 class BadRequest(StatusError, status=400):
-    """The parameters cannot be taken. Correct them before sending again."""
+    """The parameters are not valid."""
 
     advice = "correct the parameters; nothing was charged"
 
 
 class Unauthorized(StatusError, status=401):
-    """No key, or one that is not valid."""
+    """The API key is missing or not valid."""
 
     advice = advice_on_job = "check the key: api_key, or SEGMIND_API_KEY in the environment"
 
@@ -205,7 +208,7 @@ class Forbidden(StatusError, status=403):
 
 
 class NotFound(StatusError, status=404):
-    """No such model, or no such job, or one whose retention is over."""
+    """There is no such model or job, or the job has expired."""
 
     advice = "check the slug, and base_url"
     advice_on_job = (
@@ -215,7 +218,7 @@ class NotFound(StatusError, status=404):
 
 
 class MethodNotAllowed(StatusError, status=405):
-    """The address exists and takes another verb; most often a wrong base URL."""
+    """The URL does not take this method; most often the base URL is wrong."""
 
     advice = advice_on_job = "check base_url"
 
@@ -223,7 +226,7 @@ class MethodNotAllowed(StatusError, status=405):
 class InsufficientCredits(StatusError, status=406):
     """The balance is below the price of the call."""
 
-    advice = "credits() says what is left; nothing was charged"
+    advice = "credits() returns the balance; nothing was charged"
 
 
 class ModelRetired(StatusError, status=410):
@@ -233,24 +236,24 @@ class ModelRetired(StatusError, status=410):
 
 
 class RateLimited(StatusError, status=429):
-    """Too many calls in this window; `response.headers.rate_limit_reset_at_utc` says until when."""
+    """Too many calls in this window, which ends at `response.headers.rate_limit_reset_at_utc`."""
 
     advice = advice_on_job = "wait until the window has reset, or give a longer deadline"
 
 
 class ServerError(StatusError, status=500):
-    """The service broke; at times it means a parameter that the model does not take."""
+    """The service failed. At times a parameter is the reason."""
 
     advice = "try again, or other parameters; nothing was charged"
 
 
 class BadGateway(StatusError, status=502):
-    """What stands before the service got no answer from it."""
+    """A gateway got no response from the service."""
 
     advice = "try again later"
 
 
 class GatewayTimeout(StatusError, status=504):
-    """The call took too long. A POST that ends this way is raised as MayHaveBeenAccepted."""
+    """The call took too long. After a POST, MayHaveBeenAccepted is raised instead."""
 
     advice = "try again later"

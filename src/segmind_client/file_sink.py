@@ -20,12 +20,12 @@ from segmind_client.formats import Format
 from segmind_client.sinks import ImageSink
 
 LONGEST_STEM = 100
-"""Characters of a file's name without its extension."""
+"""The most characters of a file's name without its extension."""
 FOLDER_ENDS = ("", ".", "..")
-"""What a path ends in, after the last separator, that can only be the path of a folder."""
+"""The last parts of a path that can only be that of a folder."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-"""Names that stand for devices on Windows, whatever their extension."""
+"""Names of devices on Windows, with any extension."""
 logger = logging.getLogger("segmind_client")
 
 
@@ -47,7 +47,7 @@ class FileSink(ImageSink):
         super().__init__(monotonic=monotonic)
         # The working directory may change meanwhile.
         self._path = Path.cwd() / as_path(path)
-        # Path drops a separator at the end, and a dot after one.
+        # Path drops a separator at the end, and a dot after it.
         self._names_folder = os.path.split(os.fspath(path))[1] in FOLDER_ENDS
         self.target = self._path
         self._names = names
@@ -57,12 +57,12 @@ class FileSink(ImageSink):
         self._renamed_for: Format | None = None
         self._file: BinaryIO = io.BytesIO()
         self._discarded = False
-        # A cancelled task does not always wait for the thread that works for it. Re-entrant, so that an interruption
-        # that keeps the lock from being released cannot block the same thread for good.
+        # A cancelled task does not always wait for the thread that works for it. Reentrant: an interruption that keeps
+        # the lock from being released must not block the same thread for ever.
         self._lock = threading.RLock()
 
     def check(self) -> None:
-        """Raises NotSaved for a path that nothing can be saved at, whatever the image is."""
+        """Raises NotSaved for a path at which no image can be saved."""
         self._do(self._find_folder)
 
     def discard(self) -> None:
@@ -80,7 +80,7 @@ class FileSink(ImageSink):
         self._do(self._close_and_name)
 
     def _do(self, work: Callable[[], object]) -> None:
-        # Not a generator with `contextmanager`: an interruption would leave it suspended, with the lock.
+        # Not a context manager made of a generator: an interruption would leave that suspended, with the lock.
         with self._lock:
             if self._discarded:
                 raise NotSaved(f"{self.target} was not written: saving it was given up")
@@ -108,7 +108,7 @@ class FileSink(ImageSink):
             )
         self._remove()
         self._choose_target(self._format)
-        # The name is known before the file exists, so that an interruption in between leaves none.
+        # The name is stored before the file exists: an interruption in between must not leave a file.
         self._temporary = self.target.with_name(f".{token_hex(16)}.part")
         self._file = self._temporary.open("x+b")
 
@@ -138,7 +138,7 @@ class FileSink(ImageSink):
             raise FileExistsError
 
     def _name_file(self, temporary: Path) -> None:
-        """Gives the complete file its name, in one step: at no moment is there an incomplete file of that name."""
+        """Renames the complete file in one step: an incomplete file never has the name."""
         if self._overwrite:
             temporary.replace(self.target)
             return
@@ -151,7 +151,7 @@ class FileSink(ImageSink):
             self._name_file_without_links(temporary)
 
     def _name_file_without_links(self, temporary: Path) -> None:
-        """For file systems without hard links, FAT for instance. An empty file keeps the name for the rename."""
+        """For file systems without hard links, such as FAT. An empty file reserves the name for the rename."""
         self._reserved = True
         try:
             self.target.touch(exist_ok=False)
@@ -169,13 +169,13 @@ class FileSink(ImageSink):
                 self._temporary.unlink()
         if self._reserved:
             with suppress(OSError):
-                # Empty, unless the rename was carried out before the interruption.
+                # Empty, unless the interruption came after the rename.
                 if self.target.stat().st_size == 0:
                     self.target.unlink()
 
 
 def name_target(error: OSError, target: Path) -> None:
-    """Makes a system's error speak of the file that was asked for, not of the temporary one."""
+    """Replaces the name of the temporary file in an OSError by that of the file that was asked for."""
     if error.filename is not None:
         error.filename = str(target)
         del error.filename2
@@ -190,7 +190,7 @@ def as_path(path: Any) -> Path:
 
 
 def with_extension(path: Path, found: Format) -> Path:
-    """The path with an extension of the format. That of another format is replaced, any other text is kept."""
+    """The path with an extension of the format. One of another format is replaced, any other suffix is kept."""
     suffix = path.suffix.lower()
     if suffix in found.extensions:
         return path
@@ -200,9 +200,9 @@ def with_extension(path: Path, found: Format) -> Path:
 
 
 def safe_name(names: Iterable[str], extensions: tuple[str, ...]) -> str:
-    """The first of these names that can be used, made harmless on every system, with one of these extensions."""
+    """The first usable name, made harmless on every system, with one of these extensions."""
     for name in names:
-        # A separator of one system is an ordinary character of another.
+        # A path separator of one system is an ordinary character on another.
         last = PurePosixPath(name.replace("\\", "/")).name
         plain = PurePosixPath(UNSAFE.sub("_", last).strip("._-"))
         if plain.name:

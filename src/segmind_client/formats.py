@@ -10,9 +10,9 @@ from typing import BinaryIO
 import attrs
 
 UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-"""Media types that say nothing about the content. Object stores send them for files without metadata."""
+"""Media types that do not tell the content. Object stores send them for files without metadata."""
 MOST_BOXES = 1000
-"""Of an AVIF or HEIC file, at its top level; files have about five."""
+"""The most boxes at the top level of an AVIF or HEIC file; files have about five."""
 
 
 @attrs.frozen
@@ -24,7 +24,7 @@ class Format:
     """In lower case, the usual one first."""
     beginning: re.Pattern[bytes]
     is_complete: Callable[[BinaryIO], bool]
-    """Whether a file that begins like this also ends as the format requires."""
+    """Whether a file ends as the format requires."""
 
 
 def ends_with(marker: bytes) -> Callable[[BinaryIO], bool]:
@@ -44,7 +44,7 @@ def riff_is_complete(file: BinaryIO) -> bool:
 
 
 def boxes_are_complete(file: BinaryIO) -> bool:
-    """An ISO-BMFF file is a row of boxes, each of which begins with its size and its kind."""
+    """An ISO-BMFF file is a sequence of boxes, each of which begins with its size and its kind."""
     end = file.seek(0, os.SEEK_END)
     position = 0
     kinds: set[bytes] = set()
@@ -56,7 +56,7 @@ def boxes_are_complete(file: BinaryIO) -> bool:
         size = int.from_bytes(header[:4], "big")
         if size == 1:
             size = int.from_bytes(header[8:], "big")
-        # A size of 0 means "to the end of the file", wherever that was cut off.
+        # A size of 0 means "to the end of the file", which a file that was cut short also has.
         if size < 8:
             return False
         kinds.add(header[4:8])
@@ -93,7 +93,7 @@ FORMATS = (
         boxes_are_complete,
     ),
 )
-"""SVG is not among them: it can hold scripts, and has no signature."""
+"""Not SVG, which can hold scripts and has no signature."""
 
 BY_EXTENSION = {extension: it for it in FORMATS for extension in it.extensions}
 NAMES = ", ".join(it.name for it in FORMATS)

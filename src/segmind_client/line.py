@@ -1,4 +1,4 @@
-"""The line in which the requests of one client wait for a free connection and for the rate limit."""
+"""The queue in which requests of one client wait for a free connection and for the rate limit to reset."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from segmind_client.clock import Clock
 from segmind_client.errors import ClientUnusable, NotSent, RateLimited
 
 CONNECTIONS = 100
-"""Requests of one client that are sent at the same time, at most."""
+"""The most requests that one client sends at the same time."""
 RESERVED = 10
-"""Of these, for requests whose responses come at once."""
+"""Connections that v1 calls leave free for polls, results and submits."""
 HEARTBEAT_SECONDS = 1.0
-"""After which what waits looks again: the limit may have been extended, or a signal handler that raises may have
-swallowed the call that wakes a thread.
+"""The longest sleep of a waiting thread. Another 429 may have extended the limit, or an exception of a signal handler
+may have prevented the call that wakes the thread.
 """
 CAUTIOUS_SECONDS = 60.0
-"""After a rate limit has reset, for which requests are sent only about as fast as in the window before."""
+"""Seconds after the reset of a rate limit during which requests are sent about as fast as in the window before."""
 CAUTIOUS_SHARE = 10
-"""Of the requests that passed in the window before, one in so many is sent at the same time."""
+"""During that time, one request is in flight for every so many requests that passed in the window before."""
 DOUBLING_SECONDS = 1.0
-"""In which twice as many slow requests may be sent at the same time, while none is refused: another client with the
-same key may have used up the window before.
+"""After each of these periods without a 429, twice as many v1 calls may be in flight: another client with the same key
+may have used up the window before.
 """
 LONGEST_HOLD_SECONDS = 120.0
-"""For which a 429 keeps other requests waiting. The time that it names may be later, but hold for one model, or be
-wrong.
+"""The longest time for which one 429 stops other requests. It may name a later time, but that may be wrong, or be about
+one model only.
 """
 MOST_NAMED = 20
-"""Jobs that one log record names."""
+"""The most jobs that one log record names."""
 
 CLOSED = "the client is closed: make another one; job(request_id) picks up there what was submitted here"
 
@@ -46,7 +46,7 @@ logger = logging.getLogger("segmind_client")
 
 
 class Rank(IntEnum):
-    """What is sent first when not everything can be sent: what was paid for."""
+    """The order in which requests are admitted: those for paid results first."""
 
     RESULT = 0
     POLL = 1
@@ -54,7 +54,7 @@ class Rank(IntEnum):
 
 
 class Turn:
-    """One request's place in the line. Times are monotonic."""
+    """The place of one request in the line. Times are monotonic."""
 
     __slots__ = (
         *("__weakref__", "admitted", "expires", "gone", "is_late", "path", "patience", "rank", "request_id"),
@@ -75,39 +75,39 @@ class Turn:
     ) -> None:
         self.rank = rank
         self.since = since
-        """When the request first wanted to be sent."""
+        """When the request was first to be sent."""
         self.until = until
-        """It is of no use later."""
+        """Its deadline."""
         self.expires = expires
-        """When what it is for is lost; of two turns of one rank, the one that expires first is admitted first."""
+        """When its job expires. Of two turns of one rank, the one that expires first is admitted first."""
         self.patience = patience
-        """Seconds without a response other than 429 to any request of its rank and path, after which it gives up."""
+        """Seconds after which it gives up if every request of its rank and path was refused with 429."""
         self.path = path
-        """Of a submit, that of its model: a limit may hold for one model only."""
+        """The path of a submit, which names its model: a limit may hold for one model only."""
         self.slow = slow
-        """Whether its response comes only when an image is there."""
+        """Whether it is a v1 call, whose response comes when the image is there."""
         self.request_id = request_id
         self.admitted = False
         self.gone = False
         self.is_late = False
-        """Whether the rate limit resets too late for it."""
+        """Whether the rate limit resets after its deadline."""
         self.wake: Callable[[], object] | None = None
 
 
 Waiting = tuple[int, float, int, Turn]
-"""Rank, expiry, number and turn, in the order in which turns are admitted."""
+"""Rank, expiry, number and turn; tuples sort in the order of admission."""
 
 
 class Line:
-    """Admits requests by rank, then by what expires soonest, while connections are free and no rate limit holds.
+    """Admits requests by rank, then by expiry, while connections are free and no rate limit holds.
 
     What one 429 says holds for every request in the line. Safe to share between threads, or between the tasks of one
     event loop.
     """
 
     def __init__(self, connections: int = CONNECTIONS) -> None:
-        # Reentrant, since a signal handler may send a request while its own thread is in here. A turn that is in use
-        # is held by a weak reference: its place is free again when an interrupt has lost it.
+        # Reentrant: a signal handler may send a request while its thread holds the lock. Admitted turns are held by
+        # weak references: if an interrupt loses a turn, its place is free again.
         self._mutex = threading.RLock()
         self._connections = connections
         self._numbers = itertools.count()
@@ -125,27 +125,27 @@ class Line:
         self._closed = False
 
     def is_limited(self, now: float) -> bool:
-        """Whether the rate limit holds, or was met a short while ago."""
+        """Whether the rate limit holds, or has reset a short while ago."""
         return now < self._opens + CAUTIOUS_SECONDS
 
     def is_scarce(self, now: float) -> bool:
-        """Whether each request that is sent keeps another one waiting, or soon may."""
+        """Whether requests are waiting, or may soon have to."""
         return any(self._first(slow) for slow in (False, True)) or self.is_limited(now)
 
     def passed(self, turn: Turn, now: float) -> None:
-        """Takes note of a response other than 429 to the request of a turn."""
+        """Records a response other than 429 to the request of a turn."""
         with self._mutex:
             self._passed_at[turn.rank, turn.path] = now
             self._passed += now >= self._opens
 
     def limit(self, turn: Turn, now: float, seconds: float, response: ApiResponse, what: str, message: str) -> None:
-        """Takes note of a 429 to the request of a turn, which asks to wait so many seconds."""
+        """Records a 429 to the request of a turn: the limit resets in so many seconds."""
         with self._mutex:
             opens, is_news = now + min(seconds, LONGEST_HOLD_SECONDS), now >= self._opens
             self._refusal, self._message = response, message
             self._resets = now + seconds if is_news else max(self._resets, now + seconds)
             if is_news:
-                # What is being sent was accepted, until another 429 says otherwise.
+                # Requests in flight count as passed until a 429 to them arrives.
                 self._budget, self._passed = self._passed + sum(map(len, self._sending)) + 1, 0
             self._budget = max(1, self._budget - 1)
             if opens > self._opens + HEARTBEAT_SECONDS:
@@ -200,7 +200,9 @@ class Line:
         return opens > min(turn.until, max(turn.since, passed) + turn.patience)
 
     def take(self, turn: Turn, clock: Clock) -> None:
-        """Blocks until the turn is admitted. To be followed by `leave` in any case. Raises RateLimited and NotSent."""
+        """Blocks until the turn is admitted. Raises RateLimited and NotSent. `leave` must follow, also after an
+        exception.
+        """
         woken = threading.Lock()
         turn.wake = lambda: woken.release() if woken.locked() else None
         self._push(turn)
@@ -227,7 +229,8 @@ class Line:
                 return
             self.check(turn, now)
             if now < self._opens and self._timekeeper is None:
-                # One turn waits for the reset on behalf of all: thousands of timers would take longer than requests.
+                # One turn sleeps until the reset and then wakes the others: thousands of timers would take more CPU
+                # than requests.
                 self._timekeeper = turn
                 try:
                     await clock.sleep_until_async(min(self._opens, turn.until, now + HEARTBEAT_SECONDS))
@@ -248,7 +251,7 @@ class Line:
             self._sending[turn.slow].pop(id(turn), None)
             if any(self._waiting):
                 self._admit(clock.monotonic())
-                # Only the first looks again by itself, and this one may have been it.
+                # Only the first turn wakes up by itself, and this one may have been the first.
                 self._wake_first()
 
     def _push(self, turn: Turn) -> None:
@@ -261,7 +264,8 @@ class Line:
                 return
             admits = False
             while (turn := self._next(now)) is not None:
-                # In this order, since an interrupt of this thread may come in between, and the turn is another's.
+                # In this order: an interrupt of this thread may come in between, and the turn may be that of another
+                # thread.
                 turn.admitted = admits = True
                 self._sending[turn.slow][id(turn)] = weakref.ref(turn)
                 heapq.heappop(self._waiting[turn.slow])
@@ -271,7 +275,7 @@ class Line:
                 self._wake_first()
 
     def _next(self, now: float) -> Turn | None:
-        """The first turn for which there is a place: slow and other requests have places of their own."""
+        """The first turn that can be admitted. Slow and other requests have separate places."""
         firsts = [waiting for slow in (False, True) if (waiting := self._first(slow)) is not None]
         return next((turn for *_, turn in sorted(firsts) if self._has_place(turn, now)), None)
 
@@ -293,10 +297,10 @@ class Line:
         same, other = self._sending[turn.slow], self._sending[not turn.slow]
         allowed = self._connections
         if turn.slow:
-            # What is paid for is asked for even while images take all their time.
+            # Paid results can be fetched even while v1 calls take all other connections.
             allowed -= min(RESERVED, allowed - 1)
         if self.is_limited(now):
-            # What is slow must be sent at the same time, or a window would end before it was used up.
+            # One after another, slow requests would not use up a window.
             doublings = min(now - self._opens, CAUTIOUS_SECONDS) / DOUBLING_SECONDS
             budget = self._budget * 2**doublings if turn.slow else max(1, self._budget // CAUTIOUS_SHARE)
             allowed = min(allowed, int(budget))

@@ -18,11 +18,11 @@ from segmind_api.client import API_KEY_PATTERN
 
 MASK = "…"
 MOST_KEYS = 1000
-"""That are remembered besides those in use, the last ones."""
+"""The most recent keys, which are remembered besides those in use."""
 LONGEST_SHOWN = 200
-"""Characters of a URL or a header in a message."""
+"""The most characters of a URL or a header in a message."""
 SHORTEST_KEY = 6
-"""Characters; what is shorter appears in texts by chance."""
+"""Characters; shorter strings appear in texts by chance."""
 
 DOCUMENTED = re.compile(API_KEY_PATTERN.strip("^$"), re.IGNORECASE)
 _keys: dict[str, None] = {}
@@ -30,7 +30,7 @@ _in_use: WeakSet[Secret] = WeakSet()
 
 
 class Secret:
-    """A key that no traceback, `repr` or pickle shows."""
+    """A key that `repr`, pickles and tracebacks do not show."""
 
     __slots__ = ("__weakref__", "_value")
 
@@ -54,7 +54,7 @@ class Secret:
 
 
 def known_forms() -> list[str]:
-    """The keys in lower case, as they are and as they are in URLs, the longest first."""
+    """The keys in lower case, plain and percent-encoded, the longest first."""
     keys = {*tuple(_keys), *map(attrgetter("_value"), tuple(_in_use))}
     return sorted(chain.from_iterable(map(forms_of, keys)), key=len, reverse=True)
 
@@ -65,7 +65,7 @@ def forms_of(key: str) -> tuple[str, str]:
 
 
 def masked(text: str) -> str:
-    """The text without any key of this process's clients, and without anything of the documented form of a key."""
+    """The text without the keys of this process's clients, and without anything in the documented form of a key."""
     # Hosts and media types are shown in lower case.
     for key in filter(text.lower().__contains__, known_forms()):
         text = re.sub(re.escape(key), MASK, text, flags=re.IGNORECASE)
@@ -73,7 +73,7 @@ def masked(text: str) -> str:
 
 
 def without_key(error: BaseException) -> BaseException | None:
-    """An exception to be shown as the cause of another, with its message masked; None where it still shows a key."""
+    """The exception with its message masked, to be the cause of another; None if its traceback shows a key."""
     error.args = tuple(masked(value) if isinstance(value, str) else value for value in error.args)
     shown = "".join(traceback.format_exception(error))
     return error if masked(shown) == shown else None
@@ -90,7 +90,7 @@ def shown_url(url: str) -> str:
 
 def shortened(text: str) -> str:
     """A URL or a header for a message."""
-    # Keys are masked first: half a key would not be recognised.
+    # Keys are masked before the cut: half a key would not be recognised.
     text = masked(text)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
@@ -109,9 +109,9 @@ logger.addFilter(MaskingFilter())
 
 @contextmanager
 def logged_only(what: str) -> Generator[None]:
-    """Logs an exception as what has failed, instead of raising it."""
+    """Logs an exception instead of raising it; the message begins with `what`."""
     try:
         yield
     except Exception as error:
-        # Without its traceback, whose exceptions may show a key that the service repeats.
+        # Without the traceback, which may show a key that the service repeats.
         logger.warning("%s: %s: %s", what, type(error).__name__, error)

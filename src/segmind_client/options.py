@@ -1,4 +1,4 @@
-"""How calls are made: how often they are tried, how long they may take."""
+"""The options of calls: attempts, timeouts and deadlines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from segmind_api.types import UNSET
 
 READ_SECONDS = 30.0
 LONGEST_SECONDS = 1e6
-"""Of any option, some eleven days; sockets and timers of the system do not take much more."""
+"""The most seconds of any option, about eleven days; sockets and timers do not accept much more."""
 MOST_ATTEMPTS = 1000
 
 
@@ -45,32 +45,32 @@ def yes_or_no(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> Non
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """How the calls of a client are made. Raises InvalidParameter for what makes no sense."""
+    """The options of a client's calls. Raises InvalidParameter."""
 
     deadline: float = attrs.field(default=POLL_DEADLINE_SECONDS, validator=seconds)
-    """Seconds that `run`, `wait` and `updates` give an accepted job, which may still complete later. A rate limit that
-    resets later than that is not waited for.
+    """Seconds for which `run`, `wait` and `updates` wait for an accepted job, which may still complete later. A rate
+    limit that resets after the deadline is not waited for.
     """
     interval: float | None = attrs.field(default=None, validator=seconds_or_none)
-    """Seconds between two polls, at least a tenth. None polls when the job is likely to have completed."""
+    """Seconds between two polls, at least 0.1. With None, a job is polled when it is likely to have completed."""
     attempts: int = attrs.field(default=4, validator=count)
-    """How often a request is sent at most, where a retry is safe. A 429 does not count."""
+    """The most attempts of a request whose retry is safe. Attempts that end with 429 do not count."""
     retry_seconds: float = attrs.field(default=60.0, validator=seconds)
-    """From the first attempt of a request until the last is sent."""
+    """Seconds from the first attempt of a request to the last."""
     connect_seconds: float = attrs.field(default=10.0, validator=seconds)
-    """For all addresses of a host together."""
+    """Seconds to connect, for all IP addresses of a host together."""
     read_seconds: float = attrs.field(default=READ_SECONDS, validator=seconds)
-    """For the head of a response, and for each piece of its body."""
+    """Seconds for the head of a response, and for each piece of its body."""
     generate_seconds: float = attrs.field(default=180.0, validator=seconds)
-    """For the response to a v1 call, which comes when the image is there; not less than `read_seconds`."""
+    """Seconds for the response to a v1 call, which comes when the image is there; not less than `read_seconds`."""
     any_image_host: bool = attrs.field(default=False, validator=yes_or_no)
-    """Whether images are fetched from any host, over http too. Otherwise, with a service on https, only over https and
-    from public addresses.
+    """Whether images are fetched from any host, also over http. If not, and the service is on https, images are fetched
+    over https and from public IP addresses only.
     """
 
 
 class OptionChanges(TypedDict, total=False):
-    """Options by name, those that differ."""
+    """`Options` by name, all optional."""
 
     deadline: float
     interval: float | None
@@ -89,7 +89,7 @@ def check_options(names: Iterable[tuple[str, Any]]) -> None:
     """Raises InvalidParameter for an unknown option."""
     for name, _ in names:
         if name not in OPTIONS:
-            # Without its value: other clients take a key as an option.
+            # Without the value, which may be a key: clients of other services take it as an option.
             error = InvalidParameter("Options", name, UNSET, f"one of {', '.join(OPTIONS)}")
             error.detail = f"Options.{name}: expected one of {', '.join(OPTIONS)}"
             raise error

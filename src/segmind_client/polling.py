@@ -16,34 +16,35 @@ from segmind_api.errors import UnreadableField
 from segmind_api.models import JobResult
 
 PRICE_OF_A_POLL = 0.05
-"""As the square of a delay in seconds; squares, since one long delay is worse than many short ones."""
+"""What a poll costs, as the square of a delay in seconds: one long delay is worse than many short ones."""
 
 SHORTEST = 0.25
 LONGEST = 0.8
-"""Seconds between two polls at the age at which jobs usually end."""
+"""The shortest and longest seconds between two polls while the job is as old as jobs usually get."""
 LATE_SHARE = 1 / 20
 LONGEST_OF_ALL = 2.0
-"""Later, a share of the job's age, but no more than so many seconds."""
+"""The pause between later polls: a share of the job's age, and the most seconds."""
 SPARING_SHARE = 1 / 4
-"""Of the job's age, without a limit in seconds, where each poll takes a place of a rate limit."""
+"""The same share while a rate limit makes polls scarce; there is no limit in seconds then."""
 SHORTEST_INTERVAL = 0.1
-"""Seconds between two polls at a fixed interval, at least."""
+"""Seconds; the shortest `interval`."""
 FIRST_LOOK = 0.05
 LOOK_SHARE = 0.1
-"""Seconds, and later a share of the job's age, after which a job that waits for another's to end looks again."""
+"""When a job waits for the duration of another job, it checks after so many seconds, later after a share of its age."""
 
 LONGEST_LOOK = 5.0
-"""Seconds after which it is looked whether requests are still scarce, and what other jobs have taught."""
+"""The same in seconds while requests are scarce."""
 
 ENOUGH = 8
-"""So many durations show how a model's durations vary. Fewer, the typical one among them, stand for others too."""
+"""So many durations show how much the durations of a model vary. If there are fewer, each stands for others around it.
+"""
 AROUND = (0.6, 0.8, 1.0, 1.25, 1.6)
-"""Those others, as multiples."""
+"""These others, as multiples."""
 
 DURATIONS_KEPT = 32
-"""Of each model, the last ones."""
+"""The most recent durations of each model."""
 PLANNED_EVERY = 8
-"""So many durations change a schedule; planning takes longer than a call."""
+"""A schedule is planned again after so many durations: planning takes more CPU than a call."""
 MODELS_KEPT = 64
 
 
@@ -52,14 +53,15 @@ class PollSchedule:
     """When to poll one job. Ages are in seconds since its submission."""
 
     times: Sequence[float] = ()
-    """The best ages for a poll, ascending; without any, the pauses are as long as they may be."""
+    """The best ages for a poll, ascending. Without any, each pause is the longest that is allowed."""
     at_once: bool = True
-    """Whether to poll right away and a few times before the first of `times`, in case the job is much faster."""
+    """Whether to poll at once, and at growing intervals until the first of `times`, since the job may be much faster.
+    """
     late_share: float = LATE_SHARE
     """The pause after the last of `times`, as a share of the job's age."""
 
     def pause(self, age: float, polls: int) -> float:
-        """Seconds until the next poll of a job of this age that was polled so often."""
+        """Seconds until the next poll of a job of this age, after so many polls."""
         if not polls:
             return 0.0 if self.at_once else max(0.0, self.times[0] - age)
         if self.times and age < self.times[0]:
@@ -73,15 +75,15 @@ class PollSchedule:
 
 @attrs.define
 class Learned:
-    """How long the last jobs of one model took, and who waits for jobs of it."""
+    """How long the last jobs of one model took, and which jobs are waited for."""
 
     durations: deque[float] = attrs.field(factory=lambda: deque(maxlen=DURATIONS_KEPT))
     schedule: PollSchedule | None = None
     since: int = 0
-    """Durations that the schedule does not know of."""
+    """Durations that were added after the schedule was planned."""
     waiting: weakref.WeakSet[PollPlan] = attrs.field(factory=lambda: weakref.WeakSet[PollPlan]())
     scout: weakref.ref[PollPlan] | None = None
-    """Of a job that is polled early and often while nothing is known, so that all others need not be."""
+    """The plan of the one job that is polled early and often while no duration is known; the other jobs wait for it."""
 
     def take(self, seconds: float) -> None:
         self.durations.append(seconds)
@@ -95,7 +97,7 @@ class Learned:
         return self.scout() is plan
 
     def likely_end(self, typical: float | None) -> float:
-        """An age at which most jobs have ended. One that took much longer than all others does not count."""
+        """An age at which most jobs have ended. A job that took much longer than all others does not count."""
         known = self.durations if typical is None else (typical, *self.durations)
         usual = max(median_low(known), typical or 0.0)
         return min(max(self.durations), usual * AROUND[-1])
@@ -126,13 +128,13 @@ class PollPlan:
         self._interval = interval
 
     def pause(self, age: float, polls: int, *, sparing: bool = False) -> float:
-        """Seconds until the next poll of a job of this age that was polled so often."""
+        """Seconds until the next poll of a job of this age, after so many polls."""
         if self._interval is not None:
             return self._interval if polls else 0.0
         return self._latencies.schedule(self._model, self, sparing=sparing).pause(age, polls)
 
     def look_again(self, age: float, *, sparing: bool = False) -> float:
-        """Seconds after which `pause` may be shorter, when other jobs have taught something or are done."""
+        """Seconds after which `pause` may have become shorter, because other jobs have ended."""
         if self._interval is not None:
             return math.inf
         if self._latencies.may_learn(self._model, self, sparing=sparing):
@@ -140,20 +142,21 @@ class PollPlan:
         return LONGEST_LOOK if sparing else math.inf
 
     def release(self) -> None:
-        """The job is not waited for any more."""
+        """Ends the wait for the job."""
         self._latencies.release(self._model, self)
 
 
 class Latencies:
-    """How long the last jobs of each model took, as far as one client has seen; safe to share between threads."""
+    """How long the last jobs of each model took, as one client has seen; safe to share between threads."""
 
     def __init__(self) -> None:
         self._models: dict[str, Learned] = {}
-        # Reentrant, since a signal handler or the garbage collector may come back here on the same thread.
+        # Reentrant: a signal handler or the garbage collector may call these methods while the same thread holds the
+        # lock.
         self._lock = RLock()
 
     def plan(self, model: Model | None, interval: float | None = None) -> PollPlan:
-        """For a job of this model, or of one that is not known; at a fixed interval, where there is one."""
+        """The plan for a job of this model, or of an unknown one; at a fixed interval, where there is one."""
         plan = PollPlan(self, model, interval)
         if model is not None and interval is None:
             with self._lock:
@@ -173,7 +176,7 @@ class Latencies:
                     learned.scout = None
 
     def may_learn(self, model: Model | None, plan: PollPlan, *, sparing: bool) -> bool:
-        """Whether a job waits for another one to show first how long jobs of the model take, or for a better time."""
+        """Whether the durations of other jobs may bring the next poll of this one forward."""
         if model is None:
             return False
         with self._lock:
@@ -181,7 +184,7 @@ class Latencies:
             return not learned.durations and (sparing or not learned.is_scout(plan))
 
     def schedule(self, model: Model | None, plan: PollPlan | None = None, *, sparing: bool = False) -> PollSchedule:
-        """For a job of this model, or of one that is not known. A sparing one has few polls, at the price of delay."""
+        """For a job of this model, or of an unknown one. A sparing schedule has fewer polls and longer delays."""
         if model is None:
             return PollSchedule(late_share=SPARING_SHARE) if sparing else PollSchedule()
         with self._lock:
@@ -207,10 +210,10 @@ class Latencies:
 
 
 def best_times(durations: Iterable[float]) -> tuple[float, ...]:
-    """The ages at which polls would have cost least, had jobs taken so long."""
+    """The ages at which polls would have cost least for jobs of these durations."""
     ends = sorted(durations)
-    # One plan for the first none, one, two … of the jobs. The last poll of a plan is at the end of its last job, and
-    # is for all jobs whose end an earlier poll has not found.
+    # The best plan for the first 0, 1, 2 … jobs, each from those before it. The last poll of a plan is at the end of
+    # its last job, and also finds the jobs that ended after the poll before it.
     plans: list[tuple[float, tuple[float, ...]]] = [(0.0, ())]
     for count, last in enumerate(ends, start=1):
         options: list[tuple[float, int]] = []
@@ -224,8 +227,9 @@ def best_times(durations: Iterable[float]) -> tuple[float, ...]:
 
 
 def duration(result: JobResult, pending: float, ended: float) -> float:
-    """Seconds that a job took: what its metrics say, but not less than an age at which it was pending, and no more
-    than one at which it had ended."""
+    """Seconds that a job took: by its metrics, but not less than an age at which it was pending, and not more than one
+    at which it had ended.
+    """
     try:
         seconds = result.metrics.total_time
     except UnreadableField:

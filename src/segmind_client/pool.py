@@ -19,18 +19,18 @@ from segmind_client.steps import Sent, Times
 
 ConnectionT = TypeVar("ConnectionT", bound="Connection | AsyncConnection")
 IDLE_SECONDS = 4.0
-"""For which a connection is kept without a request. Servers close theirs after 5 s or more."""
+"""Seconds for which an idle connection is kept. Servers close idle connections after 5 s or more."""
 
 
 class Idle(Generic[ConnectionT]):
-    """The connections that no request uses, safe to share between threads."""
+    """The idle connections, safe to share between threads. Each method removes the connections that it returns."""
 
     def __init__(self) -> None:
         self._connections: deque[tuple[float, ConnectionT]] = deque()
         self.closed = False
 
     def newest(self) -> ConnectionT | None:
-        """The one that was used last, if that was not too long ago; it is not kept any more."""
+        """The connection that was used last, if it has not been idle for too long."""
         with suppress(IndexError):
             since, connection = self._connections.pop()
             if since >= time.monotonic() - IDLE_SECONDS:
@@ -42,12 +42,11 @@ class Idle(Generic[ConnectionT]):
         self._connections.append((time.monotonic(), connection))
 
     def outdated(self) -> list[ConnectionT]:
-        """Those that were idle for too long; all of them once it is closed. They are not kept any more."""
+        """The connections that have been idle for too long; all of them once the pool is closed."""
         oldest = time.monotonic() - IDLE_SECONDS
         return self._used_before(math.inf if self.closed else oldest)
 
     def all(self) -> list[ConnectionT]:
-        """They are not kept any more."""
         return self._used_before(math.inf)
 
     def _used_before(self, moment: float) -> list[ConnectionT]:
@@ -58,7 +57,7 @@ class Idle(Generic[ConnectionT]):
         return found
 
     def replaced(self) -> list[ConnectionT]:
-        """The oldest, where there is one, to be closed before another connection is opened."""
+        """The oldest connection, if there is one, to be closed before another is opened."""
         with suppress(IndexError):
             return [self._connections.popleft()[1]]
         return []
@@ -93,7 +92,7 @@ class Pool:
             except BaseException as error:
                 kept.close()
                 if isinstance(error, httpcore.TimeoutException):
-                    # The network may have dropped all of them, while nothing was sent.
+                    # The network may have dropped all idle connections without a word.
                     self._close(self._idle.all())
                 raise
             kept.close()
@@ -145,7 +144,7 @@ class AsyncPool:
                 except BaseException as error:
                     await kept.close()
                     if isinstance(error, httpcore.TimeoutException):
-                        # The network may have dropped all of them, while nothing was sent.
+                        # The network may have dropped all idle connections without a word.
                         await self._close(self._idle.all())
                     raise
                 await kept.close()

@@ -1,4 +1,4 @@
-"""What a response says: a result, an error, the job that it names, how long to wait."""
+"""Reads responses: a result, an error, the job that they name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ResultT = TypeVar("ResultT")
 RETRIED = {"POST": frozenset({500, 502, 503}), "GET": frozenset({408, *range(500, 600)})}
 """Statuses after which a request is retried, besides 429: a POST only where the service says that it failed."""
 LONGEST_TIME = 50
-"""Characters of a time that the service names, in a message."""
+"""The most characters of a time of the service in a message."""
 DOUBT = (
     "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
     "balance fell"
@@ -50,15 +50,15 @@ def is_transient(error: SegmindError) -> bool:
 
 
 def is_retried(request: ApiRequest, response: ApiResponse) -> bool:
-    """Whether a request is sent again after this response; a POST only if the service itself says that it failed."""
+    """Whether a request is retried after this response; a POST only if the service itself reports a failure."""
     if response.status not in RETRIED[request.method]:
         return False
     return request.method == "GET" or (is_of_service(response) and not may_be_accepted(response))
 
 
 def is_of_service(response: ApiResponse) -> bool:
-    """Whether an error has the documented form and a message: those of gateways have further fields, or none but the
-    name of the status.
+    """Whether an error has the documented form and a message. Errors of gateways have other fields, or only the name of
+    the status.
     """
     body: Mapping[str, Any] = json_body(ErrorResponse.from_raw)(response) or {}
     with suppress(ValueError):
@@ -68,13 +68,13 @@ def is_of_service(response: ApiResponse) -> bool:
 
 
 def may_be_accepted(response: ApiResponse) -> bool:
-    """Whether an error speaks of a job or of costs, wherever it does."""
+    """Whether an error names a job or costs, in its body or its headers."""
     mentioned = b'"request_id"' in response.content or b'"cost"' in response.content
     return mentioned or bool(response.headers.cost) or job_in(response) is not None
 
 
 def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
-    """Whether the service says that it has not accepted a POST. The response may have been received in part."""
+    """Whether the response to a POST says that it was not accepted. It may have been received in part."""
     if response.status == 429:
         # Its body may name a job.
         return error_message(response) is not None and not may_be_accepted(response)
@@ -115,7 +115,7 @@ def expect_of_post(
     """The result of a POST, or the error that its response stands for."""
     if answer.result is not None:
         return answer.result
-    # What a proxy says tells nothing about the service behind it, and a service that was cut off may go on.
+    # An error of a proxy does not tell what the service behind it has done, and the service may still accept the POST.
     message = error_message(answer.response)
     says_failed = answer.status in RETRIED["POST"] and is_of_service(answer.response)
     named = job_in(answer.response)
@@ -129,16 +129,16 @@ def expect_of_post(
 
 
 def is_failure(body: Mapping[str, Any]) -> bool:
-    """Whether a 422 is about a job that failed: that of a gateway or a validator says nothing about the job."""
+    """Whether a 422 is about a failed job: those of gateways and validators say nothing about the job."""
     status = body.get("status")
     return status == "FAILED" or (status is None and "request_id" in body and isinstance(body.get("error"), str))
 
 
 def check_state(job: JobStatus, request_id: str) -> None:
-    """Raises UnreadableResponse for a response to a poll that does not say how far the job is."""
+    """Raises UnreadableResponse for a response to a poll without a status."""
     if as_string(job.get("status")) is None:
         raise UnreadableResponse(
-            "the service's response does not say how far the job is", response=job.response, request_id=request_id
+            "the service's response to a poll is missing status", response=job.response, request_id=request_id
         )
 
 
@@ -197,7 +197,7 @@ def status_error(
     request_id: str | None = None,
     of_submit: str | None = None,
 ) -> StatusError:
-    """The error class of a status, with the service's message where it sent one, documented or not.
+    """The error for a status, documented or not, with the service's message if it sent one.
 
     `request_id` is that of the job asked for, `of_submit` one that a refusal of a submit names.
     """
@@ -216,12 +216,12 @@ def status_error(
 
 
 def job_in(response: ApiResponse) -> str | None:
-    """The id of the job that a response names, whatever its status and its Content-Type."""
+    """The id of the job in a response of any status and Content-Type."""
     return named_in(json_body(SubmittedJob.from_raw)(response) or {})
 
 
 def job_in_part(sent: Sent) -> str | None:
-    """The id of the job that a response names, as far as it was received."""
+    """The id of the job in a response that may have been received in part."""
     content = bytes(sent.received)
     encoding = "gzip" if content.startswith(GZIP_MAGIC) else sent.encoding
     content, _ = decompressed(encoding, content, sent.largest)
@@ -229,13 +229,13 @@ def job_in_part(sent: Sent) -> str | None:
 
 
 def job_mentioned(content: bytes) -> str | None:
-    """The id of the job that a body names, also where it is not quite JSON."""
+    """The id of the job in a body that may not be valid JSON."""
     found = REQUEST_ID.search(content)
     return named_in({"request_id": found[1].decode("latin-1")}) if found else None
 
 
 def named_in(fields: Mapping[str, Any]) -> str | None:
-    """The id of a job; None for one that cannot be asked for."""
+    """The id of a job; None for a value that cannot be in a URL."""
     request_id: Any = fields.get("request_id")
     try:
         check_request_id(request_id)
@@ -250,13 +250,13 @@ def check_request_id(request_id: str) -> None:
 
 
 def other_job(response: ApiResponse, request_id: str) -> bool:
-    """Whether a response names a job, and another one."""
+    """Whether a response names another job."""
     named = job_in(response)
     return named is not None and named.lower() != request_id.lower()
 
 
 def answers(response: ApiResponse, request_id: str, *, result: bool) -> bool:
-    """Whether a response can be taken as the one to a request about this job: it names the job, or is retried.
+    """Whether a response belongs to a request about this job: it names the job, or leads to a retry.
 
     A `result` has an output besides, or it may be what is left over from a request for the status.
     """
@@ -273,7 +273,7 @@ def naming(request_id: str | None) -> str:
 
 
 def error_message(response: ApiResponse) -> str | None:
-    """The service's own message; None where it sent none in its documented form."""
+    """The service's message; None if it sent none in the documented form."""
     error = json_body(ErrorResponse.from_raw)(response) or ErrorResponse({})
     message = error.get("error")
     if not isinstance(message, str):
@@ -282,7 +282,7 @@ def error_message(response: ApiResponse) -> str | None:
 
 
 def check_origin(job: SubmittedJob, trusted: tuple[str, ...]) -> None:
-    """Raises ForeignURL for a job that is said to be elsewhere than at the service or where the call went."""
+    """Raises ForeignURL for a job with URLs of another origin than those of the service."""
     for name in ("status_url", "response_url", "poll_url"):
         url = job.get(name)
         if not isinstance(url, str) or not trusted or url.startswith(trusted):

@@ -168,7 +168,7 @@ class AsyncSavable(WithImage):
 
 
 class ResultFields(JobResult):
-    """A `JobResult` that knows its image."""
+    """A `JobResult` with an image."""
 
     @property
     def image_url(self) -> str | None:
@@ -218,7 +218,7 @@ class AsyncResult(ResultFields, AsyncSavable):
 class GenerationFields:
     """The response to one v1 call.
 
-    `output` is what came, by its Content-Type: fields, a text, or the bytes of an image.
+    `output` depends on its Content-Type: fields, a text, or the bytes of an image.
     """
 
     response: ApiResponse
@@ -232,7 +232,7 @@ class GenerationFields:
 
     @property
     def content_type(self) -> str:
-        """The media type of what came, such as image/png."""
+        """The media type of the response, such as image/png."""
         return media_type_of(self.response)
 
     @property
@@ -270,7 +270,7 @@ class GenerationFields:
 class Generation(GenerationFields, Savable):
     """The response to one v1 call, whose image can be saved.
 
-    `output` is what came, by its Content-Type: fields, a text, or the bytes of an image.
+    `output` depends on its Content-Type: fields, a text, or the bytes of an image.
     """
 
     _driver: Driver | None = attrs.field(default=None, repr=False, eq=False)

@@ -10,13 +10,13 @@ from dateutil import parser as date_parser
 from segmind_api.types import ApiResponse
 
 EPOCH_SECONDS = 1e9
-"""A number of seconds from here on is a time since the epoch; a thousand times as much is one in milliseconds."""
+"""A larger number is a time since the epoch in seconds; a thousand times larger, in milliseconds."""
 YEAR = re.compile(r"\d{4}|\d\d-[a-z]{3}-\d\d", re.IGNORECASE)
 REPEATED_DATE = re.compile(r"^(.{12,40}GMT), .{12,40}GMT$|^(.{12,40}), *\2$")
 
 
 def server_wait(response: ApiResponse, utc_now: float) -> float:
-    """Seconds that the service asks to wait, by its own clock where it tells the time; 0 where it asks for nothing."""
+    """Seconds that a response asks to wait; 0 if it does not. Dates are relative to its Date header, if it has one."""
     with suppress(ValueError, ArithmeticError):
         utc_now = seconds_since_epoch(response.headers.get("date", ""))
     for text in (response.headers.get("retry-after", ""), response.headers.rate_limit_reset_at_utc or ""):
@@ -28,7 +28,7 @@ def server_wait(response: ApiResponse, utc_now: float) -> float:
 
 
 def wait_until(text: str, utc_now: float) -> float:
-    """Seconds until what a header names: a number of seconds, a time since the epoch, or a date. Raises ValueError.
+    """Seconds until the time in a header: a number of seconds, a time since the epoch, or a date. Raises ValueError.
 
     Of a header that was sent more than once, the first counts.
     """
@@ -49,5 +49,5 @@ def seconds_since_epoch(text: str) -> float:
     if not YEAR.search(text):
         # The parser would take a number for a day of this month.
         raise ValueError(text)
-    # A zone that is missing or unknown is UTC, on every machine.
+    # A missing or unknown time zone is UTC, whatever the zone of the machine.
     return date_parser.parse(text, tzinfos=lambda _, offset: offset or 0).timestamp()

@@ -16,11 +16,11 @@ from segmind_client.urls import is_loopback
 BASE_URL_VARIABLE = "SEGMIND_BASE_URL"
 ALLOW_HTTP_VARIABLE = "SEGMIND_ALLOW_HTTP"
 KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
-"""Those of a token in RFC 9110."""
+"""As in the token68 of RFC 9110."""
 
 
 def read_key(api_key: object) -> tuple[Secret | None, str]:
-    """The key to use, or else what is wrong with the one given."""
+    """The key, or else a message that says why there is none."""
     value = os.environ.get(API_KEY_VARIABLE) if api_key is None else api_key
     if value is None or value == "":
         return None, f"no API key: pass api_key, or set {API_KEY_VARIABLE} in the environment"
@@ -46,7 +46,7 @@ def problem_of_key(value: str) -> str:
 
 
 def environment_allows_http() -> bool:
-    """What SEGMIND_ALLOW_HTTP says; False where it is not set. Raises InvalidParameter."""
+    """The value of SEGMIND_ALLOW_HTTP; False if it is not set. Raises InvalidParameter."""
     value = os.environ.get(ALLOW_HTTP_VARIABLE, "")
     if value.lower() in ("1", "true", "yes"):
         return True
@@ -56,7 +56,7 @@ def environment_allows_http() -> bool:
 
 
 def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
-    """The URL that the paths of the contract come after. One that ends in a version loses it."""
+    """The URL before the paths of the contract; `/v1` or `/v2` at its end is removed. Raises InvalidParameter."""
     if allow_http is None:
         allow_http = environment_allows_http()
     given = os.environ.get(BASE_URL_VARIABLE, BASE_URL) if base_url is None else base_url
@@ -65,7 +65,7 @@ def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
         raise InvalidParameter("Client", BASE_URL_VARIABLE, "", f"{allowed}; unset it to use the service itself")
     if not isinstance(given, str):
         raise InvalidParameter("Client", "base_url", given, allowed)
-    # The key may have been mistaken for the URL.
+    # The caller may have passed the key as the URL.
     shown = masked(given)
     try:
         parsed = httpx.URL(given.strip())
@@ -74,7 +74,7 @@ def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
     except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidParameter("Client", "base_url", shown, f"{allowed} ({masked(str(error))})") from error
     if parsed.userinfo:
-        # Its password is not to be shown.
+        # Without the password.
         raise InvalidParameter("Client", "base_url", f"{parsed.scheme}://…@{host}", f"{allowed}, without a user")
     if parsed.scheme not in ("http", "https") or not host:
         raise InvalidParameter("Client", "base_url", shown, allowed)
@@ -95,7 +95,7 @@ def read_base_url(base_url: object, *, allow_http: bool | None) -> str:
 
 
 def check_custom(client: object, client_kind: type, transport: object, transport_kind: type, clock: object) -> None:
-    """Raises InvalidParameter for what cannot send or wait, and for a client and a transport together."""
+    """Raises InvalidParameter for objects of other types, and for both an httpx client and a transport."""
     if client is not None and not isinstance(client, client_kind):
         raise InvalidParameter("Client", "http_client", client, f"an httpx.{client_kind.__name__}")
     if transport is not None and not isinstance(transport, transport_kind):

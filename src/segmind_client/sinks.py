@@ -1,4 +1,4 @@
-"""Receives an image piece by piece, and refuses what is not one."""
+"""Receives an image piece by piece, and refuses everything else."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from segmind_client.masking import masked, shortened, shown_url
 from segmind_client.reading import media_type_of
 
 LARGEST_IMAGE = 50_000_000
-"""Bytes of a download."""
+"""The most bytes of a download."""
 DOWNLOAD_SECONDS = 300.0
 """For all attempts together, checked with each piece that is received."""
 KEPT = f"the service keeps images for {in_words(IMAGE_RETENTION_SECONDS)}"
 
 LENGTH = re.compile(r"[0-9]{1,18}")
-# Possessive, so that a body made of many comments is not searched again and again.
+# Possessive quantifiers: a body made of many comments must not cause backtracking.
 XML_PROLOGUE = rb"(?:\xef\xbb\xbf)?(?:\s++|(?><\?.*?\?>)|(?><!--.*?-->))*+"
 PAGE = re.compile(XML_PROLOGUE + rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 SVG = re.compile(XML_PROLOGUE + rb"<(!doctype\s+)?svg\b", re.IGNORECASE | re.DOTALL)
 LONGEST_BEGINNING = 1024
-"""Bytes in which a format, a web page or SVG can be recognised."""
+"""Bytes by which a format, a web page or SVG can be recognised."""
 LONGEST_EXCERPT = 16
-"""Characters of a body in a message."""
+"""The most characters of a body in a message."""
 
 
 class ImageSink(ABC):
-    """Receives one image piece by piece. Refuses what is not an image, what is too large and what takes too long.
+    """Receives one image piece by piece. Refuses bodies that are no image, too large or too slow.
 
     The format is decided by the first bytes. A media type tells only whether other bytes are an image at all.
     """
@@ -43,11 +43,11 @@ class ImageSink(ABC):
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.until = monotonic() + DOWNLOAD_SECONDS
         self.url = ""
-        """Where the image comes from; empty if it was in the response itself."""
+        """The URL of the image; empty if it was in the response itself."""
         self._monotonic = monotonic
         self._head: ApiResponse | None = None
         self._format: Format | None = None
-        """By the first bytes; None where they are of no format that is known."""
+        """By the first bytes; None for an unknown format."""
 
     def begin(self, head: ApiResponse) -> bool:
         if head.status != 200:
@@ -59,7 +59,7 @@ class ImageSink(ABC):
         self._refuse_beyond_limit(self._expected or 0)
         if head.headers.get("content-encoding", "identity").lower() != "identity":
             raise DownloadFailed("the image was sent compressed, which was not asked for", response=head)
-        # Without either, the body ends where the connection does, and one that was cut short looks complete.
+        # Without either header, a body ends when the connection does, and one that was cut short looks complete.
         chunked = "chunked" in head.headers.get("transfer-encoding", "").lower()
         self._start(media_type_of(head), framed=chunked or self._expected is not None)
         return True
@@ -78,7 +78,7 @@ class ImageSink(ABC):
         self._finish()
 
     def take(self, media_type: str, content: bytes, url: str = "") -> None:
-        """Takes an image that is already here, of any size and even if cut short: it is paid for, there is no other."""
+        """Takes an image that was in the response, of any size, even if cut short: it is paid for and the only copy."""
         self.url = url
         self._start(media_type, framed=True)
         self._add(content)
@@ -86,18 +86,18 @@ class ImageSink(ABC):
 
     @abstractmethod
     def discard(self) -> None:
-        """Leaves nothing behind but a complete image. May be called again, after an interruption for instance."""
+        """Removes everything but a complete image. May be called more than once."""
 
     @abstractmethod
     def _open(self) -> None:
-        """Begins, or begins anew, when the first bytes have decided the format."""
+        """Starts the output, for each attempt anew, once the first bytes have shown the format."""
 
     @abstractmethod
     def _put(self, piece: bytes) -> None: ...
 
     @abstractmethod
     def _complete(self) -> None:
-        """The body has ended."""
+        """Finishes the output at the end of the body."""
 
     def _start(self, media_type: str, *, framed: bool) -> None:
         self._media_type = media_type
@@ -145,7 +145,7 @@ class ImageSink(ABC):
         return f"the response from {shown_url(self.url)}" if self.url else "the response"
 
     def _contents(self) -> str:
-        """What came, for a message."""
+        """A description of the body for a message."""
         beginning = self._beginning[:LONGEST_BEGINNING]
         if not beginning:
             return "empty"

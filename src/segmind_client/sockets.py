@@ -23,7 +23,7 @@ LATE = "the response did not end in time"
 
 
 class DeadlineBackend(httpcore.SyncBackend):
-    """The sockets of one connection, none of which is used after a deadline. httpcore limits each read by itself."""
+    """An httpcore backend with a total deadline for one connection. httpcore itself limits each read separately."""
 
     def __init__(self, check_address: CheckAddress | None) -> None:
         self.until = math.inf
@@ -51,7 +51,7 @@ class DeadlineBackend(httpcore.SyncBackend):
         for number, address in enumerate(addresses):
             if self._check_address is not None:
                 self._check_address(address)
-            # All addresses of a host share its time.
+            # All IP addresses of a host share the connect timeout.
             seconds = (until - time.monotonic()) / (len(addresses) - number)
             if seconds <= 0:
                 break
@@ -81,7 +81,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._backend.joins_head:
-            # Sent together with the body: a segment less, and a tenth of the CPU of a call.
+            # Sent together with the body, which saves a TCP segment and a tenth of the CPU of a call.
             self._backend.joins_head, self._head = False, buffer
         elif buffer:
             self._flush(buffer, timeout)
@@ -89,7 +89,7 @@ class DeadlineStream(httpcore.NetworkStream):
     def _flush(self, buffer: bytes, timeout: float | None) -> None:
         buffer, self._head = self._head + buffer, b""
         try:
-            # In pieces, since httpcore's time starts anew whenever the other side takes some bytes.
+            # In pieces: httpcore's timeout starts anew whenever the other side accepts some bytes.
             for start in range(0, len(buffer), 65536):
                 left = self._backend.left(timeout, httpcore.WriteTimeout)
                 with timing_out_after(left):
@@ -113,10 +113,10 @@ class DeadlineStream(httpcore.NetworkStream):
 
 
 class CheckingBackend(httpcore.AsyncNetworkBackend):
-    """The sockets of one connection of an async client."""
+    """An httpcore backend for one connection of an async client, which checks the IP address."""
 
     def __init__(self, check_address: CheckAddress | None) -> None:
-        # Typed by what httpcore declares where anyio is missing.
+        # Any: httpcore types the class by its fallback for a missing anyio.
         self._sockets: Any = httpcore.AnyIOBackend()
         self._check_address = check_address
         self._stream: httpcore.AsyncNetworkStream | None = None
@@ -140,13 +140,13 @@ class CheckingBackend(httpcore.AsyncNetworkBackend):
 
 @contextmanager
 def timing_out_after(seconds: float) -> Generator[None]:
-    """Raises as it is a TimeoutError of a signal handler, which httpcore takes for the socket's."""
+    """Raises the TimeoutError of a signal handler, which httpcore has mistaken for that of the socket."""
     due = time.monotonic() + seconds
     try:
         yield
     except httpcore.TimeoutException as error:
         cause = error.__cause__
-        # The kernel's own ETIMEDOUT has a number.
+        # ETIMEDOUT of the kernel has an errno.
         if isinstance(cause, TimeoutError) and cause.errno is None and time.monotonic() < due - CLOCK_TOLERANCE:
             raise cause from None
         raise

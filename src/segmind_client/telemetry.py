@@ -1,4 +1,4 @@
-"""A span of OpenTelemetry for what a flow does, where the caller has set OpenTelemetry up."""
+"""OpenTelemetry spans of calls, if the application has set OpenTelemetry up."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 PROVIDER = "segmind"
 OPERATION = "generate_content"
-"""What the conventions of OpenTelemetry call the making of an image."""
+"""The name of image generation in the semantic conventions of OpenTelemetry."""
 FAILED = "OpenTelemetry failed; the call goes on without it"
 
 
 def traced(flow: Flow[T], name: str, *, model: str | None = None, request_id: str | None = None) -> Flow[T]:
-    """The flow itself, within a span that is named by the conventions for generative AI."""
-    # Whoever wants spans has imported it; nobody else is to pay for the import.
+    """The flow in a span that follows the semantic conventions for generative AI."""
+    # An application with spans has imported it; others must not pay for the import.
     trace = sys.modules.get("opentelemetry.trace")
     return flow if trace is None else spanned(trace, flow, name, model=model, request_id=request_id)
 
@@ -38,7 +38,7 @@ def spanned(trace: Any, flow: Flow[T], name: str, *, model: str | None, request_
 
 
 class Span:
-    """A span of the caller's tracer. Whatever that raises is logged: a call that is paid for does not fail for it."""
+    """A span of the application's tracer, whose exceptions are logged: they must not end a call that is paid for."""
 
     def __init__(self, trace: Any, name: str, model: str | None) -> None:
         self._trace = trace

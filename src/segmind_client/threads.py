@@ -1,4 +1,4 @@
-"""Work on other threads: what cannot be interrupted, and what would block an event loop."""
+"""Runs functions on other threads: those that cannot be interrupted, and those that would block an event loop."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from anyio.lowlevel import RunVar
 
 T = TypeVar("T")
 MOST_WORKERS = 8
-"""Threads of one event loop that work with files."""
+"""The most threads of one event loop for work with files."""
 WORKERS: RunVar[anyio.CapacityLimiter | None] = RunVar("segmind_client_workers")
 
 
 def on_thread(
     work: Callable[[], T], seconds: float, more_seconds: float = 0.0, goes_on: Callable[[], bool] = lambda: False
 ) -> T:
-    """The result of what cannot be interrupted. Raises queue.Empty after so many seconds; the work goes on unheard.
+    """The result of a function that cannot be interrupted. Raises queue.Empty after so many seconds.
 
-    Where it `goes_on` by then, it has more seconds.
+    If `goes_on` returns True by then, the function has more seconds. Its thread is never stopped.
     """
     outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
     context = copy_context()
@@ -47,7 +47,7 @@ def on_thread(
 
 
 async def on_worker(work: Callable[..., T], *arguments: Any) -> T:
-    """The result of work with files, on a thread that is free even where callers occupy all of anyio's own."""
+    """The result of work with files, on a thread apart from anyio's own, all of which callers may occupy."""
     limiter = WORKERS.get(None)
     if limiter is None:
         limiter = anyio.CapacityLimiter(MOST_WORKERS)

@@ -21,7 +21,7 @@ IMAGE_HEADERS = {**HEADERS, "accept": "image/*"}
 
 
 class Carrier:
-    """What all carriers have in common: requests go to one URL, which alone is given the key."""
+    """Base of all senders: requests with the key go to one URL."""
 
     closed = False
 
@@ -40,11 +40,11 @@ class Carrier:
             raise ClientUnusable(CLOSED)
 
     def __reduce__(self) -> NoReturn:
-        raise ClientUnusable("what sends requests has a key and connections, so it is not pickled")
+        raise ClientUnusable("a sender has a key and connections and cannot be pickled")
 
 
 class Sender(Carrier):
-    """Sends over connections of its own, without httpx's client and pool, which take most of the CPU of a call."""
+    """Sends without httpx.Client and without httpcore's pool, which take most of the CPU of a call."""
 
     def __init__(self, base_url: str, key_header: str, key: Secret) -> None:
         super().__init__(base_url, key_header, key)

@@ -14,14 +14,14 @@ from segmind_api.client import BASE_URL
 
 HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-"""A last label that makes a host an IPv4 address in one of its old spellings: 127.1, 0x7f.1, 2130706433."""
+"""A last label of an IPv4 address in an old notation: 127.1, 0x7f.1, 2130706433."""
 ALLOWING = "the option any_image_host=True allows it"
 NAT64 = IPv6Network("64:ff9b::/96")
-"""IPv6 addresses that end in the IPv4 address that they lead to."""
+"""IPv6 addresses that are translated to the IPv4 address in their last four bytes."""
 
 
 def problem_of(url: str, *, public_only: bool) -> str | None:
-    """Why no image is fetched from a URL, as the rest of a sentence; None if there is no reason."""
+    """Why no image is fetched from a URL, as a predicate for a message; None if one is."""
     if not is_url(url):
         return "is not a URL that an image can be fetched from"
     try:
@@ -34,14 +34,14 @@ def problem_of(url: str, *, public_only: bool) -> str | None:
         return f"is not encrypted; {ALLOWING}"
     if parsed.userinfo:
         return f"holds a user name or a password; {ALLOWING}"
-    # httpx has translated other alphabets: this is the host that it would connect to.
+    # In ASCII, as httpx would connect to it.
     if not is_public_host(parsed.raw_host.decode()):
         return f"leads into a private network; {ALLOWING}"
     return None
 
 
 def is_public_host(host: str) -> bool:
-    """Whether a host is a name, or a public IP address in its usual spelling. What a name resolves to is not known."""
+    """Whether a host is a name, or a public IP address in the usual notation. The name is not resolved."""
     name = host.lower().rstrip(".")
     if ":" in name or all(NUMBER.fullmatch(label) for label in name.split(".")):
         return not refused_address(name)
@@ -50,7 +50,7 @@ def is_public_host(host: str) -> bool:
 
 
 def refused_address(ip: str) -> bool:
-    """Whether no image is fetched from an IP address: private, loopback, link-local, reserved, multicast or none."""
+    """Whether an IP address is invalid, private, loopback, link-local, reserved or multicast."""
     try:
         address: IPv4Address | IPv6Address = ip_address(ip)
     except ValueError:
@@ -63,7 +63,7 @@ def refused_address(ip: str) -> bool:
 
 
 def is_url(text: object) -> TypeGuard[str]:
-    """Whether a text is an http or https URL and nothing else."""
+    """Whether a text is an http or https URL."""
     if not isinstance(text, str) or not text.isprintable() or " " in text:
         return False
     try:
@@ -82,13 +82,13 @@ def is_loopback(url: str) -> bool:
 
 
 def trusted_prefixes(base_url: str) -> tuple[str, ...]:
-    """How the URLs begin of a service that is called at this URL."""
+    """The URL prefixes under which the jobs of a service may be: its base URL, and the one of the contract."""
     parts = urlsplit(base_url)
     return f"{parts.scheme}://{parts.netloc}/", f"{BASE_URL}/"
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL; nothing for a relative one."""
+    """Scheme, host and port of a URL; empty for a relative one."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,4 +1,4 @@
-"""The names and the meaning of the vendor's own package, so that code written for it runs as it is."""
+"""The interface of the vendor's own package: code written for it runs unchanged."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
 
 NO_SERVICE = "http://127.0.0.1"
-"""The base URL of what only fetches images, which have URLs of their own. No proxy is used for this machine."""
+"""The base URL of a sender that only fetches images, whose URLs are complete. No proxy is used for this machine."""
 
 DEFAULT_CLIENTS = 4
-"""Clients that the module's functions keep, one for each key and URL."""
+"""The most clients that the module's functions keep, one for each key and URL."""
 
 
 class ResponseDict(dict[str, Any]):
@@ -60,7 +60,7 @@ class ResponseDict(dict[str, Any]):
 
 
 class ImageDriver:
-    """Gets the images of all results, without a key. Each image has a connection of its own, so none is kept."""
+    """Fetches images without a key. Each image has a connection of its own, so none is kept."""
 
     def carry_out(self, flow: Flow[T]) -> T:
         return SyncDriver(Sender(NO_SERVICE, API_KEY_HEADER, Secret(""))).carry_out(flow)
@@ -70,7 +70,7 @@ class ResultDict(ResponseDict):
     """The result of a job as a dict, with what a `Result` has as well."""
 
     def __init__(self, result: JobResult, caller: Caller | None) -> None:
-        # Without the client's own driver: who keeps many results does not keep the connections of many keys.
+        # Not with the client's driver: many results must not keep the connections of many clients open.
         super().__init__(Result(result, caller, ImageDriver()))
 
     @property
@@ -114,14 +114,14 @@ class AsyncJob:
         return ResultDict(self._handle.wait(deadline=timeout, interval=interval), self._caller)
 
     def status(self) -> ResponseDict:
-        """The state of the job. That it failed is a state too and not an error."""
+        """The state of the job. FAILED is a state here, not an error."""
         try:
             return ResponseDict(self._handle.status())
         except InferenceFailed as error:
             return ResponseDict(JobStatus(error.status_body, error.response))
 
     def result(self) -> ResultDict:
-        """The result of a job that has completed; for one that failed, what the service says about it."""
+        """The result of a job that has completed, or the response about one that failed."""
         try:
             return ResultDict(self._handle.result(), self._caller)
         except InferenceFailed as error:
@@ -154,13 +154,13 @@ class SegmindClient(Client):
 
     @property
     def base_url(self) -> str:
-        """The URL that v1 is at, as the vendor has it."""
+        """The URL of v1, as the vendor's client has it."""
         return f"{self._driver.http.base_url}/v1"
 
     # The vendor's run returns a dict, which a Result cannot be as well.
     @typed_method
     def run(self, slug: str, **params: Any) -> ResultDict:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Queues a job, waits until it has completed, and returns its result (v2). Every keyword goes into the body,
+        """Submits a job, waits until it has completed, and returns its result (v2). Every keyword goes into the body,
         with whatever value: what the service refuses is an error with its status, and is not charged.
         """
         call = Call()
@@ -176,7 +176,7 @@ class SegmindClient(Client):
             response, _ = self._driver.carry_out(flow)
             return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
         except BaseException as error:
-            # A success is returned whatever its body is: what the contract does not have, the caller may understand.
+            # A success is returned with any body: the caller may understand more than the contract has.
             success = whole_success(error)
             if success is not None:
                 return as_httpx(success, f"{self.base_url}/{slug}", time.monotonic() - began)
@@ -184,7 +184,7 @@ class SegmindClient(Client):
 
     @typed_method
     def submit_async(self, slug: str, **params: Any) -> AsyncJob:
-        """Queues a job (v2). Every keyword goes into the body, as with `run`."""
+        """Submits a job (v2). Every keyword goes into the body, as with `run`."""
         call, model = Call(), unchecked(slug)
         flow = traced(operations.submit(self._caller, call, model, params), "submit", model=slug)
         return self._driver.complete(call, then(flow, lambda job: AsyncJob(self._handle(job, model), self._caller)))
@@ -192,7 +192,7 @@ class SegmindClient(Client):
 
 @typed_function
 def run(slug: str, **params: Any) -> ResultDict:
-    """Queues a job, waits until it has completed, and returns its result (v2), as `SegmindClient.run` does."""
+    """Submits a job, waits until it has completed, and returns its result (v2), as `SegmindClient.run` does."""
     client: Any = default_client()
     return cast(ResultDict, client.run(slug, **params))
 
@@ -206,13 +206,13 @@ def run_sync(slug: str, **params: Any) -> httpx.Response:
 
 @typed_function
 def submit_async(slug: str, **params: Any) -> AsyncJob:
-    """Queues a job (v2), as `SegmindClient.submit_async` does."""
+    """Submits a job (v2), as `SegmindClient.submit_async` does."""
     client: Any = default_client()
     return cast(AsyncJob, client.submit_async(slug, **params))
 
 
 def unchecked(slug: str) -> Model:
-    """The model, with parameters that only the service checks, as the vendor's package leaves it to do.
+    """The model, with parameters that only the service checks, as with the vendor's package.
 
     Raises InvalidParameter for a slug that cannot be called.
     """
@@ -221,7 +221,7 @@ def unchecked(slug: str) -> Model:
 
 def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
     """The response as the vendor's package returns it, with a request that does not hold the key."""
-    # The content has been decoded, which httpx would do once more.
+    # The content is decoded already; httpx would decode it again.
     plain = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in response.headers.items()
@@ -234,21 +234,21 @@ def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
 
 
 def whole_success(error: BaseException) -> ApiResponse | None:
-    """The response of an error that is only about the body of a success. None for one that was cut off."""
-    # What cut a response off is the cause of the error.
+    """The response of an error about the body of a success. None for a response that was cut off."""
+    # An error about a response that was cut off has a cause.
     if not isinstance(error, MayHaveBeenAccepted) or error.__cause__ is not None or error.response is None:
         return None
     return error.response if 200 <= error.response.status < 300 else None
 
 
 def default_client() -> SegmindClient:
-    """The client for the key and the URL that the environment holds now, in this process."""
+    """The client of this process for the key and the URL in the environment."""
     return client_of(os.getpid(), os.environ.get(API_KEY_VARIABLE), os.environ.get(BASE_URL_VARIABLE))
 
 
 @lru_cache(maxsize=DEFAULT_CLIENTS)
 def client_of(_process: int, api_key: str | None, base_url: str | None) -> SegmindClient:
-    # One that falls out of the cache is closed as soon as no thread and no job uses it.
+    # A client that leaves the cache is closed as soon as no thread and no job uses it.
     key = [api_key]
     # Tracebacks that show local variables do not show the key.
     api_key = None

@@ -167,8 +167,8 @@ FREE: dict[str, Any] = {"request_id": REQUEST_ID, "status": "FAILED", "error": "
     ("body", "headers", "words"),
     [
         (FREE, {}, "nothing was charged"),
-        (FREE | {"metrics": {"cost": 0.06}}, {}, "it is said to have cost 0.06"),
-        (FREE, {"x_cost": "0.06"}, "it is said to have cost 0.06"),
+        (FREE | {"metrics": {"cost": 0.06}}, {}, "the service reports a cost of 0.06"),
+        (FREE, {"x_cost": "0.06"}, "the service reports a cost of 0.06"),
     ],
 )
 def test_a_failed_job_is_said_to_be_free_unless_the_service_names_a_cost(

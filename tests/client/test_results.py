@@ -475,7 +475,7 @@ def test_what_is_awaited_is_what_may_call_the_service(sync: type, awaited: type)
         return {name for name, member in inspect.getmembers(kind) if inspect.iscoroutinefunction(member)}
 
     calls = {"run", "submit", "generate", "run_model", "submit_model", "generate_model", "credits", "close"}
-    calls |= {"status", "result", "wait", "content", "save"}
+    calls |= {"status", "result", "wait", "content", "content", "save"}
     assert {name for name in coroutines(awaited) if not name.startswith("_")} == {
         name for name, member in inspect.getmembers(awaited) if name in calls and inspect.isfunction(member)
     }

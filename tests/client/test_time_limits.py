@@ -553,6 +553,7 @@ def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: p
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
+    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
     monkeypatch.setattr("segmind_client.sinks.DOWNLOAD_SECONDS", DEADLINE)
     result = JobResult({"output": f"{slow_server.url}/a.png"})
     with lateness() as late:
