@@ -1,7 +1,7 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
-"""Where the service is, how it knows its callers, and how httpx sends a request.
+# Copied by scripts/generate.py from scripts/generator/runtime/client.py; do not edit.
+"""Sends requests with httpx.
 
-The operations take any `httpx.Client` that knows both:
+The operations take any `httpx.Client` with the service's URL and a key:
 
     httpx.Client(base_url=BASE_URL, headers={API_KEY_HEADER: key})
 """
@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .service import API_KEY_HEADER, API_KEY_PATTERN, API_KEY_VARIABLE, BASE_URL
 from .types import ApiRequest, ApiResponse
 
 if TYPE_CHECKING:
     import httpx
 
-BASE_URL = "https://api.segmind.com"
-API_KEY_HEADER = "x-api-key"
-API_KEY_VARIABLE = "SEGMIND_API_KEY"
-API_KEY_PATTERN = "^SG_[0-9A-Fa-f]{16}$"
-"""The form of a key."""
+__all__ = ("API_KEY_HEADER", "API_KEY_PATTERN", "API_KEY_VARIABLE", "BASE_URL", "send", "send_async")
 
 
 def send(client: httpx.Client, request: ApiRequest) -> ApiResponse:

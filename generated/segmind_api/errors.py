@@ -1,4 +1,4 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
+# Copied by scripts/generate.py from scripts/generator/runtime/errors.py; do not edit.
 """What the generated code raises, and the root of everything that a client raises."""
 
 from __future__ import annotations
@@ -7,10 +7,13 @@ import re
 import reprlib
 from typing import TYPE_CHECKING, Any
 
+from .service import API_KEY_PATTERN
+
 if TYPE_CHECKING:
     from .types import ApiResponse
 
-KEY = re.compile("SG_[0-9A-Fa-f]{16}", re.IGNORECASE)
+KEY = re.compile(API_KEY_PATTERN.strip("^$"), re.IGNORECASE)
+"""A key anywhere in a text."""
 
 
 class SegmindError(Exception):

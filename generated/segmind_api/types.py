@@ -1,4 +1,4 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
+# Copied by scripts/generate.py from scripts/generator/runtime/types.py; do not edit.
 """What the generated classes and operations are made of."""
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def as_number(raw: Any) -> float | None:
     return as_integer(raw)
 
 
-def as_null(raw: Any) -> None:
+def as_null(_raw: Any) -> None:
     return None
 
 

@@ -22,8 +22,11 @@ from generator.views import Views
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 LINE_LENGTH = 120
-BESIDE_THE_LAYOUT = ("calls", "catalog", "headers", "responses")
+BESIDE_THE_LAYOUT = ("calls", "catalog", "headers", "responses", "service")
 """Modules of ours that openapi-python-client does not know."""
+RUNTIME = Path(__file__).resolve().parent / "runtime"
+"""Modules that are the same for every contract."""
+COPY_HEADER = "# Copied by scripts/generate.py from scripts/generator/runtime/{name}; do not edit.\n"
 
 
 def write_python_package(contract: Contract, folder: Path) -> None:
@@ -62,6 +65,13 @@ def write_python_package(contract: Contract, folder: Path) -> None:
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
     (folder / "py.typed").touch()
     tidy(folder)
+    copy_runtime(folder)
+
+
+def copy_runtime(folder: Path) -> None:
+    for path in sorted(RUNTIME.glob("*.py")):
+        text = COPY_HEADER.format(name=path.name) + path.read_text(encoding="utf-8")
+        (folder / path.name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def docstring(text: str, indent: int = 0) -> str:

@@ -1,7 +1,6 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
-"""Where the service is, how it knows its callers, and how httpx sends a request.
+"""Sends requests with httpx.
 
-The operations take any `httpx.Client` that knows both:
+The operations take any `httpx.Client` with the service's URL and a key:
 
     httpx.Client(base_url=BASE_URL, headers={API_KEY_HEADER: key})
 """
@@ -10,16 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .service import API_KEY_HEADER, API_KEY_PATTERN, API_KEY_VARIABLE, BASE_URL
 from .types import ApiRequest, ApiResponse
 
 if TYPE_CHECKING:
     import httpx
 
-BASE_URL = {{ views.server | tojson }}
-API_KEY_HEADER = {{ views.key.header | tojson }}
-API_KEY_VARIABLE = {{ views.key.variable | tojson }}
-API_KEY_PATTERN = {{ views.key.pattern | tojson }}
-"""The form of a key."""
+__all__ = ("API_KEY_HEADER", "API_KEY_PATTERN", "API_KEY_VARIABLE", "BASE_URL", "send", "send_async")
 
 
 def send(client: httpx.Client, request: ApiRequest) -> ApiResponse:

@@ -1,4 +1,3 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
 """What the generated code raises, and the root of everything that a client raises."""
 
 from __future__ import annotations
@@ -7,10 +6,13 @@ import re
 import reprlib
 from typing import TYPE_CHECKING, Any
 
+from .service import API_KEY_PATTERN
+
 if TYPE_CHECKING:
     from .types import ApiResponse
 
-KEY = re.compile({{ views.key.pattern.strip("^$") | tojson }}, re.IGNORECASE)
+KEY = re.compile(API_KEY_PATTERN.strip("^$"), re.IGNORECASE)
+"""A key anywhere in a text."""
 
 
 class SegmindError(Exception):

@@ -1,4 +1,3 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
 """What the generated classes and operations are made of."""
 
 from __future__ import annotations
@@ -249,7 +248,7 @@ def as_number(raw: Any) -> float | None:
     return as_integer(raw)
 
 
-def as_null(raw: Any) -> None:
+def as_null(_raw: Any) -> None:
     return None
 
 
