@@ -51,7 +51,7 @@ async def async_calls(client: AsyncClient) -> None:
     assert_type(await client.generate("imagen-4-fast", prompt="x", width=512), AsyncGeneration)
     assert_type(await client.run_model("some-other-model", {"anything": 1}), AsyncResult)
     assert_type(await (await client.run("imagen-4", prompt="x")).save("x.png", overwrite=True), Path)
-    assert_type(await (await client.generate("imagen-4", prompt="x")).content, bytes)
+    assert_type(await (await client.generate("imagen-4", prompt="x")).content(), bytes)
     await client.run("imagen-4", prompt="x", aspect="4:3")  # rejected
     await client.run("imagen-4", prompt="x", aspect_ratio="2:1")  # rejected
     await client.run("imagen-4-fast", prompt="x", width="512")  # rejected

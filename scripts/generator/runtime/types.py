@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final, Generic, Literal, Self, TypeGuard, TypeVar, cast
 from urllib.parse import quote
 
@@ -53,6 +54,11 @@ class ApiResponse:
     status: int
     headers: ResponseHeaders = attrs.field(converter=ResponseHeaders)
     content: bytes = attrs.field(repr=False)
+
+    @cached_property
+    def parsed(self) -> Any:
+        """The body, parsed as JSON once. Raises ValueError and RecursionError."""
+        return json.loads(self.content)
 
 
 @attrs.frozen
@@ -282,7 +288,7 @@ def tuple_of(reader: Reader[T]) -> Reader[tuple[T, ...]]:
 def json_body(reader: Reader[T]) -> Body[T]:
     def read(response: ApiResponse) -> T | None:
         try:
-            return reader(json.loads(response.content))
+            return reader(response.parsed)
         except (ValueError, RecursionError):
             return None
 
