@@ -18,8 +18,8 @@ from segmind_api.models import GenerationOutput
 from segmind_client import AsyncClient, Client, errors
 from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-from tests.client.clock import PauseClock
-from tests.client.world import REQUEST_ID
+from tests.support.clock import PauseClock
+from tests.support.world import REQUEST_ID
 
 SLUG = next(iter(MODELS))
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it

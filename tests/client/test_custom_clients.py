@@ -19,7 +19,7 @@ from segmind_client.flows import Caller
 from segmind_client.masking import Secret
 from segmind_client.options import Options
 from segmind_client.transport import Sender
-from tests.client.servers import REQUEST_ID, End, HostileServer, Request, Step, response
+from tests.support.servers import REQUEST_ID, End, HostileServer, Request, Step, response
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
 COMPLETED = {

@@ -52,8 +52,8 @@ from segmind_client.options import Options
 from segmind_client.steps import Flow, Send
 from segmind_client.transport import AsyncSender, CustomSender, Sender
 from segmind_mock.images import draw
-from tests.client.clock import PauseClock, pause_clock
-from tests.client.servers import closed_port, running
+from tests.support.clock import PauseClock, pause_clock
+from tests.support.servers import closed_port, running
 
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

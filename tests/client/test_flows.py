@@ -33,7 +33,7 @@ from segmind_client.errors import (
 from segmind_client.flows import Call
 from segmind_client.reading import trusted_prefixes
 from segmind_client.steps import Flow, Pause
-from tests.client.world import (
+from tests.support.world import (
     FAILED,
     HTML,
     KEY,

@@ -24,7 +24,7 @@ from segmind_client.clients import AsyncJobHandle, JobHandle
 from segmind_client.errors import LONGEST_MESSAGE, InferenceTimeout, SegmindError
 from segmind_client.options import Options
 from segmind_client.results import AsyncSavable, GenerationFields
-from tests.client.clock import pause_clock
+from tests.support.clock import pause_clock
 
 BASE_URL = "https://service.example"
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

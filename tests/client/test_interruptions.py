@@ -29,8 +29,8 @@ from sniffio import current_async_library
 
 import segmind_client
 from segmind_client import AsyncClient, Client, errors
-from tests.client.clock import PauseClock
-from tests.client.servers import HostileServer, Request, respond_with, response
+from tests.support.clock import PauseClock
+from tests.support.servers import HostileServer, Request, respond_with, response
 
 KEY = "SG_5ec4e75ec4e75ec4"
 SLUG = "imagen-4-fast"

@@ -22,9 +22,9 @@ from segmind_api.models import Credits
 from segmind_client import AsyncClient, Client, errors, masking
 from segmind_client.masking import Secret, masked
 from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
-from tests.client.calls import CARRIERS, WAYS, outcomes
-from tests.client.clock import PauseClock
-from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
+from tests.support.calls import CARRIERS, WAYS, outcomes
+from tests.support.clock import PauseClock
+from tests.support.servers import REQUEST_ID, HostileServer, Script, respond_with
 
 SLUG = "imagen-4"
 KEYS = {"of the documented form": "SG_5ec4e75ec4e75ec4", "of another form": "another.form_of+a/key~42=="}

@@ -30,8 +30,8 @@ from segmind_client.options import OptionChanges, Options
 from segmind_client.steps import Send
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
-from tests.client.clock import DoubleClock, PauseClock
-from tests.client.world import LOST, REQUEST_ID, START, SUBMITTED, World, refused, response, state
+from tests.support.clock import DoubleClock, PauseClock
+from tests.support.world import LOST, REQUEST_ID, START, SUBMITTED, World, refused, response, state
 
 SLUG = next(iter(MODELS))
 MODEL = MODELS[SLUG]

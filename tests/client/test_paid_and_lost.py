@@ -34,8 +34,8 @@ from segmind_client.network import decoded
 from segmind_client.reading import job_in_part, may_have_been_accepted
 from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, RequestBody, Sent
 from tests.client.chaos.interrupts import interrupt_after
-from tests.client.clock import PauseClock
-from tests.client.world import MODEL, REQUEST_ID, RESULT, START, SUBMITTED, World, refused, response, state
+from tests.support.clock import PauseClock
+from tests.support.world import MODEL, REQUEST_ID, RESULT, START, SUBMITTED, World, refused, response, state
 
 PROMPT = {"prompt": "x"}
 POST = ApiRequest("POST", "/v2/any", {"prompt": "x"})

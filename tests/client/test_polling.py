@@ -37,7 +37,7 @@ from segmind_client.polling import (
 )
 from segmind_client.steps import Pause
 from segmind_client.vendor import AsyncJob
-from tests.client.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
+from tests.support.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
 
 MODEL = attrs.evolve(next(iter(catalog.MODELS.values())), typical_latency_seconds=10)
 PENDING = state("PROCESSING")

@@ -16,8 +16,8 @@ import pytest
 
 from segmind_client import AsyncClient, Client, errors, network
 from segmind_client.network import tls_context
-from tests.client.calls import KEY, WAYS, Step, outcome
-from tests.client.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, read_request, response
+from tests.support.calls import KEY, WAYS, Step, outcome
+from tests.support.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, read_request, response
 
 ACCEPTED = {"request_id": REQUEST_ID}
 HAS_SOCKS = importlib.util.find_spec("socksio") is not None

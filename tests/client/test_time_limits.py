@@ -31,9 +31,9 @@ from segmind_client.flows import Caller
 from segmind_client.masking import Secret
 from segmind_client.options import Options
 from segmind_client.transport import AsyncSender, Sender
-from tests.client.calls import CARRIERS, WAYS, Step, outcome, outcomes
-from tests.client.lateness import lateness
-from tests.client.servers import (
+from tests.support.calls import CARRIERS, WAYS, Step, outcome, outcomes
+from tests.support.lateness import lateness
+from tests.support.servers import (
     REQUEST_ID,
     HostileServer,
     Request,
@@ -42,7 +42,7 @@ from tests.client.servers import (
     respond_with,
     response,
 )
-from tests.client.servers import Step as ServerStep
+from tests.support.servers import Step as ServerStep
 
 T = TypeVar("T")
 

@@ -39,8 +39,8 @@ from segmind_client.network import Idle, tls_context
 from segmind_client.options import Options
 from segmind_client.steps import LARGEST_BODY, Flow
 from segmind_client.transport import AsyncSender, CustomAsyncSender, Sender
-from tests.client.calls import CARRIERS, WAYS, outcome, outcomes
-from tests.client.servers import (
+from tests.support.calls import CARRIERS, WAYS, outcome, outcomes
+from tests.support.servers import (
     LONGEST_WAIT,
     REQUEST_ID,
     End,

@@ -27,8 +27,8 @@ from segmind_client.network import Times
 from segmind_client.steps import Sent
 from segmind_client.transport import Sender
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-from tests.client import servers
-from tests.client.servers import REQUEST_ID, End, HostileServer, Step, respond_with
+from tests.support import servers
+from tests.support.servers import REQUEST_ID, End, HostileServer, Step, respond_with
 
 SLUG: Final = "imagen-4"
 UNKNOWN_KEY = "SG_ffffffffffffffff"

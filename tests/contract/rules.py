@@ -15,9 +15,9 @@ from PIL import Image
 
 from segmind_mock import DEFAULT_KEY, Settings
 from tests.contract.faults import REQUEST_ID
-from tests.contract.stage import OTHER_KEY, Stage
 from tests.contract.test_facts import MODELS
-from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
+from tests.support.contract import DOCUMENTED, OPERATIONS, path_of, problems_in
+from tests.support.stage import OTHER_KEY, Stage
 
 RETENTION = 3600
 WINDOW = 60

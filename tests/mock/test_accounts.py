@@ -14,7 +14,7 @@ import pytest
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 from segmind_mock.stores import Store
 from segmind_mock.worker import open_store
-from tests.mock.checks import problems_in
+from tests.support.contract import problems_in
 
 PROMPT = {"prompt": "x"}
 OTHER_KEY = "SG_ffffffffffffffff"

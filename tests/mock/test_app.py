@@ -14,7 +14,7 @@ from PIL import Image
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.contract import Contract, Operation
-from tests.mock.checks import problems_in
+from tests.support.contract import problems_in
 
 CONTRACT = Contract.load()
 OPERATIONS = {operation.operation_id: operation for operation in CONTRACT.operations}

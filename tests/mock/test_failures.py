@@ -23,8 +23,8 @@ from segmind_mock import DEFAULT_KEY, Account, Double, MemoryStore
 from segmind_mock.redis_store import RedisStore
 from segmind_mock.stores import Exchange, Transaction
 from segmind_mock.worker import open_store
-from tests.mock.checks import problems_in
 from tests.mock.conftest import redis_server
+from tests.support.contract import problems_in
 
 T = TypeVar("T")
 PROMPT = {"prompt": "x"}

@@ -13,7 +13,7 @@ import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, FaultRule, MovableClock, Settings
 from segmind_mock.faults import FIELDS, parse_prefer
-from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
+from tests.support.contract import DOCUMENTED, OPERATIONS, path_of, problems_in
 
 PROMPT = {"prompt": "x"}
 

@@ -21,7 +21,7 @@ import pytest
 from segmind_client import Client, MayHaveBeenAccepted
 from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.proxy import LARGEST_HELD, proxy_app
-from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of
+from tests.support.contract import DOCUMENTED, OPERATIONS, path_of
 
 PROMPT = {"prompt": "x"}
 

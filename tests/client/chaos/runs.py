@@ -22,8 +22,8 @@ from tests.client.chaos.claims import Case
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.chaos.service import ChaosService
 from tests.client.chaos.transports import BreakingTransport, async_http_client, sync_http_client
-from tests.client.lateness import lateness
-from tests.client.servers import closed_port
+from tests.support.lateness import lateness
+from tests.support.servers import closed_port
 
 SLUG = next(iter(MODELS))
 POLLS_TO_COMPLETE = 2
