@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from segmind_api.catalog import MODELS
 from segmind_client import AsyncClient, Client, SegmindClient, drivers, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-from tests.client.test_interruptions import MOST_POINTS, LineTracer
+from tests.support.tracing import MOST_POINTS, LineInterrupt
 
 SLUG = next(iter(MODELS))
 EXPORTER = InMemorySpanExporter()
@@ -211,33 +210,21 @@ def test_an_interrupt_at_any_line_between_two_requests_ends_the_span(
     client: Client, address: str, double: Double, way: str
 ) -> None:
     def submit() -> None:
-        with interrupted(tracer):
+        with interrupt:
             client.submit_model(SLUG, {"prompt": "x"})
 
     async def submit_async() -> None:
         async with AsyncClient(DEFAULT_KEY, base_url=address) as async_client:
-            with interrupted(tracer):
+            with interrupt:
                 await async_client.submit_model(SLUG, {"prompt": "x"})
 
     spans: list[int] = []
     for point in range(1, MOST_POINTS):
-        tracer, sent = LineTracer(point, drivers.__file__), len(double.requests())
+        interrupt, sent = LineInterrupt(point, (drivers.__file__,)), len(double.requests())
         EXPORTER.clear()
         submit() if way == "sync" else anyio.run(submit_async, backend=way)
         if len(double.requests()) > sent:
             spans.append(len(EXPORTER.get_finished_spans()))
-        if not tracer.place:
+        if not interrupt.place:
             break
     assert set(spans) == {1}
-
-
-@contextmanager
-def interrupted(tracer: LineTracer) -> Generator[None]:
-    before = sys.gettrace()
-    try:
-        sys.settrace(tracer)
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        sys.settrace(before)

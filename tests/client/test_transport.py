@@ -332,17 +332,6 @@ class TestConnections:
         anyio.run(use, backend=backend)
         service.server.wait_until(service.server.all_closed)
 
-    def test_one_that_comes_back_while_the_client_is_closed_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        idle: Idle[Any] = Idle()
-        idle.keep("a connection")
-
-        def monotonic() -> float:
-            idle.closed = True
-            return 0.0
-
-        monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=monotonic))
-        assert idle.outdated() == ["a connection"]
-
     def test_one_is_given_up_before_a_server_closes_it_after_5_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 0.0
         monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: now))

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.server import ThreadingHTTPServer
 from typing import Any, Self
 
 import attrs
@@ -209,12 +208,15 @@ def response(
     length: int | None = None,
     **headers: str,
 ) -> bytes:
-    """A whole response. `length` is what Content-Length says, where that is to be wrong."""
+    """A whole response.
+
+    `length` is what Content-Length says, where that is to be wrong. An empty media type or header is left out.
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     size = len(content) if length is None else length
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {size}\r\n{extra}\r\n"
-    return head.encode("latin-1") + content
+    fields = {"content-type": media_type, "content-length": str(size), **headers}
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items() if value]
+    return "".join([f"HTTP/1.1 {status}\r\n", *lines, "\r\n"]).encode() + content
 
 
 def respond_with(body: bytes | Mapping[str, Any], *arguments: str, **more: Any) -> Script:
@@ -244,12 +246,7 @@ def closed_port() -> Generator[int]:
         yield holder.getsockname()[1]
 
 
-@contextmanager
-def running(server: ThreadingHTTPServer) -> Generator[None]:
-    """Serves within this block, and closes the server after it."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    with server:
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with closed_port() as port:
+        return port
