@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import httpx
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -14,8 +15,32 @@ CONTRACT: Contract = load_contract(ROOT / "openapi" / "segmind.yaml")
 OPERATIONS: dict[str, tuple[str, str, Any]] = {
     operation["operationId"]: (method, path, operation) for path, method, operation in CONTRACT.operations()
 }
+SUBMIT_PATHS = {
+    path.removeprefix("/v2/"): path for _, path, operation in OPERATIONS.values() if operation["x-role"] == "submit"
+}
+"""The paths of the models under v2, by their slugs."""
 DOCUMENTED = [(name, int(status)) for name, (_, _, it) in OPERATIONS.items() for status in it["responses"]]
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+@attrs.frozen
+class Model:
+    """What the contract says of a model."""
+
+    price: float
+    latency: float
+    parameters: dict[str, Any]
+    """Their schemas, by their names."""
+
+
+def model_of(path: str) -> Model:
+    body, _ = CONTRACT.resolve(CONTRACT.document["paths"][path]["post"]["requestBody"], "")
+    schema, _ = CONTRACT.resolve(body["content"]["application/json"]["schema"], "")
+    parameters = {name: dict(CONTRACT.resolve(written, "")[0]) for name, written in schema["properties"].items()}
+    return Model(schema["x-price-usd"]["value"], schema["x-typical-latency-seconds"]["value"], parameters)
+
+
+MODELS = {slug: model_of(path) for slug, path in SUBMIT_PATHS.items()}
 
 
 def path_of(operation_id: str) -> str:
