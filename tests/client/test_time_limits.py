@@ -12,7 +12,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -32,16 +32,9 @@ from segmind_client.masking import Secret
 from segmind_client.options import Options
 from segmind_client.transport import AsyncSender, Sender
 from tests.support.calls import CARRIERS, WAYS, Step, outcome, outcomes
+from tests.support.clock import in_virtual_time
 from tests.support.lateness import lateness
-from tests.support.servers import (
-    REQUEST_ID,
-    HostileServer,
-    Request,
-    Script,
-    drips,
-    respond_with,
-    response,
-)
+from tests.support.servers import REQUEST_ID, HostileServer, Request, Script, drips, respond_with, response
 from tests.support.servers import Step as ServerStep
 
 T = TypeVar("T")
@@ -218,10 +211,6 @@ async def submit_over_async(transport: SlowTransport, carrier: str) -> tuple[Any
     except errors.SegmindError as error:
         came = error
     return came, trio.current_time() - started
-
-
-def in_virtual_time(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-    return trio.run(work, *arguments, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @pytest.mark.parametrize("carrier", ["transport", "client"])

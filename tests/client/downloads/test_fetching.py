@@ -15,13 +15,7 @@ from segmind_api.types import ApiResponse
 from segmind_client import Client, downloads
 from segmind_client.downloads import Image, MemorySink, fetch
 from segmind_client.drivers import SyncDriver
-from segmind_client.errors import (
-    ConnectionLost,
-    DownloadFailed,
-    NoImage,
-    NotSaved,
-    NotSent,
-)
+from segmind_client.errors import ConnectionLost, DownloadFailed, NoImage, NotSaved, NotSent
 from segmind_client.flows import Caller
 from segmind_client.masking import Secret
 from segmind_client.options import Options

@@ -13,11 +13,7 @@ import pytest
 from segmind_api.models import JobResult
 from segmind_client import AsyncResult, Client, Result, downloads
 from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.errors import (
-    DownloadFailed,
-    NoImage,
-    SegmindError,
-)
+from segmind_client.errors import DownloadFailed, NoImage, SegmindError
 from segmind_client.flows import Caller
 from segmind_client.masking import Secret
 from segmind_client.transport import AsyncSender, Sender

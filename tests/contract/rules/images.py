@@ -45,7 +45,8 @@ def a_seed_is_reported_by_the_models_that_have_one(open_stage: OpenStage) -> Non
         assert generated.headers["x-seed-value"] == str(seed)
         assert generated.json()["seed"] == seed
         assert finished(stage, submit(stage, seed=seed))["seed"] == seed
-    drawn = [finished(stage, submit(stage, **seed))["seed"] for seed in ({}, {}, {"seed": -1}, {"seed": -1})]
+    left_to_the_service: list[dict[str, Any]] = [{}, {}, {"seed": -1}, {"seed": -1}]
+    drawn = [finished(stage, submit(stage, **seed))["seed"] for seed in left_to_the_service]
     assert len(set(drawn)) == 4
     assert min(drawn) >= 0
     for slug, model in MODELS.items():
