@@ -159,6 +159,19 @@ class TestKey:
             Client(key)
         assert key not in str(raised.value)
 
+    @pytest.mark.parametrize(
+        ("key", "problem"),
+        [
+            ("SG_1\n", "begins or ends with white space"),
+            ("Bearer SG_1", "begins with Bearer"),
+            ("https://a.example", "looks like a URL"),
+            ("SG 1", "has a character that no key has"),
+        ],
+    )
+    def test_the_message_about_a_key_that_cannot_be_one_says_why(self, key: str, problem: str) -> None:
+        with pytest.raises(errors.MissingKey, match=f"the API key cannot be one, it {problem}"):
+            Client(key)
+
     @pytest.mark.parametrize("kind", [Client, AsyncClient])
     @pytest.mark.parametrize("key", [5, True, b"SG_0123456789abcdef", ["SG_0123456789abcdef"]])
     def test_a_key_of_another_type_is_said_to_be_of_another_type(

@@ -283,6 +283,21 @@ class TestInterruption:
         error = self.interrupted([state("QUEUED")], lambda client: list(client.job(REQUEST_ID).updates()))
         assert REQUEST_ID in error.__notes__[0]
 
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_cancelling_the_updates_of_a_job_names_the_job(
+        self, caplog: pytest.LogCaptureFixture, backend: str
+    ) -> None:
+        async def follow() -> None:
+            transport = httpx.MockTransport(lambda _: httpx.Response(200, json=json_of(state("QUEUED"))))
+            async with AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=transport) as client:
+                with anyio.move_on_after(0.01) as scope:
+                    async for _ in client.job(REQUEST_ID).updates():
+                        pass
+                assert scope.cancelled_caught
+
+        anyio.run(follow, backend=backend)
+        assert REQUEST_ID in caplog.text
+
     def test_of_a_question_about_the_account_says_nothing(self) -> None:
         error = self.interrupted([], lambda client: client.credits())
         assert not hasattr(error, "__notes__")

@@ -244,6 +244,18 @@ def test_a_socks_proxy_that_sends_junk_was_sent_no_submit(monkeypatch: pytest.Mo
             assert_is_clear(error)
 
 
+@pytest.mark.parametrize("url", ["https://service.example", "http://service.example"])
+def test_a_proxy_that_is_to_speak_tls_and_does_not_was_sent_no_submit(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    with HostileServer(greeting=[b"HTTP/1.1 200 OK\r\n\r\n", End.CLOSE]) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"https://127.0.0.1:{proxy.port}")
+        for error in submits(url):
+            assert isinstance(error, errors.NotSent)
+            assert_is_clear(error)
+        assert proxy.requests == []
+
+
 @needs_socks
 @pytest.mark.parametrize("way", WAYS)
 def test_a_submit_is_sent_through_a_socks_proxy(monkeypatch: pytest.MonkeyPatch, way: str) -> None:

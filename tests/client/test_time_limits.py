@@ -548,14 +548,44 @@ def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: p
     assert Timed(seconds, late.seconds).ends_within(DEADLINE + 1)
 
 
-def test_no_connection_is_read_when_the_time_is_over() -> None:
-    with (
-        HostileServer(SLOW["a dripped head"], patience=PATIENCE) as server,
-        Client("SG_1", base_url=server.url) as client,
-        lateness() as late,
-    ):
-        started = time.monotonic()
-        with pytest.raises(errors.InferenceTimeout):
-            client.job(REQUEST_ID).wait(deadline=0)
-        seconds = time.monotonic() - started
-    assert Timed(seconds, late.seconds).ends_within(1)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_on_which_there_is_always_more_to_read_is_not_read_after_the_deadline(way: str) -> None:
+    # No read of it ever waits, so that no time limit of a single read ends it.
+    flood = itertools.repeat(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+    with HostileServer(lambda _: flood, patience=PATIENCE) as server:
+        error, took = timed_outcome(way, server.url, wait, deadline=DEADLINE)
+        server.wait_until(server.all_closed)
+    assert isinstance(error, errors.InferenceTimeout)
+    assert took.ends_within(DEADLINE + 1)
+    assert not server.gave_up
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_whose_name_cannot_be_looked_up_was_sent_nothing(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    error = outcome(way, "http://nowhere.example", submit, attempts=1, allow_http=True)
+    assert isinstance(error, errors.NotSent)
+    assert "Name or service not known" in str(error)
+
+
+def test_no_further_address_of_a_host_is_tried_when_the_time_to_connect_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def resolve(*_: Any, **__: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", 1)) for number in (1, 2, 3)]
+
+    def refuse(address: tuple[str, int], *_: Any, **__: Any) -> socket.socket:
+        tried.append(address[0])
+        time.sleep(DEADLINE)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    error = outcome("sync", "http://slow.example", submit, connect_seconds=DEADLINE, attempts=1, allow_http=True)
+    assert isinstance(error, errors.NotSent)
+    assert tried == ["127.0.0.1"]

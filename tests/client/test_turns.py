@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import threading
+import time
 import uuid
 from collections.abc import Callable
 
@@ -16,8 +17,9 @@ from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
 from segmind_client import errors
 from segmind_client.clock import EventLoopClock
-from segmind_client.line import CONNECTIONS, Line, Rank, Turn
+from segmind_client.line import CONNECTIONS, HEARTBEAT_SECONDS, Line, Rank, Turn
 from tests.support.clock import JumpingClock, in_virtual_time
+from tests.support.lateness import lateness
 
 SLUG = "imagen-4-fast"
 MODEL = MODELS[SLUG]
@@ -150,12 +152,14 @@ def test_turns_that_are_cancelled_while_a_limit_holds_keep_no_other_waiting(canc
     assert in_virtual_time(cancel_while_limited, cancelled) == pytest.approx([60] * 5, abs=0.01)
 
 
-async def close_while_others_wait() -> list[tuple[float, str]]:
+async def close_while_others_wait(limited: bool) -> list[tuple[float, str]]:
     """When each waiting turn ends, and by what, after its line is closed at 10 s."""
     line, clock, ends = Line(connections=1), EventLoopClock(), list[tuple[float, str]]()
     holder = Turn(Rank.POLL, since=NO_TIME)
     await line.take_async(holder, clock)
     started = trio.current_time()
+    if limited:
+        limit(line, started, 60)
 
     async def take() -> None:
         try:
@@ -172,8 +176,9 @@ async def close_while_others_wait() -> list[tuple[float, str]]:
     return ends
 
 
-def test_turns_that_wait_for_a_connection_end_when_the_client_is_closed() -> None:
-    assert in_virtual_time(close_while_others_wait) == [(pytest.approx(10), "NoClient")] * 3
+@pytest.mark.parametrize("limited", [False, True], ids=["for a connection", "for the end of a limit"])
+def test_turns_that_wait_end_within_a_second_after_the_client_is_closed(limited: bool) -> None:
+    assert in_virtual_time(close_while_others_wait, limited) == [(pytest.approx(10, abs=1), "NoClient")] * 3
 
 
 async def submit_while_v1_calls_wait(line: Line) -> float:
@@ -219,6 +224,27 @@ def test_a_place_whose_turn_an_interrupt_has_lost_is_free_again(lost: bool, slow
     turn = Turn(Rank.POLL, since=clock.time, until=clock.time + 5, slow=slow)
     line.take(turn, clock)
     assert turn.admitted
+
+
+def test_a_turn_whose_place_comes_free_just_before_it_would_wait_does_not_wait() -> None:
+    line, clock = Line(connections=1), JumpingClock()
+    holder = Turn(Rank.POLL, since=clock.time)
+    line.take(holder, clock)
+
+    class FreesThePlace(float):
+        """A deadline: what a turn compares with the time before it waits."""
+
+        def __le__(self, now: float) -> bool:
+            line.leave(holder, clock)
+            return super().__le__(now)
+
+    turn = Turn(Rank.POLL, since=clock.time, until=FreesThePlace(math.inf))
+    with lateness() as late:
+        started = time.monotonic()
+        line.take(turn, clock)
+        seconds = time.monotonic() - started
+    assert turn.admitted
+    assert seconds < HEARTBEAT_SECONDS / 2 + late.seconds
 
 
 def test_a_turn_that_is_interrupted_while_a_limit_holds_keeps_no_other_waiting() -> None:
