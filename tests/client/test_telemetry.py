@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from segmind_api.catalog import MODELS
 from segmind_client import AsyncClient, Client, SegmindClient, drivers, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
+from tests.support.servers import closed_port
 from tests.support.tracing import MOST_POINTS, LineInterrupt
 
 SLUG = next(iter(MODELS))
@@ -203,6 +205,20 @@ def test_an_interrupt_in_a_span_processor_after_acceptance_names_the_job(
     (request,) = double.requests("submitImagen")
     assert request.request_id is not None
     assert request.request_id in note
+
+
+def test_an_interrupt_while_a_failure_is_put_into_words_ends_the_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: httpx.URL) -> str:
+        raise KeyboardInterrupt
+
+    watch_spans()
+    EXPORTER.clear()
+    with closed_port() as port, Client(DEFAULT_KEY, base_url=f"http://127.0.0.1:{port}") as client:
+        monkeypatch.setattr(httpx.URL, "__str__", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            client.submit_model(SLUG, {"prompt": "x"})
+        monkeypatch.undo()
+    assert only_span().name == f"submit {SLUG}"
 
 
 @pytest.mark.parametrize("way", ["sync", "asyncio", "trio"])
