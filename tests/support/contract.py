@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 import httpx
 from jsonschema import Draft202012Validator, FormatChecker
 
-from generator.contract import Contract, load_contract
+from generator.contract import Contract, PlacedNode, is_list, load_contract, pointer
 from tests.conftest import ROOT
 
 CONTRACT: Contract = load_contract(ROOT / "openapi" / "segmind.yaml")
@@ -41,6 +42,17 @@ def model_of(path: str) -> Model:
 
 
 MODELS = {slug: model_of(path) for slug, path in SUBMIT_PATHS.items()}
+
+
+def nodes(node: Any, place: str = "#") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every object of the contract, with its place."""
+    if isinstance(node, PlacedNode):
+        yield place, node
+        for key, value in node.items():
+            yield from nodes(value, place + pointer(key)[1:])
+    elif is_list(node):
+        for index, item in enumerate(node):
+            yield from nodes(item, f"{place}/{index}")
 
 
 def path_of(operation_id: str) -> str:
