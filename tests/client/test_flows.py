@@ -204,7 +204,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("name", ["status_url", "response_url", "poll_url"])
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_a_job_that_is_said_to_be_elsewhere_is_an_error_with_its_id(name: str, url: str) -> None:
+def test_a_job_url_on_another_host_is_an_error_with_the_request_id(name: str, url: str) -> None:
     world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", name: url})])
     with pytest.raises(ForeignAddress, match=f"its {name} is at ") as raised:
         world.play(attrs.evolve(world.caller(), trusted=TRUSTED).submit(Call(), MODEL, {"prompt": "x"}))
@@ -218,13 +218,13 @@ def test_a_job_that_is_said_to_be_elsewhere_is_an_error_with_its_id(name: str, u
         *("HTTPS://SERVICE.EXAMPLE/status", "https://api.segmind.com/status", "", 7, None),
     ],
 )
-def test_a_job_that_is_at_the_service_is_accepted(url: Any) -> None:
+def test_a_job_url_of_the_service_is_accepted(url: Any) -> None:
     world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
     caller = attrs.evolve(world.caller(), trusted=TRUSTED)
     assert world.play(caller.submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID
 
 
-def test_port_80_is_that_of_http() -> None:
+def test_a_job_url_with_port_80_is_that_of_plain_http() -> None:
     trusted = trusted_prefixes("http://service.example")
     for url, is_service in (("http://service.example:80/status", True), ("http://service.example:81/status", False)):
         world = World([response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "poll_url": url})])
@@ -296,7 +296,7 @@ def test_a_retry_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture, out
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-def test_a_rate_limit_is_waited_for_whatever_the_attempts_and_their_total_time(attempts: int) -> None:
+def test_a_rate_limit_is_waited_for_whatever_the_options_of_retries(attempts: int) -> None:
     world = World([*[refused(429, retry_after="60")] * 5, SUBMITTED])
     caller = world.caller(attempts=attempts, retry_seconds=1)
     assert world.play(caller.submit(Call(), MODEL, {"prompt": "x"})).request_id == REQUEST_ID

@@ -80,7 +80,7 @@ class TestOptions:
             ({"timeout": 3}, r"Options\.timeout.* one of deadline, interval"),
         ],
     )
-    def test_one_that_makes_no_sense_is_refused_before_anything_is_sent(
+    def test_an_option_that_makes_no_sense_is_refused_before_anything_is_sent(
         self, changes: dict[str, Any], message: str
     ) -> None:
         for kind in (Client, AsyncClient):
@@ -99,7 +99,7 @@ class TestOptions:
         ],
         ids=["longest", "most", "fewest", "shortest"],
     )
-    def test_the_outermost_that_are_taken_work_over_own_connections(
+    def test_the_shortest_and_the_longest_times_work_over_own_connections(
         self, options: Any, address: str, double: Double
     ) -> None:
         assert attrs.evolve(Options(), **options) == Options(**options)
@@ -196,14 +196,14 @@ class TestUpdates:
         assert updates[-1].job["metrics"]["cost"] == MODEL.price_usd
         assert handle.wait().cost == MODEL.price_usd
 
-    def test_a_job_that_fails_ends_them(self, handle: JobHandle, double: Double) -> None:
+    def test_end_with_an_error_when_the_job_fails(self, handle: JobHandle, double: Double) -> None:
         updates = handle.updates(interval=0.1)
         assert next(updates).status == "QUEUED"
         double.fail(handle.request_id, "blocked")
         with pytest.raises(errors.InferenceFailed, match="blocked"):
             list(updates)
 
-    def test_the_deadline_ends_them(self, handle: JobHandle) -> None:
+    def test_end_at_the_deadline(self, handle: JobHandle) -> None:
         with pytest.raises(errors.InferenceTimeout, match="within 2 s"):
             list(handle.updates(deadline=2, interval=0.5))
 
@@ -216,7 +216,7 @@ class TestUpdates:
         assert [update.status for update in handle.updates()][-1] == "COMPLETED"
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_they_are_the_same_with_await(self, double: Double, clock: MovableClock, backend: str) -> None:
+    def test_of_an_async_client_have_each_state_once(self, double: Double, clock: MovableClock, backend: str) -> None:
         async def statuses() -> list[str]:
             transport = DoubleTransport(double.app)
             url = "http://127.0.0.1"
@@ -227,7 +227,7 @@ class TestUpdates:
         assert anyio.run(statuses, backend=backend) == ["QUEUED", "PROCESSING", "COMPLETED"]
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_they_may_be_left_before_their_end(self, double: Double, backend: str) -> None:
+    def test_of_an_async_client_may_be_left_before_their_end(self, double: Double, backend: str) -> None:
         async def leave() -> None:
             transport = DoubleTransport(double.app)
             async with AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", transport=transport) as client:

@@ -31,7 +31,7 @@ PROMPT = {"prompt": "x"}
 
 class TestResult:
     @pytest.mark.parametrize("status", ["PROCESSING", "QUEUED", "PAUSED"])
-    def test_whose_status_is_not_completed_is_none(self, status: str) -> None:
+    def test_whose_status_is_not_completed_is_an_unreadable_response(self, status: str) -> None:
         world = World([response(200, {"request_id": REQUEST_ID, "status": status, "output": "x"})])
         with pytest.raises(UnreadableAnswer, match=f"status is {status}") as raised:
             world.play(world.caller().result(REQUEST_ID))
@@ -42,7 +42,7 @@ class TestResult:
         with pytest.raises(InferenceFailed, match="blocked"):
             world.play(world.caller().result(REQUEST_ID))
 
-    def test_is_asked_for_again_until_it_is_one(self) -> None:
+    def test_is_asked_for_again_until_its_job_has_completed(self) -> None:
         world = World([SUBMITTED, state("COMPLETED"), state("PROCESSING"), RESULT])
         assert world.play(world.caller().run(Call(), MODEL, PROMPT)).status == "COMPLETED"
 
@@ -50,7 +50,7 @@ class TestResult:
         world = World([SUBMITTED, state("COMPLETED"), response(200, {"status": "COMPLETED", "output": "x"})])
         assert world.play(world.caller().run(Call(), MODEL, PROMPT)).request_id == REQUEST_ID
 
-    def test_that_says_nothing_is_none(self) -> None:
+    def test_without_any_field_is_an_unreadable_response(self) -> None:
         world = World([response(200, {})])
         with pytest.raises(UnreadableAnswer) as raised:
             world.play(world.caller().result(REQUEST_ID))
@@ -178,7 +178,7 @@ class TestGenerationInDoubt:
         assert error.request_id == "call-1"
 
     @pytest.mark.parametrize("media_type", ["application/octet-stream", "binary/octet-stream", ""])
-    def test_is_none_for_an_image_without_the_media_type_of_one(self, media_type: str) -> None:
+    def test_is_not_raised_for_an_image_without_its_media_type(self, media_type: str) -> None:
         image = b"\x89PNG\r\n\x1a\n"
         world = World([response(200, image, content_type=media_type)])
         came, output = world.play(world.caller().generate(Call(is_generation=True), MODEL, PROMPT))

@@ -155,7 +155,9 @@ class TestGeneration:
         assert [call.operation_id for call in double.requests()] == ["generateImagen"]
 
     @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
-    def test_with_the_image_at_hand_is_checked_like_any(self, make: Make, tmp_path: Path) -> None:
+    def test_with_the_image_at_hand_is_saved_with_its_own_extension_and_replaces_no_file(
+        self, make: Make, tmp_path: Path
+    ) -> None:
         _, _, path = make("generate_model", tmp_path / "cabin.jpg")
         assert path == tmp_path / "cabin.png"
         with pytest.raises(errors.FileExists):
@@ -212,7 +214,7 @@ class TestPickling:
                 restored.save(tmp_path)
         assert raised.value.request_id
 
-    def test_a_restored_result_of_an_async_client_says_so_too(self, tmp_path: Path) -> None:
+    def test_a_restored_result_of_an_async_client_says_what_it_cannot_do(self, tmp_path: Path) -> None:
         async def use() -> None:
             async with AsyncClient() as client:
                 restored = copy.copy(await client.run_model(SLUG, PARAMETERS))

@@ -123,7 +123,7 @@ def test_a_run_that_fails_is_a_span_of_its_job(client: Client, double: Double) -
     assert (only_span().attributes or {})["gen_ai.response.id"] == raised.value.request_id
 
 
-def test_the_calls_by_the_vendors_names_are_spans_as_well(client: Client, address: str) -> None:
+def test_the_calls_by_the_vendors_names_are_spans(client: Client, address: str) -> None:
     client.close()
     with SegmindClient(DEFAULT_KEY, address) as vendors:
         vendors.run("imagen-4", prompt="x")
@@ -142,14 +142,14 @@ def test_an_error_is_named_by_its_class(client: Client, double: Double) -> None:
     assert span.status.status_code is trace.StatusCode.ERROR
 
 
-def test_nothing_is_imported_for_callers_without_it() -> None:
+def test_opentelemetry_is_not_imported_for_callers_who_have_not_imported_it() -> None:
     program = (
         "import sys, segmind_client.clients; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_without_it_a_call_is_what_it_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opentelemetry_a_call_makes_no_span(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
     assert client.run_model(SLUG, {"prompt": "x"}).status == "COMPLETED"
     assert EXPORTER.get_finished_spans() == ()

@@ -353,7 +353,7 @@ def test_six_silent_addresses_share_the_time_to_connect(
 
 @pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_host_that_is_looked_up_for_ever_is_given_up(
+def test_a_look_up_of_a_host_that_never_ends_is_given_up(
     monkeypatch: pytest.MonkeyPatch, way: str, call: Step, kind: type
 ) -> None:
     over = threading.Event()

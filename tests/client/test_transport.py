@@ -176,24 +176,26 @@ def names_the_job(outcomes: list[Any]) -> bool:
 
 
 class TestConnections:
-    def test_gets_one_after_another_share_one(self, service: Service, play: Play) -> None:
+    def test_gets_one_after_another_share_one_connection(self, service: Service, play: Play) -> None:
         assert names_the_job(play(gets(1), gets(1), gets(1)))
         assert service.server.opened == 1
 
-    def test_each_post_has_one_that_has_carried_nothing(self, service: Service, play: Play) -> None:
+    def test_each_post_has_a_connection_that_has_carried_nothing(self, service: Service, play: Play) -> None:
         assert names_the_job(play(gets(1), posts(1), posts(1)))
         assert [request.connection for request in service.server.requests] == [1, 2, 3]
 
-    def test_that_of_a_post_is_kept_for_the_next_get(self, service: Service, play: Play) -> None:
+    def test_the_connection_of_a_post_is_kept_for_the_next_get(self, service: Service, play: Play) -> None:
         assert names_the_job(play(posts(1), gets(1), gets(1)))
         assert service.server.opened == 1
 
-    def test_gets_at_the_same_time_share_no_more_than_are_allowed(self, service: Service, play: Play) -> None:
+    def test_gets_at_the_same_time_share_the_connections_that_are_allowed(self, service: Service, play: Play) -> None:
         outcomes = play(gets(30), connections=3)
         assert (len(outcomes), names_the_job(outcomes)) == (30, True)
         assert (service.server.most_at_once, service.server.opened) == (3, 3)
 
-    def test_posts_at_the_same_time_are_sent_over_no_more_than_are_allowed(self, service: Service, play: Play) -> None:
+    def test_posts_at_the_same_time_take_no_more_connections_than_are_allowed(
+        self, service: Service, play: Play
+    ) -> None:
         service.gate.clear()
 
         def let_them_through() -> None:
@@ -204,14 +206,14 @@ class TestConnections:
         assert names_the_job(play(posts(12), connections=3))
         assert service.server.opened == 12
 
-    def test_one_that_the_server_closed_while_it_was_idle_loses_no_call(self, service: Service, play: Play) -> None:
+    def test_an_idle_connection_that_the_server_closed_loses_no_call(self, service: Service, play: Play) -> None:
         service.hangs_up = True
         between = lambda: service.server.wait_until(service.server.all_closed)  # noqa: E731
         assert names_the_job(play(gets(1), between, gets(1), between, posts(1)))
         assert (len(service.server.requests), service.server.opened) == (3, 3)
 
     @pytest.mark.parametrize("end", End)
-    def test_one_that_the_server_ends_when_it_is_used_again_loses_no_get(
+    def test_a_kept_connection_that_the_server_ends_during_a_get_loses_no_get(
         self, service: Service, play: Play, end: End
     ) -> None:
         def script(request: Request) -> Iterable[Step]:
@@ -222,7 +224,7 @@ class TestConnections:
         assert names_the_job(play(gets(1), gets(1)))
         assert [request.connection for request in service.server.requests] == [1, 1, 2]
 
-    def test_those_that_were_idle_for_too_long_are_closed_by_the_next_call_which_opens_another(
+    def test_connections_that_were_idle_for_too_long_are_closed_by_the_next_call(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def let_time_pass() -> None:
@@ -238,7 +240,7 @@ class TestConnections:
         )
         assert server.opened == 5
 
-    def test_all_that_are_idle_are_closed_when_a_response_over_one_of_them_does_not_come(
+    def test_all_idle_connections_are_closed_when_a_response_over_one_of_them_is_lost(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(network, "IDLE_SECONDS", 1_000.0)
@@ -254,11 +256,11 @@ class TestConnections:
         assert names_the_job(play(service.let_through_at_once(4), gets(4), drop_all, Calls(1, hurried), closed))
         assert sum(request.connection <= 4 for request in server.requests) == 4 + 1
 
-    def test_none_is_left_open_by_closing_the_client(self, service: Service, play: Play) -> None:
+    def test_closing_the_client_leaves_no_connection_open(self, service: Service, play: Play) -> None:
         play(gets(5), posts(5))
         service.server.wait_until(service.server.all_closed)
 
-    def test_none_is_lost_to_a_response_that_is_too_large(
+    def test_a_response_that_is_too_large_does_not_use_up_a_connection(
         self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("segmind_client.flows.LARGEST_BODY", 1_000_000)
@@ -271,7 +273,7 @@ class TestConnections:
         assert isinstance(outcomes[0], ConnectionLost)
         assert names_the_job(outcomes[1:])
 
-    def test_none_is_lost_to_a_response_that_cannot_be_decoded(self, service: Service, play: Play) -> None:
+    def test_a_response_that_cannot_be_decoded_does_not_use_up_a_connection(self, service: Service, play: Play) -> None:
         service.headers = {"content_encoding": "gzip"}
         service.body = gzip.compress(PROCESSING)[:-1]
 
@@ -282,12 +284,12 @@ class TestConnections:
         assert isinstance(outcomes[0], ConnectionLost)
         assert names_the_job(outcomes[1:])
 
-    def test_none_of_them_carries_cookies(self, service: Service, play: Play) -> None:
+    def test_no_connection_carries_cookies(self, service: Service, play: Play) -> None:
         service.headers = {"set_cookie": "a=b"}
         play(gets(1), gets(1), posts(1))
         assert [request for request in service.server.requests if "cookie" in request.headers] == []
 
-    def test_a_client_that_is_closed_during_a_call_leaves_none_open(self, service: Service) -> None:
+    def test_a_client_that_is_closed_during_a_call_leaves_no_connection_open(self, service: Service) -> None:
         service.gate.clear()
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         with ThreadPoolExecutor(1) as threads:
@@ -299,7 +301,7 @@ class TestConnections:
         service.server.wait_until(service.server.all_closed)
 
     @pytest.mark.parametrize("backend", BACKENDS)
-    def test_an_async_client_that_is_closed_during_a_call_leaves_none_open(
+    def test_an_async_client_that_is_closed_during_a_call_leaves_no_connection_open(
         self, service: Service, backend: str
     ) -> None:
         async def use() -> None:
@@ -314,7 +316,9 @@ class TestConnections:
         anyio.run(use, backend=backend)
         service.server.wait_until(service.server.all_closed)
 
-    def test_one_is_given_up_before_a_server_closes_it_after_5_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_idle_connection_is_given_up_before_a_server_closes_it_after_5_seconds(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         now = 0.0
         monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: now))
         idle: Idle[Any] = Idle()
@@ -324,7 +328,7 @@ class TestConnections:
         now = 4.5
         assert idle.outdated() == ["a connection"]
 
-    def test_a_closed_client_opens_none(self, service: Service) -> None:
+    def test_a_closed_client_opens_no_connection(self, service: Service) -> None:
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         driver.http.close()
         for flow in (get, post):

@@ -71,7 +71,9 @@ class TestBaseUrl:
             *("https://host:99999", "https://host:0", "https://ho\x00st"),
         ],
     )
-    def test_one_that_leads_nowhere_is_refused_at_once(self, kind: type[Client | AsyncClient], base_url: str) -> None:
+    def test_a_base_url_that_leads_nowhere_is_refused_at_once(
+        self, kind: type[Client | AsyncClient], base_url: str
+    ) -> None:
         with pytest.raises(errors.InvalidParameter, match="base_url"):
             kind(DEFAULT_KEY, base_url=base_url)
 

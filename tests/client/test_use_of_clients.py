@@ -35,7 +35,7 @@ class TestWhereAClientCanBeUsed:
             with pytest.raises(errors.NoClient, match=r"job\(request_id\)"):
                 pickle.dumps(thing)
 
-    def test_it_is_not_used_in_another_process(self, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_client_is_not_used_in_another_process(self, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
         client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
         async_client = AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
         process = os.getpid() + 1
@@ -100,7 +100,7 @@ class TestWhereAClientCanBeUsed:
         client = AsyncClient(DEFAULT_KEY)
         anyio.run(client.close, backend="trio")
 
-    def test_it_is_not_used_after_it_was_closed(self) -> None:
+    def test_a_client_is_not_used_after_it_was_closed(self) -> None:
         client = Client(DEFAULT_KEY)
         client.close()
         with pytest.raises(errors.NoClient, match="closed"):
@@ -115,7 +115,9 @@ class TestWhereAClientCanBeUsed:
 
         anyio.run(use)
 
-    def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self, address: str, double: Double) -> None:
+    def test_a_call_that_waits_in_line_while_its_client_is_closed_is_not_sent(
+        self, address: str, double: Double
+    ) -> None:
         class Closing(PauseClock):
             def sleep_until(self, moment: float) -> None:
                 client.close()

@@ -70,9 +70,7 @@ def test_a_transient_error_of_a_poll_does_not_end_the_wait(outcomes: list[Outcom
 
 
 @pytest.mark.parametrize(("chance", "pauses"), [(1.0, [1, 2, 4]), (0.0, [0.1] * 3)])
-def test_polls_that_fail_are_repeated_after_a_growing_pause_or_at_least_the_interval(
-    chance: float, pauses: list[float]
-) -> None:
+def test_polls_that_fail_are_retried_with_backoff_of_at_least_the_interval(chance: float, pauses: list[float]) -> None:
     world = World([LOST, LOST, LOST, state("COMPLETED"), RESULT])
     caller = attrs.evolve(world.caller(attempts=1, interval=0.1), chance=lambda: chance)
     world.play(caller.wait(Call(), REQUEST_ID))
@@ -152,7 +150,7 @@ def test_a_failed_job_says_why_and_keeps_what_the_service_sent() -> None:
     assert (raised.value.request_id, raised.value.status) == (REQUEST_ID, 422)
 
 
-def test_a_failed_job_that_is_reported_with_another_status_has_failed_all_the_same() -> None:
+def test_a_failed_job_that_is_reported_with_another_http_status_has_failed() -> None:
     with pytest.raises(InferenceFailed, match="blocked") as raised:
         wait_through([response(200, {"status": "FAILED", "error": "blocked"})])
     assert raised.value.request_id == REQUEST_ID
@@ -166,7 +164,7 @@ def test_a_failed_job_whose_error_is_no_text_has_failed_without_a_reason() -> No
 
 
 @pytest.mark.parametrize(("deadline", "interval"), [(-1, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])
-def test_a_wait_without_end_or_sense_is_refused(deadline: float, interval: float) -> None:
+def test_a_deadline_or_interval_that_makes_no_sense_is_refused(deadline: float, interval: float) -> None:
     with pytest.raises(InvalidParameter):
         World([]).caller(deadline=deadline, interval=interval)
 

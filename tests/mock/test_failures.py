@@ -198,7 +198,7 @@ class TestRedisThatHangs:
         yield double
         double.store.close()
 
-    def test_it_is_a_500_within_a_few_seconds_until_redis_responds_again(
+    def test_a_call_is_a_500_within_a_few_seconds_until_redis_responds_again(
         self, call: httpx.Client, redis_process: tuple[str, int]
     ) -> None:
         _, process_id = redis_process

@@ -41,7 +41,7 @@ def call(address: str, reported: list[str]) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_what_fits_the_contract_is_passed_through_without_a_word(
+def test_what_fits_the_contract_is_passed_on_and_not_reported(
     call: httpx.Client, reported: list[str], double: Double
 ) -> None:
     for operation_id, status in DOCUMENTED:
@@ -97,7 +97,7 @@ MISFITS: dict[str, tuple[Callable[[httpx.Client], Any], str]] = {
 
 
 @pytest.mark.parametrize(("misfit", "line"), MISFITS.values(), ids=MISFITS.keys())
-def test_what_does_not_fit_is_reported_in_a_line(
+def test_each_misfit_is_reported_in_a_line(
     call: httpx.Client, reported: list[str], misfit: Callable[[httpx.Client], Any], line: str
 ) -> None:
     misfit(call)
@@ -235,11 +235,11 @@ class TestUrls:
             "https://[",
         ],
     )
-    def test_a_url_elsewhere_is_left_as_it_is(self, url: str) -> None:
+    def test_a_url_of_another_host_is_not_changed(self, url: str) -> None:
         with proxied(lambda _: httpx.Response(200, json={"status_url": url})) as (proxy, _):
             assert httpx.get(f"{proxy}{STATUS}").json() == {"status_url": url}
 
-    def test_a_url_beside_the_path_of_the_service_is_left_as_it_is(self) -> None:
+    def test_a_url_outside_the_path_of_the_service_is_not_changed(self) -> None:
         url = "https://service.example/based/v2/a"
         with proxied(lambda _: httpx.Response(200, json={"status_url": url}), f"{SERVICE}/base") as (proxy, _):
             assert httpx.get(f"{proxy}{STATUS}").json() == {"status_url": url}

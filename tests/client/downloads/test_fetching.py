@@ -158,14 +158,16 @@ class TestRepeating:
             *(image_response(b"", status=status) for status in (408, 429, 500, 502, 503, 504)),
         ],
     )
-    def test_what_may_pass_is_tried_again(self, server: ImageService, save: Save, folder: Path, trouble: bytes) -> None:
+    def test_a_transient_error_is_retried(self, server: ImageService, save: Save, folder: Path, trouble: bytes) -> None:
         outcomes = iter([trouble, trouble, image_response()])
         server.serve(lambda _: [next(outcomes)])
         assert save(folder / "cabin.png").read_bytes() == PICTURE
         assert list(folder.iterdir()) == [folder / "cabin.png"]
 
     @pytest.mark.parametrize(("status", "times"), [(500, 4), (404, 1), (403, 1)])
-    def test_ends(self, server: ImageService, save: Save, folder: Path, status: int, times: int) -> None:
+    def test_ends_after_four_attempts_or_with_a_refusal(
+        self, server: ImageService, save: Save, folder: Path, status: int, times: int
+    ) -> None:
         server.serve(image_response(b"", status=status))
         with pytest.raises(DownloadFailed) as raised:
             save(folder / "cabin.png")
@@ -225,7 +227,7 @@ class TestRedirects:
 
 
 class TestKey:
-    def test_goes_to_the_service_only(self, server: ImageService, save: Save, folder: Path) -> None:
+    def test_is_sent_to_the_service_only(self, server: ImageService, save: Save, folder: Path) -> None:
         other = server.url.replace("127.0.0.1", "localhost")
         server.scripts["/2"] = lambda _: [redirect(f"{server.url}/3")]
         server.scripts["/3"] = lambda _: [image_response()]
@@ -245,7 +247,7 @@ class TestKey:
         ],
         ids=["403", "cut short", "closed"],
     )
-    def test_and_a_signature_show_in_no_error(
+    def test_shows_in_no_error_nor_does_the_signature_of_a_url(
         self, server: ImageService, save: Save, folder: Path, script: bytes, message: str
     ) -> None:
         server.serve(script, path="/a.png?signature=abc")
@@ -317,7 +319,7 @@ class TestABodyThatEndsWithTheConnection:
         assert server.count("GET", "/a.png") == 1
 
     @pytest.mark.parametrize("missing", [1, 12, 100])
-    def test_is_fetched_again_if_it_was_cut_short(
+    def test_is_fetched_again_into_a_file_if_it_was_cut_short(
         self, server: ImageService, save: Save, folder: Path, missing: int
     ) -> None:
         outcomes = iter([closed_after(WHOLE_PNG[:-missing]), closed_after(WHOLE_PNG)])
@@ -341,7 +343,7 @@ class TestABodyThatEndsWithTheConnection:
         ):
             _ = client.job(REQUEST_ID).result().content
 
-    def test_is_checked_in_memory_too(self, server: ImageService) -> None:
+    def test_is_fetched_again_into_memory_if_it_was_cut_short(self, server: ImageService) -> None:
         outcomes = iter([closed_after(WHOLE_PNG[:-1]), closed_after(WHOLE_PNG)])
         server.serve(lambda _: [next(outcomes)])
         with Client(SECRET, base_url=server.url) as client:

@@ -189,7 +189,9 @@ class TestAPublicNameOfAPrivateAddress:
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         return JobResult({"request_id": REQUEST_ID, "output": "https://images.example/a.png"})
 
-    def test_is_refused_where_the_service_is_on_https(self, result: JobResult, server: ImageService) -> None:
+    def test_is_refused_by_a_sync_client_where_the_service_is_on_https(
+        self, result: JobResult, server: ImageService
+    ) -> None:
         driver = SyncDriver(Sender("https://service.example", "x-api-key", Secret(SECRET)))
         with pytest.raises(DownloadFailed, match=r"private network \(127") as raised:
             _ = Result(result, Caller(is_https=True), driver).content
@@ -197,7 +199,7 @@ class TestAPublicNameOfAPrivateAddress:
         assert server.requests == []
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_is_refused_with_await_as_well(
+    def test_is_refused_by_an_async_client(
         self, result: JobResult, server: ImageService, backend: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Declared without its methods where anyio is missing.

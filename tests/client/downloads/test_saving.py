@@ -212,7 +212,7 @@ def test_a_folder_that_is_missing_is_noticed_before_anything_is_fetched(
 
 
 @pytest.mark.parametrize(("name", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS.keys())
-def test_a_target_that_cannot_be_is_an_error_that_says_what_to_do(
+def test_a_path_that_cannot_be_written_is_an_error_that_says_what_to_do(
     server: ImageService, save: Save, folder: Path, name: str, message: str
 ) -> None:
     server.serve(image_response())
@@ -223,7 +223,7 @@ def test_a_target_that_cannot_be_is_an_error_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("path", [None, 5, b"cabin.png", ["cabin.png"]])
-def test_what_is_not_a_path_is_refused_by_name_before_anything_is_fetched(
+def test_a_path_of_another_type_is_refused_before_anything_is_fetched(
     server: ImageService, save: Save, path: Any
 ) -> None:
     server.serve(image_response())
@@ -380,7 +380,9 @@ class TestAnImageInAFormatThatSaveDoesNotWrite:
         with Client(SECRET, base_url=server.url) as client:
             assert client.job(REQUEST_ID).result().content == body
 
-    def test_is_refused_of_a_v1_response_too(self, folder: Path, body: bytes, media_type: str, contents: str) -> None:
+    def test_is_refused_if_it_is_the_body_of_a_v1_response(
+        self, folder: Path, body: bytes, media_type: str, contents: str
+    ) -> None:
         generation = Generation(ApiResponse(200, {"content-type": media_type}, body), body)
         with pytest.raises(NotSaved) as raised:
             generation.save(folder / "cat.png")
