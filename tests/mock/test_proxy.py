@@ -22,6 +22,7 @@ from segmind_client import Client, MayHaveBeenAccepted
 from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.proxy import LARGEST_HELD, proxy_app
 from tests.support.contract import DOCUMENTED, OPERATIONS, path_of
+from tests.support.servers import HostileServer
 
 PROMPT = {"prompt": "x"}
 
@@ -127,18 +128,13 @@ def test_a_lost_response_to_a_post_is_lost_for_a_client_of_the_proxy_and_nothing
 
 
 def test_a_caller_who_hangs_up_ends_the_request_to_the_service() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(10)
-        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with serve(proxy_app(upstream, print)) as proxy:
-            host, port = proxy.removeprefix("http://").split(":")
-            with socket.create_connection((host, int(port))) as caller:
-                caller.sendall(b"GET /v1/get-user-credits HTTP/1.1\r\nHost: x\r\n\r\n")
-                connection, _ = silent.accept()
-                connection.settimeout(10)
-                assert connection.recv(65536).startswith(b"GET /v1/get-user-credits")
-            with connection:
-                assert connection.recv(65536) == b""
+    with HostileServer(lambda _: []) as silent, serve(proxy_app(silent.url, print)) as proxy:
+        host, port = proxy.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as caller:
+            caller.sendall(b"GET /v1/get-user-credits HTTP/1.1\r\nHost: x\r\n\r\n")
+            silent.wait_until(lambda: silent.count("GET", "/v1/get-user-credits") == 1)
+            assert not silent.all_closed()
+        silent.wait_until(silent.all_closed)
 
 
 STATUS = "/v2/requests/7c9e6679-7425-40de-944b-e07fc1f90ae7/status"

@@ -20,6 +20,7 @@ LONGEST_WAIT = 20.0
 DRIP_SECONDS = 0.02
 FORGOTTEN_AT_ONCE = 500
 """Threads that have ended."""
+RECEIVED_AT_ONCE = 65_536
 LONGEST_HEAD = 1_000_000
 """Bytes of a request."""
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -46,8 +47,10 @@ class Request:
     """The number of the connection, from 1."""
 
 
-Step = bytes | float | threading.Event | End
-"""Bytes to send at once, seconds to pause, something to wait for, or an end of the connection."""
+Step = bytes | float | threading.Event | Callable[[bytes], object] | End
+"""Bytes to send at once, seconds to pause, something to wait for, what takes the next bytes that are received, or an
+end of the connection.
+"""
 Script = Callable[[Request], Iterable[Step]]
 """What to do after a request. The connection is kept after the last step, unless that is an end."""
 
@@ -166,6 +169,8 @@ class HostileServer:
             if isinstance(step, bytes):
                 connection.settimeout(max(0.001, until - time.monotonic()))
                 connection.sendall(step)
+            elif callable(step):
+                step(connection.recv(RECEIVED_AT_ONCE))
             elif isinstance(step, threading.Event):
                 while not step.wait(DRIP_SECONDS) and not self._stopping.is_set() and time.monotonic() < until:
                     pass
@@ -184,7 +189,7 @@ def read_request(connection: socket.socket, number: int) -> Request | None:
     """The next request of a connection; None when the client has closed it."""
     received = b""
     while b"\r\n\r\n" not in received and len(received) < LONGEST_HEAD:
-        piece = connection.recv(65_536)
+        piece = connection.recv(RECEIVED_AT_ONCE)
         if not piece:
             return None
         received += piece
@@ -193,7 +198,7 @@ def read_request(connection: socket.socket, number: int) -> Request | None:
     method, path, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):
-        piece = connection.recv(65_536)
+        piece = connection.recv(RECEIVED_AT_ONCE)
         if not piece:
             return None
         body += piece
