@@ -18,8 +18,7 @@ import pytest
 
 from segmind_api.models import JobResult
 from segmind_api.types import ApiRequest, ApiResponse
-from segmind_client import errors, reading
-from segmind_client.flows import Call
+from segmind_client import errors
 from tests.client.chaos import __main__ as command
 from tests.client.chaos.calls import KINDS, Group, Interruption, SkippingClock, make_groups
 from tests.client.chaos.claims import (
@@ -37,6 +36,7 @@ from tests.client.chaos.claims import (
 from tests.client.chaos.interrupts import ignore_unraisable, interrupt_after
 from tests.client.chaos.runs import Runner, play, run_async, run_sync, run_tasks
 from tests.client.chaos.service import FAULTS, RATE_LIMIT, ChaosService
+from tests.support.internals import Call, reading
 
 SEED = 7
 MANY = 600

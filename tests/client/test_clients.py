@@ -16,9 +16,9 @@ from segmind_api.catalog import JOB_RETENTION_SECONDS, MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
 from segmind_client import AsyncClient, Client, errors
-from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from tests.support.clock import PauseClock
+from tests.support.internals import BASE_URL_VARIABLE
 from tests.support.world import REQUEST_ID
 
 SLUG = next(iter(MODELS))

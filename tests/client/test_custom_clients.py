@@ -14,12 +14,8 @@ import pytest
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
 from segmind_client import AsyncClient, Client, Result, errors
-from segmind_client.drivers import SyncDriver
-from segmind_client.flows import Caller
-from segmind_client.masking import Secret
-from segmind_client.options import Options
-from segmind_client.transport import Sender
 from tests.support.calls import WAYS
+from tests.support.internals import Caller, Options, Secret, Sender, SyncDriver
 from tests.support.servers import REQUEST_ID, End, HostileServer, Request, Step, response
 from tests.support.service import COMPLETED, PICTURE, Service
 

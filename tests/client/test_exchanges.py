@@ -19,11 +19,10 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from segmind_client import AsyncClient, Client, network
+from segmind_client import AsyncClient, Client
 from segmind_client.errors import MayHaveBeenAccepted, NoClient, NotSent
-from segmind_client.network import tls_context
-from segmind_client.steps import LARGEST_BODY
 from tests.support.calls import CARRIERS, WAYS, outcome, outcomes
+from tests.support.internals import LARGEST_BODY, network, tls_context
 from tests.support.servers import (
     LONGEST_WAIT,
     REQUEST_ID,

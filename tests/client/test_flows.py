@@ -10,7 +10,6 @@ import pytest
 
 from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
-from segmind_client.drivers import times_of
 from segmind_client.errors import (
     BadGateway,
     BadRequest,
@@ -27,9 +26,7 @@ from segmind_client.errors import (
     Unauthorized,
     UnreadableAnswer,
 )
-from segmind_client.flows import Call
-from segmind_client.reading import trusted_prefixes
-from segmind_client.steps import Flow, Pause
+from tests.support.internals import Call, Flow, Pause, times_of, trusted_prefixes
 from tests.support.world import (
     HTML,
     KEY,

@@ -19,11 +19,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import Credits
-from segmind_client import AsyncClient, Client, errors, masking
-from segmind_client.masking import Secret, masked
-from segmind_client.transport import AsyncSender, CustomAsyncSender, CustomSender, Sender
+from segmind_client import AsyncClient, Client, errors
 from tests.support.calls import CARRIERS, WAYS, outcomes
 from tests.support.clock import PauseClock
+from tests.support.internals import AsyncSender, CustomAsyncSender, CustomSender, Secret, Sender, masked, masking
 from tests.support.servers import REQUEST_ID, HostileServer, Script, respond_with
 
 SLUG = "imagen-4"

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from segmind_client.clock import SystemClock
 from segmind_client.errors import NoClient, NotSent, RateLimited
-from segmind_client.flows import Call, Submission
-from segmind_client.line import CONNECTIONS, RESERVED, Line, Rank, Turn
 from tests.support.clock import PauseClock
+from tests.support.internals import CONNECTIONS, RESERVED, Call, Line, Rank, Submission, SystemClock, Turn
 from tests.support.world import MODEL, REQUEST_ID, START, World, refused, state
 
 PROMPT = {"prompt": "x"}

@@ -20,15 +20,11 @@ import pytest
 from segmind_api.catalog import MODELS
 from segmind_api.models import SubmittedJob
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, errors
-from segmind_client.clients import AsyncJobHandle, JobHandle
-from segmind_client.drivers import times_of
-from segmind_client.flows import Call
-from segmind_client.options import OptionChanges, Options
-from segmind_client.steps import Send
+from segmind_client import AsyncClient, AsyncJobHandle, Client, JobHandle, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
 from tests.support.clock import DoubleClock, PauseClock
+from tests.support.internals import Call, OptionChanges, Options, Send, times_of
 from tests.support.world import LOST, REQUEST_ID, START, World, json_of, refused, response, state
 
 SLUG = next(iter(MODELS))

@@ -19,11 +19,8 @@ from segmind_client.errors import (
     StatusError,
     UnreadableAnswer,
 )
-from segmind_client.flows import Call
-from segmind_client.masking import MOST_KEYS, Secret, masked
-from segmind_client.reading import may_have_been_accepted
-from segmind_client.steps import Sent
 from tests.client.chaos.interrupts import interrupt_after
+from tests.support.internals import MOST_KEYS, Call, Secret, Sent, masked, may_have_been_accepted
 from tests.support.world import MODEL, POST, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, sent_with, state
 
 PROMPT = {"prompt": "x"}

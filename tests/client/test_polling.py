@@ -17,11 +17,9 @@ import pytest
 
 from segmind_api import catalog
 from segmind_api.models import JobResult
-from segmind_client.clients import AsyncClient, Client
+from segmind_client import AsyncClient, AsyncJob, Client
 from segmind_client.errors import InferenceFailed, InferenceTimeout
-from segmind_client.flows import Call, Submission
-from segmind_client.line import Rank, Turn
-from segmind_client.polling import (
+from tests.support.internals import (
     DURATIONS_KEPT,
     ENOUGH,
     LONGEST,
@@ -30,13 +28,16 @@ from segmind_client.polling import (
     PRICE_OF_A_POLL,
     SHORTEST,
     SPARING_SHARE,
+    Call,
     Latencies,
+    Pause,
     PollSchedule,
+    Rank,
+    Submission,
+    Turn,
     best_times,
     duration,
 )
-from segmind_client.steps import Pause
-from segmind_client.vendor import AsyncJob
 from tests.support.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
 
 MODEL = attrs.evolve(next(iter(catalog.MODELS.values())), typical_latency_seconds=10)

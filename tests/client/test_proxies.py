@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from segmind_client import AsyncClient, Client, errors, network
-from segmind_client.network import tls_context
+from segmind_client import AsyncClient, Client, errors
 from tests.support.calls import KEY, WAYS, Step, outcome
+from tests.support.internals import network, tls_context
 from tests.support.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, respond_with, response
 from tests.support.servers import Step as ServerStep
 

@@ -20,10 +20,10 @@ import trio.testing
 
 from segmind_api.catalog import MODELS
 from segmind_client import AsyncClient, AsyncResult, Client, errors
-from segmind_client.line import CAUTIOUS_SECONDS, CONNECTIONS
 from segmind_mock import DEFAULT_KEY, Account, Double, Settings
 from segmind_mock.transport import DoubleTransport
 from tests.support.clock import JumpingClock, in_virtual_time
+from tests.support.internals import CAUTIOUS_SECONDS, CONNECTIONS
 
 SLUG = "imagen-4-fast"
 MODEL = MODELS[SLUG]

@@ -29,13 +29,10 @@ from segmind_client import (
     JobHandle,
     Result,
     errors,
-    formats,
-    results,
 )
-from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_client.errors import in_words
-from segmind_client.flows import Caller
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from tests.support.internals import BASE_URL_VARIABLE, Caller, formats, results
 
 SLUG = next(iter(MODELS))
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 
 from segmind_api.types import ApiRequest
-from segmind_client.downloads import MemorySink
 from segmind_client.errors import ConnectionLost
-from segmind_client.flows import Call
-from segmind_client.network import decoded
-from segmind_client.reading import job_in_part
-from segmind_client.steps import LARGEST_BODY, LARGEST_IMAGE_BODY, RequestBody, Sent
+from tests.support.internals import (
+    LARGEST_BODY,
+    LARGEST_IMAGE_BODY,
+    Call,
+    MemorySink,
+    RequestBody,
+    Sent,
+    decoded,
+    job_in_part,
+)
 from tests.support.world import MODEL, POST, REQUEST_ID, START, World, sent_with
 
 PROMPT = {"prompt": "x"}

@@ -17,8 +17,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, SegmindClient, drivers, errors
+from segmind_client import AsyncClient, Client, SegmindClient, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
+from tests.support.internals import drivers
 from tests.support.servers import closed_port
 from tests.support.tracing import MOST_POINTS, LineInterrupt
 

@@ -25,14 +25,20 @@ import trio.testing
 
 from segmind_api.models import JobResult
 from segmind_client import AsyncClient, AsyncResult, Client, Result, errors
-from segmind_client.clock import EventLoopClock
-from segmind_client.drivers import BODY_SECONDS, WRITE_SECONDS, AsyncDriver, SyncDriver
-from segmind_client.flows import Caller
-from segmind_client.masking import Secret
-from segmind_client.options import Options
-from segmind_client.transport import AsyncSender, Sender
 from tests.support.calls import CARRIERS, WAYS, Step, outcome, outcomes
 from tests.support.clock import in_virtual_time
+from tests.support.internals import (
+    BODY_SECONDS,
+    WRITE_SECONDS,
+    AsyncDriver,
+    AsyncSender,
+    Caller,
+    EventLoopClock,
+    Options,
+    Secret,
+    Sender,
+    SyncDriver,
+)
 from tests.support.lateness import lateness
 from tests.support.servers import REQUEST_ID, HostileServer, Request, Script, drips, respond_with, response
 from tests.support.servers import Step as ServerStep

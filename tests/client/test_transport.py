@@ -24,16 +24,24 @@ import trio
 import trio.testing
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, network
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client import AsyncClient
 from segmind_client.errors import ConnectionLost, MayHaveBeenAccepted, NoClient, NotSent, SegmindError
-from segmind_client.flows import Call, Caller
-from segmind_client.line import CONNECTIONS, Line
-from segmind_client.masking import Secret
-from segmind_client.network import Idle
-from segmind_client.options import Options
-from segmind_client.steps import Flow
-from segmind_client.transport import AsyncSender, CustomAsyncSender, Sender
+from tests.support.internals import (
+    CONNECTIONS,
+    AsyncDriver,
+    AsyncSender,
+    Call,
+    Caller,
+    CustomAsyncSender,
+    Flow,
+    Idle,
+    Line,
+    Options,
+    Secret,
+    Sender,
+    SyncDriver,
+    network,
+)
 from tests.support.servers import LONGEST_WAIT, REQUEST_ID, End, HostileServer, Request, Step, response
 
 MODEL = next(iter(MODELS.values()))

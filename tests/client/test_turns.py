@@ -16,9 +16,8 @@ import trio.testing
 from segmind_api.catalog import MODELS
 from segmind_api.types import ApiResponse
 from segmind_client import errors
-from segmind_client.clock import EventLoopClock
-from segmind_client.line import CONNECTIONS, HEARTBEAT_SECONDS, Line, Rank, Turn
 from tests.support.clock import JumpingClock, in_virtual_time
+from tests.support.internals import CONNECTIONS, HEARTBEAT_SECONDS, EventLoopClock, Line, Rank, Turn
 from tests.support.lateness import lateness
 
 SLUG = "imagen-4-fast"

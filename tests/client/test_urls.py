@@ -9,8 +9,8 @@ import pytest
 
 from segmind_api.catalog import MODELS
 from segmind_client import AsyncClient, Client, errors
-from segmind_client.clients import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY
+from tests.support.internals import BASE_URL_VARIABLE
 from tests.support.world import REQUEST_ID, SUBMITTED, json_of
 
 SLUG = next(iter(MODELS))

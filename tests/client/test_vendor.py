@@ -21,13 +21,10 @@ import pytest
 import segmind_client
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.types import ApiResponse
-from segmind_client import errors, vendor
-from segmind_client.clients import BASE_URL_VARIABLE
-from segmind_client.network import Times
-from segmind_client.steps import Sent
-from segmind_client.transport import Sender
+from segmind_client import errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from tests.support import servers
+from tests.support.internals import BASE_URL_VARIABLE, Sender, Sent, Times, vendor
 from tests.support.servers import REQUEST_ID, End, HostileServer, Step, respond_with
 
 SLUG: Final = "imagen-4"

@@ -17,8 +17,7 @@ from segmind_client.errors import (
     StatusError,
     UnreadableAnswer,
 )
-from segmind_client.flows import Call
-from segmind_client.steps import Flow
+from tests.support.internals import Call, Flow
 from tests.support.world import (
     FAILED,
     HTML,

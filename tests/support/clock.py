@@ -13,9 +13,8 @@ import attrs
 import trio
 import trio.testing
 
-from segmind_client import clients
-from segmind_client.flows import Caller
 from segmind_mock import MovableClock
+from tests.support.internals import Caller, clients
 
 UTC_START = 1_800_000_000.0
 

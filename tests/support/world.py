@@ -10,9 +10,7 @@ import attrs
 from segmind_api.catalog import MODELS
 from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.errors import ConnectionLost, NotSent, SegmindError
-from segmind_client.flows import Caller
-from segmind_client.options import Options
-from segmind_client.steps import Flow, Pause, Sent
+from tests.support.internals import Caller, Flow, Options, Pause, Sent
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from unittest import mock
 import anyio
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, drivers, errors
+from segmind_client import AsyncClient, Client, errors
 from segmind_mock import DEFAULT_KEY, Account, Double, MovableClock, Settings
 from segmind_mock.records import Job
 from tests.client.chaos.calls import BODY_SECONDS, WRITE_SECONDS, Call, Group
@@ -22,6 +22,7 @@ from tests.client.chaos.claims import Case
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.chaos.service import ChaosService
 from tests.client.chaos.transports import BreakingTransport, async_http_client, sync_http_client
+from tests.support.internals import drivers
 from tests.support.lateness import lateness
 from tests.support.servers import closed_port
 

@@ -12,17 +12,22 @@ import httpx
 import pytest
 
 from segmind_api.types import ApiResponse
-from segmind_client import Client, downloads
-from segmind_client.downloads import Image, MemorySink, fetch
-from segmind_client.drivers import SyncDriver
+from segmind_client import Client
 from segmind_client.errors import ConnectionLost, DownloadFailed, NoImage, NotSaved, NotSent
-from segmind_client.flows import Caller
-from segmind_client.masking import Secret
-from segmind_client.options import Options
-from segmind_client.steps import Send
-from segmind_client.transport import CustomSender
 from tests.support.clock import PauseClock
 from tests.support.images import PICTURE, SECRET, WHOLE_PNG, ImageService, closed_after, endless, image_response
+from tests.support.internals import (
+    Caller,
+    CustomSender,
+    Image,
+    MemorySink,
+    Options,
+    Secret,
+    Send,
+    SyncDriver,
+    downloads,
+    fetch,
+)
 from tests.support.servers import REQUEST_ID, Request, Script, closed_port, drips
 
 Save = Callable[..., Path]

@@ -11,13 +11,10 @@ import httpx
 import pytest
 
 from segmind_api.models import JobResult
-from segmind_client import AsyncResult, Client, Result, downloads
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client import AsyncResult, Client, Result
 from segmind_client.errors import DownloadFailed, NoImage, SegmindError
-from segmind_client.flows import Caller
-from segmind_client.masking import Secret
-from segmind_client.transport import AsyncSender, Sender
 from tests.support.images import PICTURE, SECRET, ImageService
+from tests.support.internals import AsyncDriver, AsyncSender, Caller, Secret, Sender, SyncDriver, downloads
 from tests.support.servers import REQUEST_ID
 
 PRIVATE = {

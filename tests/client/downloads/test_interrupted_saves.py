@@ -17,12 +17,10 @@ from anyio import to_thread
 
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, Generation, Result, downloads
-from segmind_client.downloads import FileSink
+from segmind_client import AsyncClient, Client, Generation, Result
 from segmind_client.errors import NotSaved
-from segmind_client.flows import Caller
-from segmind_client.steps import Flow, Send
 from tests.support.images import PICTURE, SECRET, ImageService, image_response, refuse_links
+from tests.support.internals import Caller, FileSink, Flow, Send, downloads
 from tests.support.servers import REQUEST_ID, Request, Step
 from tests.support.tracing import MOST_POINTS, LineInterrupt
 

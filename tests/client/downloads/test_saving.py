@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from segmind_api.types import ApiResponse
-from segmind_client import Client, Generation, downloads
-from segmind_client.downloads import FileSink, MemorySink
+from segmind_client import Client, Generation
 from segmind_client.errors import DownloadFailed, FileExists, InvalidParameter, NotSaved
 from tests.support.images import PICTURE, SECRET, WHOLE_PNG, ImageService, endless, image_response, refuse_links
+from tests.support.internals import FileSink, MemorySink, downloads
 from tests.support.servers import REQUEST_ID, Request
 
 Save = Callable[..., Path]
