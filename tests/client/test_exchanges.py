@@ -13,8 +13,6 @@ from inspect import isawaitable
 from typing import Any
 
 import anyio
-import anyio.abc
-import anyio.lowlevel
 import anyio.to_thread
 import httpx
 import pytest

@@ -21,7 +21,6 @@ import attrs
 import httpx
 import pytest
 import trio
-import trio.testing
 
 from segmind_api.models import JobResult
 from segmind_client import AsyncClient, AsyncResult, Client, Result, errors
