@@ -72,7 +72,7 @@ def a_failed_job_is_422_with_its_reason_and_without_a_cost(open_stage: OpenStage
 
 
 @rule
-def the_addresses_in_an_answer_lead_to_the_same_job(open_stage: OpenStage) -> None:
+def the_urls_in_a_response_lead_to_its_job(open_stage: OpenStage) -> None:
     stage = open_stage()
     one, other = (stage.call("POST", V2, json=PROMPT).json() for _ in range(2))
     stage.clock.advance(60)
@@ -99,7 +99,7 @@ def a_job_is_known_only_to_the_key_that_submitted_it(open_stage: OpenStage) -> N
 
 
 @rule
-def an_id_that_was_never_given_out_is_404(open_stage: OpenStage) -> None:
+def an_unknown_request_id_is_404(open_stage: OpenStage) -> None:
     stage = open_stage(AT_ONCE)
     job = submit(stage)
     for unknown in (REQUEST_ID, "x", job[:-1], job + "0", job.replace("-", "")):

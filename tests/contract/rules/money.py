@@ -177,7 +177,7 @@ def a_rate_limit_is_a_window_of_one_key(open_stage: OpenStage) -> None:
 
 
 @rule
-def every_answer_to_a_v1_call_is_accounted_for(open_stage: OpenStage) -> None:
+def every_response_to_a_v1_call_has_its_accounting_headers(open_stage: OpenStage) -> None:
     for form, media_type in FORMS:
         stage = open_stage(Settings(latency_factor=1.0, generate_as=form))
         for slug, seconds in LATENCIES.items():

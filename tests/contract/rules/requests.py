@@ -49,7 +49,7 @@ def every_parameter() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 @rule
-def only_the_whole_key_in_its_header_opens_anything(open_stage: OpenStage) -> None:
+def only_the_whole_key_in_its_header_is_accepted(open_stage: OpenStage) -> None:
     stage = open_stage(AT_ONCE)
     wrong = [DEFAULT_KEY[:-1], DEFAULT_KEY + "0", DEFAULT_KEY[:4], DEFAULT_KEY.lower(), "SG_", "null", "*"]
     for method, path, body in EVERY_CALL:
@@ -72,7 +72,7 @@ def a_missing_key_and_an_unknown_key_are_told_apart(open_stage: OpenStage) -> No
 
 
 @rule
-def a_key_is_asked_for_before_anything_else(open_stage: OpenStage) -> None:
+def the_key_is_checked_before_anything_else(open_stage: OpenStage) -> None:
     stage = open_stage(AT_ONCE)
     assert status(stage, REQUEST_ID, key=None).status_code == 401
     assert result(stage, REQUEST_ID, key=None).status_code == 401

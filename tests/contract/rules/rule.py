@@ -35,7 +35,7 @@ def rule(claim: Rule) -> Rule:
 
 def submit(stage: Stage, path: str = V2, **parameters: Any) -> str:
     response = stage.call("POST", path, json={**PROMPT, **parameters})
-    assert response.status_code == 200, f"a submit was answered with {response.status_code}: {response.text}"
+    assert response.status_code == 200, f"the response to a submit was {response.status_code}: {response.text}"
     return str(response.json()["request_id"])
 
 
