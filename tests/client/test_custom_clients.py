@@ -17,7 +17,7 @@ from segmind_client import AsyncClient, Client, Result, errors
 from tests.support.calls import WAYS
 from tests.support.internals import Caller, Options, Secret, Sender, SyncDriver
 from tests.support.servers import REQUEST_ID, End, HostileServer, Request, Step, response
-from tests.support.service import COMPLETED, PICTURE, Service
+from tests.support.services import COMPLETED, PICTURE, Service
 
 Hook = Callable[[httpx.Response], None]
 Use = Callable[..., Any]

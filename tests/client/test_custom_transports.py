@@ -12,7 +12,7 @@ import pytest
 from segmind_client import AsyncClient, Client, errors
 from tests.support.calls import WAYS
 from tests.support.servers import REQUEST_ID
-from tests.support.service import Service
+from tests.support.services import Service
 
 
 class Auditing(httpx.BaseTransport, httpx.AsyncBaseTransport):

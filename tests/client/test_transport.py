@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -42,52 +41,17 @@ from tests.support.internals import (
     SyncDriver,
     network,
 )
-from tests.support.servers import LONGEST_WAIT, REQUEST_ID, End, HostileServer, Request, Step, response
+from tests.support.servers import LONGEST_WAIT, REQUEST_ID, End, Request, Step
+from tests.support.services import PROCESSING, GatedService
 
 MODEL = next(iter(MODELS.values()))
 SENDER = ("x-api-key", Secret("SG_5ec4e75ec4e75ec4"))
-PROCESSING = json.dumps({"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}).encode()
 BACKENDS = ("asyncio", "trio")
 
 
-class Service:
-    """Gives every request the same response, in two parts, of which the second waits for a gate."""
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        self.body = PROCESSING
-        self.headers: dict[str, Any] = {}
-        self.hangs_up = False
-        self.before_gate = 0
-        """Bytes of a response that are sent while the gate is shut."""
-        self.server = HostileServer(self.respond)
-
-    def respond(self, _: Request) -> Iterable[Step]:
-        content = response(self.body, **self.headers)
-        parts: list[Step] = [content[: self.before_gate], self.gate, content[self.before_gate :]]
-        return [*parts, End.CLOSE] if self.hangs_up else parts
-
-    def wait_for_requests(self, count: int) -> None:
-        self.server.wait_until(lambda: len(self.server.requests) == count)
-
-    def let_through_at_once(self, count: int) -> Callable[[], None]:
-        """Lets so many requests, the first ones, wait for each other, so that each has a connection of its own."""
-
-        def open_gate() -> None:
-            self.wait_for_requests(count)
-            self.gate.set()
-
-        def shut_gate() -> None:
-            self.gate.clear()
-            threading.Thread(target=open_gate, daemon=True).start()
-
-        return shut_gate
-
-
 @pytest.fixture
-def service() -> Iterator[Service]:
-    service = Service()
+def service() -> Iterator[GatedService]:
+    service = GatedService()
     with service.server:
         yield service
 
@@ -167,7 +131,7 @@ async def play_with(driver: AsyncDriver, batches: tuple[Batch, ...], caller: Cal
 
 
 @pytest.fixture(params=["sync", *BACKENDS])
-def play(request: pytest.FixtureRequest, service: Service) -> Play:
+def play(request: pytest.FixtureRequest, service: GatedService) -> Play:
     """Makes batches of calls with one client, and gives what came of them."""
 
     def play(*batches: Batch, connections: int = CONNECTIONS) -> list[Any]:
@@ -184,25 +148,27 @@ def names_the_job(outcomes: list[Any]) -> bool:
 
 
 class TestConnections:
-    def test_gets_one_after_another_share_one_connection(self, service: Service, play: Play) -> None:
+    def test_gets_one_after_another_share_one_connection(self, service: GatedService, play: Play) -> None:
         assert names_the_job(play(gets(1), gets(1), gets(1)))
         assert service.server.opened == 1
 
-    def test_each_post_has_a_connection_that_has_carried_nothing(self, service: Service, play: Play) -> None:
+    def test_each_post_has_a_connection_that_has_carried_nothing(self, service: GatedService, play: Play) -> None:
         assert names_the_job(play(gets(1), posts(1), posts(1)))
         assert [request.connection for request in service.server.requests] == [1, 2, 3]
 
-    def test_the_connection_of_a_post_is_kept_for_the_next_get(self, service: Service, play: Play) -> None:
+    def test_the_connection_of_a_post_is_kept_for_the_next_get(self, service: GatedService, play: Play) -> None:
         assert names_the_job(play(posts(1), gets(1), gets(1)))
         assert service.server.opened == 1
 
-    def test_gets_at_the_same_time_share_the_connections_that_are_allowed(self, service: Service, play: Play) -> None:
+    def test_gets_at_the_same_time_share_the_connections_that_are_allowed(
+        self, service: GatedService, play: Play
+    ) -> None:
         outcomes = play(gets(30), connections=3)
         assert (len(outcomes), names_the_job(outcomes)) == (30, True)
         assert (service.server.most_at_once, service.server.opened) == (3, 3)
 
     def test_posts_at_the_same_time_take_no_more_connections_than_are_allowed(
-        self, service: Service, play: Play
+        self, service: GatedService, play: Play
     ) -> None:
         service.gate.clear()
 
@@ -214,7 +180,7 @@ class TestConnections:
         assert names_the_job(play(posts(12), connections=3))
         assert service.server.opened == 12
 
-    def test_an_idle_connection_that_the_server_closed_loses_no_call(self, service: Service, play: Play) -> None:
+    def test_an_idle_connection_that_the_server_closed_loses_no_call(self, service: GatedService, play: Play) -> None:
         service.hangs_up = True
         between = lambda: service.server.wait_until(service.server.all_closed)  # noqa: E731
         assert names_the_job(play(gets(1), between, gets(1), between, posts(1)))
@@ -222,7 +188,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("end", End)
     def test_a_kept_connection_that_the_server_ends_during_a_get_loses_no_get(
-        self, service: Service, play: Play, end: End
+        self, service: GatedService, play: Play, end: End
     ) -> None:
         def script(request: Request) -> Iterable[Step]:
             is_second = len(service.server.requests) == 2
@@ -233,7 +199,7 @@ class TestConnections:
         assert [request.connection for request in service.server.requests] == [1, 1, 2]
 
     def test_connections_that_were_idle_for_too_long_are_closed_by_the_next_call(
-        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+        self, service: GatedService, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def let_time_pass() -> None:
             monkeypatch.setattr(network, "IDLE_SECONDS", -1.0)
@@ -249,7 +215,7 @@ class TestConnections:
         assert server.opened == 5
 
     def test_all_idle_connections_are_closed_when_a_response_over_one_of_them_is_lost(
-        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+        self, service: GatedService, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(network, "IDLE_SECONDS", 1_000.0)
         server, never = service.server, threading.Event()
@@ -264,12 +230,12 @@ class TestConnections:
         assert names_the_job(play(service.let_through_at_once(4), gets(4), drop_all, Calls(1, hurried), closed))
         assert sum(request.connection <= 4 for request in server.requests) == 4 + 1
 
-    def test_closing_the_client_leaves_no_connection_open(self, service: Service, play: Play) -> None:
+    def test_closing_the_client_leaves_no_connection_open(self, service: GatedService, play: Play) -> None:
         play(gets(5), posts(5))
         service.server.wait_until(service.server.all_closed)
 
     def test_a_response_that_is_too_large_does_not_use_up_a_connection(
-        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+        self, service: GatedService, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("segmind_client.flows.LARGEST_BODY", 1_000_000)
         service.body = bytes(2_000_000)
@@ -281,7 +247,9 @@ class TestConnections:
         assert isinstance(outcomes[0], ConnectionLost)
         assert names_the_job(outcomes[1:])
 
-    def test_a_response_that_cannot_be_decoded_does_not_use_up_a_connection(self, service: Service, play: Play) -> None:
+    def test_a_response_that_cannot_be_decoded_does_not_use_up_a_connection(
+        self, service: GatedService, play: Play
+    ) -> None:
         service.headers = {"content_encoding": "gzip"}
         service.body = gzip.compress(PROCESSING)[:-1]
 
@@ -292,12 +260,12 @@ class TestConnections:
         assert isinstance(outcomes[0], ConnectionLost)
         assert names_the_job(outcomes[1:])
 
-    def test_no_connection_carries_cookies(self, service: Service, play: Play) -> None:
+    def test_no_connection_carries_cookies(self, service: GatedService, play: Play) -> None:
         service.headers = {"set_cookie": "a=b"}
         play(gets(1), gets(1), posts(1))
         assert [request for request in service.server.requests if "cookie" in request.headers] == []
 
-    def test_a_client_that_is_closed_during_a_call_leaves_no_connection_open(self, service: Service) -> None:
+    def test_a_client_that_is_closed_during_a_call_leaves_no_connection_open(self, service: GatedService) -> None:
         service.gate.clear()
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         with ThreadPoolExecutor(1) as threads:
@@ -310,7 +278,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_an_async_client_that_is_closed_during_a_call_leaves_no_connection_open(
-        self, service: Service, backend: str
+        self, service: GatedService, backend: str
     ) -> None:
         async def use() -> None:
             service.gate.clear()
@@ -336,7 +304,7 @@ class TestConnections:
         now = 4.5
         assert idle.outdated() == ["a connection"]
 
-    def test_a_closed_client_opens_no_connection(self, service: Service) -> None:
+    def test_a_closed_client_opens_no_connection(self, service: GatedService) -> None:
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         driver.http.close()
         for flow in (get, post):
@@ -357,7 +325,7 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_grace")
 class TestLine:
-    def test_a_call_is_not_sent_when_no_connection_comes_free_before_its_deadline(self, service: Service) -> None:
+    def test_a_call_is_not_sent_when_no_connection_comes_free_before_its_deadline(self, service: GatedService) -> None:
         service.gate.clear()
         driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
         hurried = caller.with_options({"deadline": 0})
@@ -372,7 +340,7 @@ class TestLine:
         driver.http.close()
 
     def test_a_call_that_leaves_the_line_at_its_deadline_keeps_nobody_else_from_their_turn(
-        self, service: Service
+        self, service: GatedService
     ) -> None:
         service.gate.clear()
         driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
@@ -390,7 +358,7 @@ class TestLine:
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_a_task_leaves_the_line_at_its_deadline_and_keeps_nobody_else_from_their_turn(
-        self, service: Service, backend: str
+        self, service: GatedService, backend: str
     ) -> None:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
@@ -417,7 +385,7 @@ class TestLine:
         service.gate.clear()
         anyio.run(use, backend=backend)
 
-    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(self, service: Service) -> None:
+    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(self, service: GatedService) -> None:
         service.gate.clear()
         driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
         hurried = caller.with_options({"deadline": 0.05})
@@ -488,7 +456,7 @@ class TestCancelling:
     @pytest.mark.parametrize("flow", [get, post])
     @pytest.mark.parametrize("bytes_of_the_response", [0, 10, -1])
     def test_a_call_closes_its_connection_and_leaves_no_task(
-        self, service: Service, backend: str, bytes_of_the_response: int, flow: Callable[[Caller], Flow[Any]]
+        self, service: GatedService, backend: str, bytes_of_the_response: int, flow: Callable[[Caller], Flow[Any]]
     ) -> None:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
@@ -509,7 +477,7 @@ class TestCancelling:
         service.before_gate = bytes_of_the_response
         anyio.run(use, backend=backend)
 
-    def test_a_call_in_line_leaves_its_place_to_the_next(self, service: Service, backend: str) -> None:
+    def test_a_call_in_line_leaves_its_place_to_the_next(self, service: GatedService, backend: str) -> None:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
             caller = async_caller(driver, 1)
@@ -574,7 +542,7 @@ class Stuck(httpx.AsyncByteStream):
         self.closed = True
 
 
-def test_cancelling_a_task_of_asyncio_closes_the_connection(service: Service) -> None:
+def test_cancelling_a_task_of_asyncio_closes_the_connection(service: GatedService) -> None:
     async def use() -> None:
         driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
         caller = async_caller(driver, 1)
@@ -594,7 +562,7 @@ def test_cancelling_a_task_of_asyncio_closes_the_connection(service: Service) ->
 
 @pytest.mark.parametrize("flow", [get, post])
 def test_a_call_that_is_interrupted_closes_its_connection(
-    service: Service, flow: Callable[[Caller], Flow[Any]]
+    service: GatedService, flow: Callable[[Caller], Flow[Any]]
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
