@@ -23,7 +23,6 @@ from segmind_api.types import ApiResponse
 from segmind_client import jobs
 from segmind_client.call import Call
 from segmind_client.polling import ENOUGH
-from segmind_client import jobs
 from segmind_client.retry import Caller
 from segmind_client.steps import Pause, Send
 

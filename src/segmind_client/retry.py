@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import attrs
 
@@ -165,7 +165,7 @@ class Caller:
     is_https: bool = False
     """Whether the service is called over https."""
 
-    def with_options(self, changes: Mapping[str, Any]) -> Caller:
+    def with_options(self, changes: Mapping[str, Any]) -> Self:
         """Raises InvalidParameter."""
         if not changes:
             return self

@@ -18,8 +18,7 @@ import pytest
 
 from segmind_api.models import JobResult
 from segmind_api.types import ApiRequest, ApiResponse
-from segmind_client import errors, reading
-from segmind_client.call import Call
+from segmind_client import errors
 from tests.client.chaos import __main__ as command
 from tests.client.chaos.calls import KINDS, Group, Interruption, SkippingClock, make_groups
 from tests.client.chaos.claims import (
@@ -37,6 +36,7 @@ from tests.client.chaos.claims import (
 from tests.client.chaos.interrupts import ignore_unraisable, interrupt_after
 from tests.client.chaos.runs import Runner, play, run_async, run_sync, run_tasks
 from tests.client.chaos.service import FAULTS, RATE_LIMIT, ChaosService
+from tests.support.internals import Call, reading
 
 SEED = 7
 MANY = 600
@@ -86,7 +86,7 @@ def test_every_claim_holds_while_a_service_is_slow(runner: Runner) -> None:
     assert {fault for case in cases for _, fault in case.call.met} >= set(SLOW)
 
 
-def test_sync_asyncio_and_trio_send_the_same_and_end_alike() -> None:
+def test_sync_asyncio_and_trio_send_equal_requests_and_have_equal_outcomes() -> None:
     runners: list[Runner] = [run_sync, run_async, partial(run_async, backend="trio")]
     kinds = ("own connections", "transport", "client", "absurd")
     seen: list[list[Any]] = []
@@ -233,7 +233,7 @@ DEFECTS: list[tuple[str, Patches, Sequence[str], str]] = [
 
 
 @pytest.mark.parametrize(("patches", "names", "claim"), [pytest.param(*row[1:], id=row[0]) for row in DEFECTS])
-def test_a_client_is_noticed_that(
+def test_a_client_with_a_defect_breaks_a_claim(
     patches: Patches, names: Sequence[str], claim: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for place, value in patches.items():
@@ -243,14 +243,14 @@ def test_a_client_is_noticed_that(
 
 
 @pytest.mark.parametrize("runner", [run_sync, run_async])
-def test_a_client_is_noticed_that_loses_the_id_of_a_job_when_it_is_interrupted(
+def test_a_client_that_loses_the_id_of_an_interrupted_job_breaks_a_claim(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Call, "fail", raises_as_it_is)
     assert NAMED in broken_claims(play(runner, make_groups(FEW, SEED, faults=QUICK, kinds=INTERRUPTED)))
 
 
-def test_a_client_is_noticed_that_pauses_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_pauses_too_long_breaks_a_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     sleep_until: Callable[[SkippingClock, float], None] = SkippingClock.sleep_until
 
     def oversleep(self: SkippingClock, moment: float) -> None:

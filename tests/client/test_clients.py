@@ -16,10 +16,10 @@ from segmind_api.catalog import JOB_RETENTION_SECONDS, MODELS
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.models import GenerationOutput
 from segmind_client import AsyncClient, Client, errors
-from segmind_client.settings import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-from tests.client.clock import PauseClock
-from tests.client.world import REQUEST_ID
+from tests.support.clock import PauseClock
+from tests.support.internals import BASE_URL_VARIABLE
+from tests.support.world import REQUEST_ID
 
 SLUG = next(iter(MODELS))
 SECRET = "SG_5ec4e75ec4e75ec4"  # noqa: S105  nobody holds it
@@ -93,7 +93,7 @@ class TestClient:
             list(getattr(client.job("id"), method)(timeout=3))
 
     @pytest.mark.parametrize("request_id", ["", "..", None, 7, uuid.UUID(int=0)])
-    def test_what_is_no_id_is_refused_at_once(self, request_id: Any) -> None:
+    def test_a_request_id_that_cannot_be_one_is_refused_at_once(self, request_id: Any) -> None:
         with Client() as client, pytest.raises(errors.InvalidParameter, match="request_id: expected an id"):
             client.job(request_id)
 
@@ -123,7 +123,9 @@ class TestClient:
             Client(base_url="http://double:4010", allow_http=False)
 
     @pytest.mark.parametrize("value", ["on", "2", "nope", " 1"])
-    def test_anything_else_in_the_environment_is_refused(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    def test_another_value_of_the_variable_for_plain_http_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, value: str
+    ) -> None:
         monkeypatch.setenv("SEGMIND_ALLOW_HTTP", value)
         with pytest.raises(errors.InvalidParameter, match="SEGMIND_ALLOW_HTTP: expected one of 1, true, yes"):
             Client()
@@ -159,6 +161,19 @@ class TestKey:
             Client(key)
         assert key not in str(raised.value)
 
+    @pytest.mark.parametrize(
+        ("key", "problem"),
+        [
+            ("SG_1\n", "begins or ends with white space"),
+            ("Bearer SG_1", "begins with Bearer"),
+            ("https://a.example", "looks like a URL"),
+            ("SG 1", "has a character that no key has"),
+        ],
+    )
+    def test_the_message_about_a_key_that_cannot_be_one_says_why(self, key: str, problem: str) -> None:
+        with pytest.raises(errors.MissingKey, match=f"the API key cannot be one, it {problem}"):
+            Client(key)
+
     @pytest.mark.parametrize("kind", [Client, AsyncClient])
     @pytest.mark.parametrize("key", [5, True, b"SG_0123456789abcdef", ["SG_0123456789abcdef"]])
     def test_a_key_of_another_type_is_said_to_be_of_another_type(
@@ -173,7 +188,7 @@ class TestKey:
         with pytest.raises(errors.MissingKey, match="set SEGMIND_API_KEY"):
             Client()
 
-    def test_is_not_sent_along_a_redirect_or_to_a_url_in_a_response(self) -> None:
+    def test_a_key_is_not_sent_along_a_redirect_or_to_a_url_in_a_response(self) -> None:
         hosts: list[str] = []
 
         def elsewhere(request: httpx.Request) -> httpx.Response:
@@ -259,14 +274,14 @@ class TestWhetherAPostWasSent:
         assert ("https://service.example was not reached" in str(error)) == (not reads)
         assert transport.requests == (1 if reads else 4)
 
-    def test_sync(self, kind: type[httpx.HTTPError], method: str, *, reads: bool) -> None:
+    def test_is_known_to_a_sync_client(self, kind: type[httpx.HTTPError], method: str, *, reads: bool) -> None:
         transport = Failing(kind, reads=reads)
         client = Client(base_url="https://service.example", transport=transport, clock=PauseClock())
         with client, pytest.raises(segmind.SegmindError) as raised:
             getattr(client, method)(SLUG, {"prompt": "x"})
         self.check(raised.value, transport, reads=reads)
 
-    def test_async(self, kind: type[httpx.HTTPError], method: str, *, reads: bool) -> None:
+    def test_is_known_to_an_async_client(self, kind: type[httpx.HTTPError], method: str, *, reads: bool) -> None:
         transport = Failing(kind, reads=reads)
 
         async def call() -> None:

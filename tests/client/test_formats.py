@@ -8,7 +8,7 @@ import struct
 import pytest
 from PIL import Image
 
-from segmind_client.formats import BY_EXTENSION, FORMATS, Format, format_of
+from tests.support.internals import BY_EXTENSION, FORMATS, Format, format_of
 
 
 def drawn(name: str) -> bytes:

@@ -19,13 +19,10 @@ from hypothesis import strategies as st
 from segmind_api.catalog import MODELS
 from segmind_api.headers import ResponseHeaders
 from segmind_api.types import ApiResponse, ResponseObject
-from segmind_client import AsyncClient, Client
-from segmind_client.async_clients import AsyncJobHandle
-from segmind_client.clients import JobHandle
+from segmind_client import AsyncClient, AsyncJobHandle, Client, JobHandle
 from segmind_client.errors import LONGEST_MESSAGE, InferenceTimeout, SegmindError
-from segmind_client.options import Options
-from segmind_client.results import AsyncSavable, GenerationFields
-from tests.client.clock import pause_clock
+from tests.support.clock import pause_clock
+from tests.support.internals import AsyncSavable, GenerationFields, Options
 
 BASE_URL = "https://service.example"
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 import ssl
-import sys
 import threading
 import time
 import uuid
@@ -16,7 +15,6 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import anyio
@@ -29,14 +27,13 @@ from sniffio import current_async_library
 
 import segmind_client
 from segmind_client import AsyncClient, Client, errors
-from tests.client.clock import PauseClock
-from tests.client.servers import HostileServer, Request, respond_with, response
+from tests.support.clock import PauseClock
+from tests.support.servers import HostileServer, Request, respond_with, response
+from tests.support.tracing import MOST_POINTS, LineInterrupt
 
 KEY = "SG_5ec4e75ec4e75ec4"
 SLUG = "imagen-4-fast"
 SOURCES = str(Path(segmind_client.__file__).parent)
-MOST_POINTS = 5_000
-"""Lines or awaits of one call, at most."""
 TLS = ssl.create_default_context()
 """To make one takes longer than a call."""
 LOOKS, LOOK_SECONDS = 50, 0.0005
@@ -114,48 +111,19 @@ class Interruption:
         return None
 
 
-def notes_of(error: BaseException) -> str:
-    return " ".join(getattr(error, "__notes__", ()))
-
-
-class LineTracer:
-    """Raises KeyboardInterrupt at one line of the client's source, or of one of its files."""
-
-    def __init__(self, point: int, sources: str = SOURCES) -> None:
-        self.point = point
-        self.lines = 0
-        self.place = ""
-        self._sources = sources
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(self._sources):
-            return None
-        if event == "line":
-            self.lines += 1
-            if self.lines == self.point:
-                self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-                raise KeyboardInterrupt
-        return self
-
-
 def interrupt(service: Service, call: Call, point: int, carrier: str) -> Interruption | None:
     """Interrupts a call at its so-manieth line; None where it has fewer."""
     before = len(service.accepted)
     transport = httpx.HTTPTransport(verify=TLS, trust_env=False) if carrier == "transport" else None
-    tracer, says = LineTracer(point), ""
-    with Client(KEY, base_url=service.url, transport=transport, clock=PauseClock()) as client:
-        previous = sys.gettrace()
-        try:
-            sys.settrace(tracer)
-            call(client)
-        except KeyboardInterrupt as error:
-            says = notes_of(error)
-        finally:
-            sys.settrace(previous)
+    with (
+        Client(KEY, base_url=service.url, transport=transport, clock=PauseClock()) as client,
+        LineInterrupt(point, (SOURCES,)) as interrupted,
+    ):
+        call(client)
     service.settle()
-    if not tracer.place:
+    if not interrupted.place:
         return None
-    return Interruption(point, tracer.place, says, tuple(service.accepted[before:]))
+    return Interruption(point, interrupted.place, interrupted.says, tuple(service.accepted[before:]))
 
 
 class Cancelling:
@@ -178,7 +146,7 @@ class Cancelling:
                 self.returned = True
                 return stop.value
             except BaseException as error:
-                self.says = notes_of(error)
+                self.says = " ".join(getattr(error, "__notes__", ()))
                 raise
             self.suspensions += 1
             if self.suspensions == self._point:

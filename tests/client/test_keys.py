@@ -19,13 +19,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from segmind_api.client import API_KEY_HEADER, API_KEY_VARIABLE
 from segmind_api.models import Credits
-from segmind_client import AsyncClient, Client, errors, masking
-from segmind_client.custom import CustomAsyncSender, CustomSender
-from segmind_client.masking import Secret, masked
-from segmind_client.transport import AsyncSender, Sender
-from tests.client.calls import CARRIERS, WAYS, outcomes
-from tests.client.clock import PauseClock
-from tests.client.servers import REQUEST_ID, HostileServer, Script, respond_with
+from segmind_client import AsyncClient, Client, errors
+from tests.support.calls import CARRIERS, WAYS, outcomes
+from tests.support.clock import PauseClock
+from tests.support.internals import AsyncSender, CustomAsyncSender, CustomSender, Secret, Sender, masked, masking
+from tests.support.servers import REQUEST_ID, HostileServer, Script, respond_with
 
 SLUG = "imagen-4"
 KEYS = {"of the documented form": "SG_5ec4e75ec4e75ec4", "of another form": "another.form_of+a/key~42=="}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from segmind_client import errors
-from tests.client.calls import CARRIERS, WAYS, outcome, outcomes
-from tests.client.servers import REQUEST_ID, End, HostileServer, Request, Script, Step, respond_with, response
+from tests.support.calls import CARRIERS, WAYS, outcome, outcomes
+from tests.support.servers import REQUEST_ID, End, HostileServer, Request, Script, Step, respond_with, response
 
 ANOTHER_ID = "11111111-2222-4333-8444-555555555555"
 ACCEPTED: dict[str, Any] = {"request_id": REQUEST_ID, "status": "QUEUED"}

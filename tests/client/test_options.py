@@ -6,7 +6,6 @@ import gc
 import inspect
 import json
 import logging
-import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,22 +16,16 @@ import anyio
 import attrs
 import httpx
 import pytest
-from anyio import to_thread
 
 from segmind_api.catalog import MODELS
 from segmind_api.models import SubmittedJob
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, errors
-from segmind_client.async_clients import AsyncJobHandle
-from segmind_client.call import Call
-from segmind_client.clients import JobHandle
-from segmind_client.options import OptionChanges, Options
-from segmind_client.settings import BASE_URL_VARIABLE
-from segmind_client.steps import Send
+from segmind_client import AsyncClient, AsyncJobHandle, Client, JobHandle, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
 from segmind_mock.transport import DoubleTransport
-from tests.client.clock import DoubleClock, PauseClock
-from tests.client.world import LOST, REQUEST_ID, START, SUBMITTED, World, refused, response, state
+from tests.support.clock import DoubleClock, PauseClock
+from tests.support.internals import Call, OptionChanges, Options, Send
+from tests.support.world import LOST, REQUEST_ID, START, World, json_of, refused, response, state
 
 SLUG = next(iter(MODELS))
 MODEL = MODELS[SLUG]
@@ -83,7 +76,7 @@ class TestOptions:
             ({"timeout": 3}, r"Options\.timeout.* one of deadline, interval"),
         ],
     )
-    def test_one_that_makes_no_sense_is_refused_before_anything_is_sent(
+    def test_an_option_that_makes_no_sense_is_refused_before_anything_is_sent(
         self, changes: dict[str, Any], message: str
     ) -> None:
         for kind in (Client, AsyncClient):
@@ -102,7 +95,7 @@ class TestOptions:
         ],
         ids=["longest", "most", "fewest", "shortest"],
     )
-    def test_the_outermost_that_are_taken_work_over_own_connections(
+    def test_the_shortest_and_the_longest_times_work_over_own_connections(
         self, options: Any, address: str, double: Double
     ) -> None:
         assert attrs.evolve(Options(), **options) == Options(**options)
@@ -183,125 +176,6 @@ class TestOptions:
         assert world.pauses == pytest.approx([0.1, 0.1])
 
 
-class TestBaseUrl:
-    @staticmethod
-    def called(base_url: str) -> str:
-        """The URL that is called for the credits."""
-        urls: list[str] = []
-
-        def respond(request: httpx.Request) -> httpx.Response:
-            urls.append(str(request.url))
-            return httpx.Response(200, json={"credits": 1, "free-credits": 0})
-
-        with Client(DEFAULT_KEY, base_url=base_url, transport=httpx.MockTransport(respond)) as client:
-            client.credits()
-        (url,) = urls
-        return url
-
-    @pytest.mark.parametrize(
-        "url",
-        ["http://127.0.0.1:4010", "http://localhost", "http://[::1]:80", "https://a.example", " https://a.example\n"],
-    )
-    def test_https_and_this_machine_are_allowed(self, url: str) -> None:
-        Client(DEFAULT_KEY, base_url=url).close()
-
-    @pytest.mark.parametrize("url", ["http://a.example", "http://10.0.0.1", "http://localhost.example"])
-    def test_the_key_is_not_sent_in_the_clear_unless_that_is_allowed(self, url: str) -> None:
-        with pytest.raises(errors.InvalidParameter, match="allow_http=True"):
-            Client(DEFAULT_KEY, base_url=url)
-        with pytest.raises(errors.InvalidParameter, match="allow_http=True"):
-            AsyncClient(DEFAULT_KEY, base_url=url)
-        Client(DEFAULT_KEY, base_url=url, allow_http=True).close()
-
-    @pytest.mark.parametrize(
-        ("base_url", "called"),
-        [
-            ("https://v1", "https://v1/v1/get-user-credits"),
-            ("https://v2/", "https://v2/v1/get-user-credits"),
-            ("https://v2/v1", "https://v2/v1/get-user-credits"),
-            ("https://a.example/v1", "https://a.example/v1/get-user-credits"),
-            ("https://a.example/v2/", "https://a.example/v1/get-user-credits"),
-            ("https://a.example/below/v1", "https://a.example/below/v1/get-user-credits"),
-            ("https://a.example/v1beta", "https://a.example/v1beta/v1/get-user-credits"),
-            ("https://a.example:8443/", "https://a.example:8443/v1/get-user-credits"),
-        ],
-    )
-    def test_a_version_is_taken_off_its_path_and_nothing_off_its_host(self, base_url: str, called: str) -> None:
-        assert self.called(base_url) == called
-
-    @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    @pytest.mark.parametrize(
-        "base_url",
-        [
-            *("", "host", "ftp://host", "http://host:port", "http://", "https://xn--", "https://[::1"),
-            *("https://host:99999", "https://host:0", "https://ho\x00st"),
-        ],
-    )
-    def test_one_that_leads_nowhere_is_refused_at_once(self, kind: type[Client | AsyncClient], base_url: str) -> None:
-        with pytest.raises(errors.InvalidParameter, match="base_url"):
-            kind(DEFAULT_KEY, base_url=base_url)
-
-    @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    @pytest.mark.parametrize("base_url", [5, True, b"https://host", ["https://host"], {}, httpx.URL("https://host")])
-    def test_one_of_another_type_is_refused(self, kind: type[Client | AsyncClient], base_url: Any) -> None:
-        with pytest.raises(errors.InvalidParameter, match="base_url: expected a URL such as"):
-            kind(DEFAULT_KEY, base_url=base_url)
-
-    @pytest.mark.parametrize("end", ["?key=value", "#part", "/v1?a=b", "?", "#", "/v1?", "/?#"])
-    def test_one_with_a_query_or_a_fragment_is_refused(self, end: str) -> None:
-        with pytest.raises(errors.InvalidParameter, match="without a query or a fragment"):
-            Client(DEFAULT_KEY, base_url=f"https://host{end}")
-
-    @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    def test_one_with_a_password_is_refused_without_showing_it(self, kind: type[Client | AsyncClient]) -> None:
-        with pytest.raises(errors.InvalidParameter, match="without a user") as raised:
-            kind(DEFAULT_KEY, base_url="https://user:secret@host")
-        assert "secret" not in str(raised.value)
-
-    @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    def test_an_empty_variable_of_the_environment_is_not_the_paid_service(
-        self, kind: type[Client | AsyncClient], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv(BASE_URL_VARIABLE, "")
-        with pytest.raises(errors.InvalidParameter, match=r"SEGMIND_BASE_URL: .* unset it to use the service"):
-            kind(DEFAULT_KEY)
-
-    def test_without_one_the_service_itself_is_called(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv(BASE_URL_VARIABLE, raising=False)
-        assert repr(Client(DEFAULT_KEY)) == "Client(base_url='https://api.segmind.com')"
-
-
-class TestUrlsOfAJob:
-    @staticmethod
-    def submit(**urls: str) -> str:
-        body = {**json_of(SUBMITTED), **urls}
-        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
-        with Client(DEFAULT_KEY, base_url=BASE_URL, transport=transport) as client:
-            return client.submit_model(SLUG, {"prompt": "x"}).request_id
-
-    @pytest.mark.parametrize("name", ["status_url", "response_url", "poll_url"])
-    def test_a_job_that_is_said_to_be_elsewhere_is_named_and_nothing_is_sent_there(self, name: str) -> None:
-        with pytest.raises(errors.ForeignURL, match=r"elsewhere\.example") as raised:
-            self.submit(**{name: "https://elsewhere.example/x"})
-        assert raised.value.request_id == REQUEST_ID
-
-    @pytest.mark.parametrize(
-        "url", ["https://x.example:port/status", "http://[x", "https://a\N{ACCOUNT OF}b/x", "mailto:x"]
-    )
-    def test_a_url_that_cannot_be_read_is_elsewhere(self, url: str) -> None:
-        with pytest.raises(errors.ForeignURL):
-            self.submit(status_url=url)
-
-    @pytest.mark.parametrize("origin", ["https://x.example", "https://x.example:443", "https://api.segmind.com", ""])
-    def test_a_job_is_where_the_call_went_or_at_the_service_behind_it(self, origin: str) -> None:
-        assert self.submit(status_url=f"{origin}/v2/requests/x/status") == REQUEST_ID
-
-
-def json_of(response: ApiResponse) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(response.content)
-    return decoded
-
-
 class TestUpdates:
     """Of a job of a double whose clock moves while the client waits."""
 
@@ -318,14 +192,14 @@ class TestUpdates:
         assert updates[-1].job["metrics"]["cost"] == MODEL.price_usd
         assert handle.wait().cost == MODEL.price_usd
 
-    def test_a_job_that_fails_ends_them(self, handle: JobHandle, double: Double) -> None:
+    def test_end_with_an_error_when_the_job_fails(self, handle: JobHandle, double: Double) -> None:
         updates = handle.updates(interval=0.1)
         assert next(updates).status == "QUEUED"
         double.fail(handle.request_id, "blocked")
         with pytest.raises(errors.InferenceFailed, match="blocked"):
             list(updates)
 
-    def test_the_deadline_ends_them(self, handle: JobHandle) -> None:
+    def test_end_at_the_deadline(self, handle: JobHandle) -> None:
         with pytest.raises(errors.InferenceTimeout, match="within 2 s"):
             list(handle.updates(deadline=2, interval=0.5))
 
@@ -338,7 +212,7 @@ class TestUpdates:
         assert [update.status for update in handle.updates()][-1] == "COMPLETED"
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_they_are_the_same_with_await(self, double: Double, clock: MovableClock, backend: str) -> None:
+    def test_of_an_async_client_have_each_state_once(self, double: Double, clock: MovableClock, backend: str) -> None:
         async def statuses() -> list[str]:
             transport = DoubleTransport(double.app)
             url = "http://127.0.0.1"
@@ -349,7 +223,7 @@ class TestUpdates:
         assert anyio.run(statuses, backend=backend) == ["QUEUED", "PROCESSING", "COMPLETED"]
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_they_may_be_left_before_their_end(self, double: Double, backend: str) -> None:
+    def test_of_an_async_client_may_be_left_before_their_end(self, double: Double, backend: str) -> None:
         async def leave() -> None:
             transport = DoubleTransport(double.app)
             async with AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", transport=transport) as client:
@@ -405,6 +279,21 @@ class TestInterruption:
         error = self.interrupted([state("QUEUED")], lambda client: list(client.job(REQUEST_ID).updates()))
         assert REQUEST_ID in error.__notes__[0]
 
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_cancelling_the_updates_of_a_job_names_the_job(
+        self, caplog: pytest.LogCaptureFixture, backend: str
+    ) -> None:
+        async def follow() -> None:
+            transport = httpx.MockTransport(lambda _: httpx.Response(200, json=json_of(state("QUEUED"))))
+            async with AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=transport) as client:
+                with anyio.move_on_after(0.01) as scope:
+                    async for _ in client.job(REQUEST_ID).updates():
+                        pass
+                assert scope.cancelled_caught
+
+        anyio.run(follow, backend=backend)
+        assert REQUEST_ID in caplog.text
+
     def test_of_a_question_about_the_account_says_nothing(self) -> None:
         error = self.interrupted([], lambda client: client.credits())
         assert not hasattr(error, "__notes__")
@@ -420,187 +309,6 @@ class TestInterruption:
 
         anyio.run(wait, backend=backend)
         assert REQUEST_ID in caplog.text
-
-
-class TestWhereAClientCanBeUsed:
-    @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    def test_it_shows_its_url_and_not_its_key(self, kind: type[Client | AsyncClient]) -> None:
-        assert repr(kind(DEFAULT_KEY, base_url=BASE_URL)) == f"{kind.__name__}(base_url='https://x.example')"
-
-    @pytest.mark.parametrize("kind", [Client, AsyncClient])
-    def test_it_and_its_jobs_are_not_pickled(self, kind: type[Client | AsyncClient]) -> None:
-        client = kind(DEFAULT_KEY)
-        for thing in (client, client.job(REQUEST_ID)):
-            with pytest.raises(errors.ClientUnusable, match=r"job\(request_id\)"):
-                pickle.dumps(thing)
-
-    def test_it_is_not_used_in_another_process(self, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-        client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
-        async_client = AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
-        process = os.getpid() + 1
-        monkeypatch.setattr(os, "getpid", lambda: process)
-        for ask in (client.credits, lambda: anyio.run(async_client.credits)):
-            with pytest.raises(errors.ClientUnusable, match="another process"):
-                ask()
-        assert double.requests() == []
-
-    @pytest.mark.parametrize("backend", ["sync", "asyncio"])
-    def test_closing_it_in_another_process_leaves_it_open_in_its_own(
-        self, double: Double, monkeypatch: pytest.MonkeyPatch, backend: str
-    ) -> None:
-        async def close_and_ask() -> None:
-            client = AsyncClient(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
-            with monkeypatch.context() as child:
-                child.setattr(os, "getpid", lambda: -1)
-                await client.close()
-            await client.credits()
-
-        if backend == "asyncio":
-            anyio.run(close_and_ask)
-            return
-        client = Client(DEFAULT_KEY, base_url=BASE_URL, transport=double.transport())
-        with monkeypatch.context() as child:
-            child.setattr(os, "getpid", lambda: -1)
-            client.close()
-        client.credits()
-
-    @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
-    def test_an_async_one_is_not_used_in_another_event_loop(self, double: Double, first: str, second: str) -> None:
-        client = AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", transport=DoubleTransport(double.app))
-        anyio.run(client.credits, backend=first)
-
-        async def submit() -> None:
-            with pytest.raises(errors.ClientUnusable, match="event loop"):
-                await client.submit_model(SLUG, {"prompt": "x"})
-
-        anyio.run(submit, backend=second)
-        assert [call.method for call in double.requests()] == ["GET"]
-
-    @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
-    @pytest.mark.parametrize("over", ["own connections", "transport"])
-    def test_an_async_one_is_closed_in_its_own_event_loop_only(
-        self, address: str, double: Double, first: str, second: str, over: str
-    ) -> None:
-        options: Any = {} if over == "own connections" else {"transport": DoubleTransport(double.app)}
-        client = AsyncClient(DEFAULT_KEY, base_url=address, **options)
-
-        async def close_elsewhere() -> None:
-            with pytest.raises(errors.ClientUnusable, match="used in another event loop"):
-                await client.close()
-
-        async def use() -> None:
-            await client.credits()
-            await to_thread.run_sync(partial(anyio.run, close_elsewhere, backend=second))
-            await client.close()
-
-        anyio.run(use, backend=first)
-
-    def test_an_async_one_that_was_never_used_is_closed_in_any_event_loop(self) -> None:
-        client = AsyncClient(DEFAULT_KEY)
-        anyio.run(client.close, backend="trio")
-
-    def test_it_is_not_used_after_it_was_closed(self) -> None:
-        client = Client(DEFAULT_KEY)
-        client.close()
-        with pytest.raises(errors.ClientUnusable, match="closed"):
-            client.credits()
-
-    def test_an_async_one_is_not_used_after_it_was_closed(self) -> None:
-        async def use() -> None:
-            client = AsyncClient(DEFAULT_KEY)
-            await client.close()
-            with pytest.raises(errors.ClientUnusable, match="closed"):
-                await client.credits()
-
-        anyio.run(use)
-
-    def test_a_call_that_waits_in_line_while_it_is_closed_is_not_sent(self, address: str, double: Double) -> None:
-        class Closing(PauseClock):
-            def sleep_until(self, moment: float) -> None:
-                client.close()
-                super().sleep_until(moment)
-
-        client = Client(DEFAULT_KEY, base_url=address, clock=Closing())
-        double.fail_next(status=429)
-        with pytest.raises(errors.ClientUnusable, match="closed"):
-            client.submit_model(SLUG, {"prompt": "x"})
-        assert [row.status for row in double.requests()] == [429]
-
-    def test_a_custom_httpx_client_is_called_and_left_open(self, address: str, double: Double) -> None:
-        calls: list[str] = []
-
-        def note(request: httpx.Request) -> None:
-            calls.append(request.url.path)
-
-        with httpx.Client(
-            event_hooks={"request": [note]}, headers={"user-agent": "mine"}, follow_redirects=True
-        ) as http:
-            with Client(DEFAULT_KEY, base_url=address, http_client=http) as client:
-                client.credits()
-            assert not http.is_closed
-        assert calls == ["/v1/get-user-credits"]
-        assert ("user-agent", "mine") in double.requests()[0].headers
-        with pytest.raises(errors.ClientUnusable, match="closed"):
-            client.credits()
-
-    def test_a_custom_async_httpx_client_is_called_and_left_open(self, double: Double) -> None:
-        async def read() -> None:
-            async with httpx.AsyncClient(transport=DoubleTransport(double.app), follow_redirects=True) as http:
-                async with AsyncClient(DEFAULT_KEY, base_url="http://127.0.0.1", http_client=http) as client:
-                    assert (await client.credits()).credits == 100
-                assert not http.is_closed
-            with pytest.raises(errors.ClientUnusable, match="closed"):
-                await client.credits()
-
-        anyio.run(read)
-
-    def test_a_redirect_is_not_followed_by_a_custom_httpx_client(self) -> None:
-        hosts: list[str] = []
-
-        def redirect(request: httpx.Request) -> httpx.Response:
-            hosts.append(request.url.host)
-            return httpx.Response(307, headers={"location": "https://elsewhere.example/"})
-
-        with httpx.Client(transport=httpx.MockTransport(redirect), follow_redirects=True) as http:
-            client = Client(DEFAULT_KEY, base_url="https://x.example", http_client=http)
-            with pytest.raises(errors.UnreadableResponse):
-                client.credits()
-        assert hosts == ["x.example"]
-
-
-class EmptyTransport(httpx.MockTransport):
-    """A transport that is false where a truth is asked for."""
-
-    def __len__(self) -> int:
-        return 0
-
-
-@pytest.mark.parametrize("kind", ["transport", "http_client"])
-def test_a_custom_transport_or_client_of_length_0_is_used(kind: str) -> None:
-    class EmptyClient(httpx.Client):
-        def __len__(self) -> int:
-            return 0
-
-    transport = EmptyTransport(lambda _: httpx.Response(200, json={"credits": 7, "free-credits": 0}))
-    custom: Any = {"transport": transport} if kind == "transport" else {"http_client": EmptyClient(transport=transport)}
-    with Client(DEFAULT_KEY, base_url=BASE_URL, **custom) as client:
-        assert client.credits().credits == 7
-
-
-@pytest.mark.parametrize("kind", ["transport", "http_client"])
-def test_a_custom_async_transport_or_client_of_length_0_is_used(kind: str) -> None:
-    class EmptyAsyncClient(httpx.AsyncClient):
-        def __len__(self) -> int:
-            return 0
-
-    async def use() -> None:
-        transport = EmptyTransport(lambda _: httpx.Response(200, json={"credits": 7, "free-credits": 0}))
-        http = EmptyAsyncClient(transport=transport)
-        custom: Any = {"transport": transport} if kind == "transport" else {"http_client": http}
-        async with http, AsyncClient(DEFAULT_KEY, base_url=BASE_URL, **custom) as client:
-            assert (await client.credits()).credits == 7
-
-    anyio.run(use)
 
 
 class TestResponses:

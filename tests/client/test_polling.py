@@ -17,13 +17,9 @@ import pytest
 
 from segmind_api import catalog
 from segmind_api.models import JobResult
-from segmind_client.async_clients import AsyncClient
-from segmind_client.call import Call
-from segmind_client.clients import Client
+from segmind_client import AsyncClient, AsyncJob, Client
 from segmind_client.errors import InferenceFailed, InferenceTimeout
-from segmind_client.line import Rank, Turn
-from segmind_client.operations import Submission
-from segmind_client.polling import (
+from tests.support.internals import (
     DURATIONS_KEPT,
     ENOUGH,
     LONGEST,
@@ -32,14 +28,17 @@ from segmind_client.polling import (
     PRICE_OF_A_POLL,
     SHORTEST,
     SPARING_SHARE,
+    Call,
     Latencies,
+    Pause,
     PollSchedule,
+    Rank,
+    Submission,
+    Turn,
     best_times,
     duration,
 )
-from segmind_client.steps import Pause
-from segmind_client.vendor import AsyncJob
-from tests.client.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
+from tests.support.world import FAILED, LOST, REQUEST_ID, START, SUBMITTED, Outcome, World, response, state
 
 MODEL = attrs.evolve(next(iter(catalog.MODELS.values())), typical_latency_seconds=10)
 PENDING = state("PROCESSING")
@@ -93,11 +92,11 @@ class TestBestTimes:
             ([8] * 31 + [100], (8, 100)),
         ],
     )
-    def test_follow_the_durations(self, durations: list[float], times: tuple[float, ...]) -> None:
+    def test_are_computed_from_the_durations(self, durations: list[float], times: tuple[float, ...]) -> None:
         assert best_times(durations) == times
 
     @pytest.mark.parametrize("seed", range(20))
-    def test_cost_less_than_any_others(self, seed: int) -> None:
+    def test_cost_as_little_as_the_best_of_all_choices(self, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311  has to come out the same each time
         durations = [chance.lognormvariate(1, 0.5) for _ in range(7)]
 
@@ -156,17 +155,17 @@ DURATIONS: dict[str, tuple[Any, float]] = {
 
 
 @pytest.mark.parametrize(("metrics", "seconds"), DURATIONS.values(), ids=DURATIONS.keys())
-def test_a_job_took(metrics: Any, seconds: float) -> None:
+def test_the_duration_of_a_job_is_estimated_from_its_metrics_and_its_polls(metrics: Any, seconds: float) -> None:
     assert duration(JobResult({"metrics": metrics}), pending=6, ended=8) == seconds
 
 
 class TestLatencies:
-    def test_do_not_trust_a_few(self) -> None:
+    def test_are_not_learned_from_a_few_jobs_alone(self) -> None:
         times = learned(*[100] * (ENOUGH - 1)).schedule(MODEL).times
         assert min(times) < 10 < 100 < max(times)
         assert learned(*[100] * ENOUGH).schedule(MODEL).times == (100,)
 
-    def test_know_nothing_of_a_model_without_a_typical_latency_until_they_have_enough(self) -> None:
+    def test_of_a_model_without_a_typical_latency_are_unknown_until_enough_jobs_have_ended(self) -> None:
         model = attrs.evolve(MODEL, typical_latency_seconds=None)
         assert learned(*[5] * (ENOUGH - 1)).schedule(model) == PollSchedule()
         assert learned(*[5] * ENOUGH).schedule(model).times == (5,)
@@ -193,7 +192,7 @@ class TestLatencies:
         assert learned(*[50] * 100, *[5] * DURATIONS_KEPT).schedule(MODEL).times == (5,)
         assert learned(*[50] * 100, *[5] * (DURATIONS_KEPT - 1)).schedule(MODEL).times == (5, 50)
 
-    def test_keep_models_apart(self) -> None:
+    def test_of_one_model_say_nothing_about_another(self) -> None:
         other = attrs.evolve(MODEL, slug="other")
         assert learned(*[50] * ENOUGH).schedule(other) == Latencies().schedule(other)
 
@@ -208,7 +207,7 @@ class TestLatencies:
         assert latencies.schedule(MODEL).times == (50,)
         assert latencies.schedule(second) == Latencies().schedule(second)
 
-    def test_lose_nothing_that_threads_learn_at_the_same_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_learned_by_several_threads_are_all_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def let_others_run(maxlen: int) -> deque[float]:
             time.sleep(0.001)
             return deque(maxlen=maxlen)
@@ -225,7 +224,7 @@ class TestWaiting:
         assert run(completed(0), Latencies()).pauses == []
 
     @pytest.mark.parametrize("seconds", [0, 0.5])
-    def test_nor_are_the_jobs_after_it(self, seconds: float) -> None:
+    def test_further_jobs_that_end_at_once_are_not_waited_for(self, seconds: float) -> None:
         latencies = Latencies()
         assert [run(completed(seconds), latencies).pauses for _ in range(2 * ENOUGH)] == [[]] * (2 * ENOUGH)
 
@@ -252,7 +251,7 @@ class TestWaiting:
             wait(completed(0.4), latencies, submission=Submission(MODEL, START - 5))
         assert run(completed(0.4), latencies).pauses == pytest.approx([0.4])
 
-    def test_or_else_from_the_polls(self) -> None:
+    def test_durations_are_learned_from_the_polls_where_there_are_no_metrics(self) -> None:
         latencies = Latencies()
         for _ in range(ENOUGH):
             wait([PENDING, PENDING, *completed(None)], latencies, interval=5)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,10 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from segmind_client import AsyncClient, Client, connections, errors
-from segmind_client.connections import tls_context
-from tests.client.calls import KEY, WAYS, Step, outcome
-from tests.client.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, read_request, response
+from segmind_client import AsyncClient, Client, errors
+from tests.support.calls import KEY, WAYS, Step, outcome
+from tests.support.internals import connections, tls_context
+from tests.support.servers import REQUEST_ID, End, HostileServer, Request, closed_port, drips, respond_with, response
+from tests.support.servers import Step as ServerStep
 
 ACCEPTED = {"request_id": REQUEST_ID}
 HAS_SOCKS = importlib.util.find_spec("socksio") is not None
@@ -244,32 +243,28 @@ def test_a_socks_proxy_that_sends_junk_was_sent_no_submit(monkeypatch: pytest.Mo
             assert_is_clear(error)
 
 
+@pytest.mark.parametrize("url", ["https://service.example", "http://service.example"])
+def test_a_proxy_that_is_to_speak_tls_and_does_not_was_sent_no_submit(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    with HostileServer(greeting=[b"HTTP/1.1 200 OK\r\n\r\n", End.CLOSE]) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"https://127.0.0.1:{proxy.port}")
+        for error in submits(url):
+            assert isinstance(error, errors.NotSent)
+            assert_is_clear(error)
+        assert proxy.requests == []
+
+
 @needs_socks
 @pytest.mark.parametrize("way", WAYS)
 def test_a_submit_is_sent_through_a_socks_proxy(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    seen: list[bytes | Request | None] = []
-
-    def relay(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.settimeout(PATIENCE)
-            connection.recv(1000)
-            connection.sendall(b"\x05\x00")
-            seen.append(connection.recv(1000))
-            connection.sendall(b"\x05\x00\x00\x01" + bytes(6))
-            seen.append(read_request(connection, 1))
-            connection.sendall(response(ACCEPTED))
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=relay, args=(listener,))
-        thread.start()
-        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{listener.getsockname()[1]}")
+    said: list[bytes] = []
+    greeting: list[ServerStep] = [said.append, b"\x05\x00", said.append, b"\x05\x00\x00\x01" + bytes(6)]
+    with HostileServer(respond_with(ACCEPTED), greeting=greeting) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
         assert outcome(way, "http://service.example", submit, allow_http=True).request_id == REQUEST_ID
-        thread.join()
-    connect, request = seen
-    assert isinstance(connect, bytes)
-    assert b"service.example" in connect
-    assert isinstance(request, Request)
+    assert b"service.example" in said[1]
+    (request,) = proxy.requests
     assert (request.method, request.path, request.headers["host"]) == ("POST", "/v2/any", "service.example")
 
 

@@ -16,8 +16,8 @@ from segmind_api.types import ApiResponse, ResponseObject
 from segmind_client import AsyncClient, Client, errors
 from segmind_client.errors import SegmindError
 from segmind_mock import DEFAULT_KEY, Double
-from tests.client.clock import pause_clock
-from tests.mock.checks import CONTRACT, DOCUMENTED, OPERATIONS, REQUEST_ID, problems_in
+from tests.support.clock import pause_clock
+from tests.support.contract import CONTRACT, DOCUMENTED, OPERATIONS, REQUEST_ID, problems_in
 
 PROMPT = {"prompt": "x"}
 CALLS: dict[str, Callable[[Any, str], Any]] = {

@@ -29,13 +29,10 @@ from segmind_client import (
     JobHandle,
     Result,
     errors,
-    formats,
-    results,
 )
 from segmind_client.errors import in_words
-from segmind_client.retry import Caller
-from segmind_client.settings import BASE_URL_VARIABLE
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from tests.support.internals import BASE_URL_VARIABLE, Caller, formats, results
 
 SLUG = next(iter(MODELS))
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -155,7 +152,9 @@ class TestGeneration:
         assert [call.operation_id for call in double.requests()] == ["generateImagen"]
 
     @pytest.mark.parametrize("settings", [Settings(generate_as="image")])
-    def test_with_the_image_at_hand_is_checked_like_any(self, make: Make, tmp_path: Path) -> None:
+    def test_with_the_image_at_hand_is_saved_with_its_own_extension_and_replaces_no_file(
+        self, make: Make, tmp_path: Path
+    ) -> None:
         _, _, path = make("generate_model", tmp_path / "cabin.jpg")
         assert path == tmp_path / "cabin.png"
         with pytest.raises(errors.FileExists):
@@ -212,7 +211,7 @@ class TestPickling:
                 restored.save(tmp_path)
         assert raised.value.request_id
 
-    def test_a_restored_result_of_an_async_client_says_so_too(self, tmp_path: Path) -> None:
+    def test_a_restored_result_of_an_async_client_says_what_it_cannot_do(self, tmp_path: Path) -> None:
         async def use() -> None:
             async with AsyncClient() as client:
                 restored = copy.copy(await client.run_model(SLUG, PARAMETERS))
@@ -475,7 +474,7 @@ def test_what_is_awaited_is_what_may_call_the_service(sync: type, awaited: type)
         return {name for name, member in inspect.getmembers(kind) if inspect.iscoroutinefunction(member)}
 
     calls = {"run", "submit", "generate", "run_model", "submit_model", "generate_model", "credits", "close"}
-    calls |= {"status", "result", "wait", "content", "content", "save"}
+    calls |= {"status", "result", "wait", "content", "save"}
     assert {name for name in coroutines(awaited) if not name.startswith("_")} == {
         name for name, member in inspect.getmembers(awaited) if name in calls and inspect.isfunction(member)
     }

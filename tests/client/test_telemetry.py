@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -17,9 +17,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, SegmindClient, drivers, errors
+from segmind_client import AsyncClient, Client, SegmindClient, errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-from tests.client.test_interruptions import MOST_POINTS, LineTracer
+from tests.support.internals import drivers
+from tests.support.servers import closed_port
+from tests.support.tracing import MOST_POINTS, LineInterrupt
 
 SLUG = next(iter(MODELS))
 EXPORTER = InMemorySpanExporter()
@@ -122,7 +124,7 @@ def test_a_run_that_fails_is_a_span_of_its_job(client: Client, double: Double) -
     assert (only_span().attributes or {})["gen_ai.response.id"] == raised.value.request_id
 
 
-def test_the_calls_by_the_vendors_names_are_spans_as_well(client: Client, address: str) -> None:
+def test_the_calls_by_the_vendors_names_are_spans(client: Client, address: str) -> None:
     client.close()
     with SegmindClient(DEFAULT_KEY, address) as vendors:
         vendors.run("imagen-4", prompt="x")
@@ -141,14 +143,14 @@ def test_an_error_is_named_by_its_class(client: Client, double: Double) -> None:
     assert span.status.status_code is trace.StatusCode.ERROR
 
 
-def test_nothing_is_imported_for_callers_without_it() -> None:
+def test_opentelemetry_is_not_imported_for_callers_who_have_not_imported_it() -> None:
     program = (
         "import sys, segmind_client.clients; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_without_it_a_call_is_what_it_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opentelemetry_a_call_makes_no_span(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
     assert client.run_model(SLUG, {"prompt": "x"}).status == "COMPLETED"
     assert EXPORTER.get_finished_spans() == ()
@@ -206,38 +208,40 @@ def test_an_interrupt_in_a_span_processor_after_acceptance_names_the_job(
     assert request.request_id in note
 
 
+def test_an_interrupt_while_a_failure_is_put_into_words_ends_the_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: httpx.URL) -> str:
+        raise KeyboardInterrupt
+
+    watch_spans()
+    EXPORTER.clear()
+    with closed_port() as port, Client(DEFAULT_KEY, base_url=f"http://127.0.0.1:{port}") as client:
+        monkeypatch.setattr(httpx.URL, "__str__", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            client.submit_model(SLUG, {"prompt": "x"})
+        monkeypatch.undo()
+    assert only_span().name == f"submit {SLUG}"
+
+
 @pytest.mark.parametrize("way", ["sync", "asyncio", "trio"])
 def test_an_interrupt_at_any_line_between_two_requests_ends_the_span(
     client: Client, address: str, double: Double, way: str
 ) -> None:
     def submit() -> None:
-        with interrupted(tracer):
+        with interrupt:
             client.submit_model(SLUG, {"prompt": "x"})
 
     async def submit_async() -> None:
         async with AsyncClient(DEFAULT_KEY, base_url=address) as async_client:
-            with interrupted(tracer):
+            with interrupt:
                 await async_client.submit_model(SLUG, {"prompt": "x"})
 
     spans: list[int] = []
     for point in range(1, MOST_POINTS):
-        tracer, sent = LineTracer(point, drivers.__file__), len(double.requests())
+        interrupt, sent = LineInterrupt(point, (drivers.__file__,)), len(double.requests())
         EXPORTER.clear()
         submit() if way == "sync" else anyio.run(submit_async, backend=way)
         if len(double.requests()) > sent:
             spans.append(len(EXPORTER.get_finished_spans()))
-        if not tracer.place:
+        if not interrupt.place:
             break
     assert set(spans) == {1}
-
-
-@contextmanager
-def interrupted(tracer: LineTracer) -> Generator[None]:
-    before = sys.gettrace()
-    try:
-        sys.settrace(tracer)
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        sys.settrace(before)

@@ -12,7 +12,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -21,29 +21,26 @@ import attrs
 import httpx
 import pytest
 import trio
-import trio.testing
 
 from segmind_api.models import JobResult
 from segmind_client import AsyncClient, AsyncResult, Client, Result, errors
-from segmind_client.clock import EventLoopClock
-from segmind_client.drivers import AsyncDriver, SyncDriver
-from segmind_client.masking import Secret
-from segmind_client.options import Options
-from segmind_client.retry import Caller
-from segmind_client.steps import BODY_SECONDS, WRITE_SECONDS
-from segmind_client.transport import AsyncSender, Sender
-from tests.client.calls import CARRIERS, WAYS, Step, outcome, outcomes
-from tests.client.lateness import lateness
-from tests.client.servers import (
-    REQUEST_ID,
-    HostileServer,
-    Request,
-    Script,
-    drips,
-    respond_with,
-    response,
+from tests.support.calls import CARRIERS, WAYS, Step, outcome, outcomes
+from tests.support.clock import in_virtual_time
+from tests.support.internals import (
+    BODY_SECONDS,
+    WRITE_SECONDS,
+    AsyncDriver,
+    AsyncSender,
+    Caller,
+    EventLoopClock,
+    Options,
+    Secret,
+    Sender,
+    SyncDriver,
 )
-from tests.client.servers import Step as ServerStep
+from tests.support.lateness import lateness
+from tests.support.servers import REQUEST_ID, HostileServer, Request, Script, drips, respond_with, response
+from tests.support.servers import Step as ServerStep
 
 T = TypeVar("T")
 
@@ -221,10 +218,6 @@ async def submit_over_async(transport: SlowTransport, carrier: str) -> tuple[Any
     return came, trio.current_time() - started
 
 
-def in_virtual_time(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-    return trio.run(work, *arguments, clock=trio.testing.MockClock(autojump_threshold=0))
-
-
 @pytest.mark.parametrize("carrier", ["transport", "client"])
 class TestTransportWithoutTimeLimits:
     def test_a_head_that_never_comes_is_given_up(self, carrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,7 +358,7 @@ def test_six_silent_addresses_share_the_time_to_connect(
 
 @pytest.mark.parametrize(("call", "kind"), [(wait, errors.InferenceTimeout), (submit, errors.NotSent)])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_host_that_is_looked_up_for_ever_is_given_up(
+def test_a_look_up_of_a_host_that_never_ends_is_given_up(
     monkeypatch: pytest.MonkeyPatch, way: str, call: Step, kind: type
 ) -> None:
     over = threading.Event()
@@ -551,9 +544,6 @@ def slow_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
 @pytest.mark.parametrize("way", WAYS)
 def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
-    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
-    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
-    monkeypatch.setattr("segmind_client.downloads.DOWNLOAD_SECONDS", DEADLINE)
     monkeypatch.setattr("segmind_client.sinks.DOWNLOAD_SECONDS", DEADLINE)
     result = JobResult({"output": f"{slow_server.url}/a.png"})
     with lateness() as late:
@@ -564,14 +554,44 @@ def test_an_image_is_given_up_in_time(slow_server: HostileServer, monkeypatch: p
     assert Timed(seconds, late.seconds).ends_within(DEADLINE + 1)
 
 
-def test_no_connection_is_read_when_the_time_is_over() -> None:
-    with (
-        HostileServer(SLOW["a dripped head"], patience=PATIENCE) as server,
-        Client("SG_1", base_url=server.url) as client,
-        lateness() as late,
-    ):
-        started = time.monotonic()
-        with pytest.raises(errors.InferenceTimeout):
-            client.job(REQUEST_ID).wait(deadline=0)
-        seconds = time.monotonic() - started
-    assert Timed(seconds, late.seconds).ends_within(1)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_on_which_there_is_always_more_to_read_is_not_read_after_the_deadline(way: str) -> None:
+    # No read of it ever waits, so that no time limit of a single read ends it.
+    flood = itertools.repeat(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+    with HostileServer(lambda _: flood, patience=PATIENCE) as server:
+        error, took = timed_outcome(way, server.url, wait, deadline=DEADLINE)
+        server.wait_until(server.all_closed)
+    assert isinstance(error, errors.InferenceTimeout)
+    assert took.ends_within(DEADLINE + 1)
+    assert not server.gave_up
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_whose_name_cannot_be_looked_up_was_sent_nothing(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    error = outcome(way, "http://nowhere.example", submit, attempts=1, allow_http=True)
+    assert isinstance(error, errors.NotSent)
+    assert "Name or service not known" in str(error)
+
+
+def test_no_further_address_of_a_host_is_tried_when_the_time_to_connect_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def resolve(*_: Any, **__: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", 1)) for number in (1, 2, 3)]
+
+    def refuse(address: tuple[str, int], *_: Any, **__: Any) -> socket.socket:
+        tried.append(address[0])
+        time.sleep(DEADLINE)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    error = outcome("sync", "http://slow.example", submit, connect_seconds=DEADLINE, attempts=1, allow_http=True)
+    assert isinstance(error, errors.NotSent)
+    assert tried == ["127.0.0.1"]

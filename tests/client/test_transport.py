@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import signal
-import ssl
 import threading
-import time
-import traceback
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from inspect import isawaitable
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,78 +23,35 @@ import trio
 import trio.testing
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, operations, pool, threads
-from segmind_client.call import Call
-from segmind_client.connections import tls_context
-from segmind_client.custom import CustomAsyncSender
-from segmind_client.drivers import AsyncDriver, SyncDriver
+from segmind_client import AsyncClient
 from segmind_client.errors import ClientUnusable, ConnectionLost, MayHaveBeenAccepted, NotSent, SegmindError
-from segmind_client.line import CONNECTIONS, Line
-from segmind_client.masking import Secret
-from segmind_client.options import Options
-from segmind_client.pool import Idle
-from segmind_client.retry import Caller
-from segmind_client.steps import LARGEST_BODY, Flow
-from segmind_client.transport import AsyncSender, Sender
-from tests.client.calls import CARRIERS, WAYS, outcome, outcomes
-from tests.client.servers import (
-    LONGEST_WAIT,
-    REQUEST_ID,
-    End,
-    HostileServer,
-    Request,
-    Script,
-    Step,
-    closed_port,
-    respond_with,
-    response,
+from tests.support.internals import (
+    CONNECTIONS,
+    AsyncDriver,
+    AsyncSender,
+    Call,
+    Caller,
+    CustomAsyncSender,
+    Flow,
+    Idle,
+    Line,
+    Options,
+    Secret,
+    Sender,
+    SyncDriver,
+    pool,
 )
+from tests.support.servers import LONGEST_WAIT, REQUEST_ID, End, Request, Step
+from tests.support.services import PROCESSING, GatedService
 
 MODEL = next(iter(MODELS.values()))
 SENDER = ("x-api-key", Secret("SG_5ec4e75ec4e75ec4"))
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
-PROCESSING = json.dumps({"request_id": REQUEST_ID, "status": "PROCESSING", "metrics": {}}).encode()
 BACKENDS = ("asyncio", "trio")
 
 
-class Service:
-    """Gives every request the same response, in two parts, of which the second waits for a gate."""
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        self.body = PROCESSING
-        self.headers: dict[str, Any] = {}
-        self.hangs_up = False
-        self.before_gate = 0
-        """Bytes of a response that are sent while the gate is shut."""
-        self.server = HostileServer(self.respond)
-
-    def respond(self, _: Request) -> Iterable[Step]:
-        content = response(self.body, **self.headers)
-        parts: list[Step] = [content[: self.before_gate], self.gate, content[self.before_gate :]]
-        return [*parts, End.CLOSE] if self.hangs_up else parts
-
-    def wait_for_requests(self, count: int) -> None:
-        self.server.wait_until(lambda: len(self.server.requests) == count)
-
-    def let_through_at_once(self, count: int) -> Callable[[], None]:
-        """Lets so many requests, the first ones, wait for each other, so that each has a connection of its own."""
-
-        def open_gate() -> None:
-            self.wait_for_requests(count)
-            self.gate.set()
-
-        def shut_gate() -> None:
-            self.gate.clear()
-            threading.Thread(target=open_gate, daemon=True).start()
-
-        return shut_gate
-
-
 @pytest.fixture
-def service() -> Iterator[Service]:
-    service = Service()
+def service() -> Iterator[GatedService]:
+    service = GatedService()
     with service.server:
         yield service
 
@@ -122,11 +73,11 @@ def posts(count: int) -> Calls:
 
 
 def get(caller: Caller) -> Flow[Any]:
-    return operations.status(caller, REQUEST_ID)
+    return caller.status(REQUEST_ID)
 
 
 def post(caller: Caller) -> Flow[Any]:
-    return operations.submit(caller, Call(), MODEL, {"prompt": "x"})
+    return caller.submit(Call(), MODEL, {"prompt": "x"})
 
 
 Batch = Calls | Callable[[], object]
@@ -180,7 +131,7 @@ async def play_with(driver: AsyncDriver, batches: tuple[Batch, ...], caller: Cal
 
 
 @pytest.fixture(params=["sync", *BACKENDS])
-def play(request: pytest.FixtureRequest, service: Service) -> Play:
+def play(request: pytest.FixtureRequest, service: GatedService) -> Play:
     """Makes batches of calls with one client, and gives what came of them."""
 
     def play(*batches: Batch, connections: int = CONNECTIONS) -> list[Any]:
@@ -197,24 +148,28 @@ def names_the_job(outcomes: list[Any]) -> bool:
 
 
 class TestConnections:
-    def test_gets_one_after_another_share_one(self, service: Service, play: Play) -> None:
+    def test_gets_one_after_another_share_one_connection(self, service: GatedService, play: Play) -> None:
         assert names_the_job(play(gets(1), gets(1), gets(1)))
         assert service.server.opened == 1
 
-    def test_each_post_has_one_that_has_carried_nothing(self, service: Service, play: Play) -> None:
+    def test_each_post_has_a_connection_that_has_carried_nothing(self, service: GatedService, play: Play) -> None:
         assert names_the_job(play(gets(1), posts(1), posts(1)))
         assert [request.connection for request in service.server.requests] == [1, 2, 3]
 
-    def test_that_of_a_post_is_kept_for_the_next_get(self, service: Service, play: Play) -> None:
+    def test_the_connection_of_a_post_is_kept_for_the_next_get(self, service: GatedService, play: Play) -> None:
         assert names_the_job(play(posts(1), gets(1), gets(1)))
         assert service.server.opened == 1
 
-    def test_gets_at_the_same_time_share_no_more_than_are_allowed(self, service: Service, play: Play) -> None:
+    def test_gets_at_the_same_time_share_the_connections_that_are_allowed(
+        self, service: GatedService, play: Play
+    ) -> None:
         outcomes = play(gets(30), connections=3)
         assert (len(outcomes), names_the_job(outcomes)) == (30, True)
         assert (service.server.most_at_once, service.server.opened) == (3, 3)
 
-    def test_posts_at_the_same_time_are_sent_over_no_more_than_are_allowed(self, service: Service, play: Play) -> None:
+    def test_posts_at_the_same_time_take_no_more_connections_than_are_allowed(
+        self, service: GatedService, play: Play
+    ) -> None:
         service.gate.clear()
 
         def let_them_through() -> None:
@@ -225,15 +180,15 @@ class TestConnections:
         assert names_the_job(play(posts(12), connections=3))
         assert service.server.opened == 12
 
-    def test_one_that_the_server_closed_while_it_was_idle_loses_no_call(self, service: Service, play: Play) -> None:
+    def test_an_idle_connection_that_the_server_closed_loses_no_call(self, service: GatedService, play: Play) -> None:
         service.hangs_up = True
         between = lambda: service.server.wait_until(service.server.all_closed)  # noqa: E731
         assert names_the_job(play(gets(1), between, gets(1), between, posts(1)))
         assert (len(service.server.requests), service.server.opened) == (3, 3)
 
     @pytest.mark.parametrize("end", End)
-    def test_one_that_the_server_ends_when_it_is_used_again_loses_no_get(
-        self, service: Service, play: Play, end: End
+    def test_a_kept_connection_that_the_server_ends_during_a_get_loses_no_get(
+        self, service: GatedService, play: Play, end: End
     ) -> None:
         def script(request: Request) -> Iterable[Step]:
             is_second = len(service.server.requests) == 2
@@ -243,8 +198,8 @@ class TestConnections:
         assert names_the_job(play(gets(1), gets(1)))
         assert [request.connection for request in service.server.requests] == [1, 1, 2]
 
-    def test_those_that_were_idle_for_too_long_are_closed_by_the_next_call_which_opens_another(
-        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+    def test_connections_that_were_idle_for_too_long_are_closed_by_the_next_call(
+        self, service: GatedService, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def let_time_pass() -> None:
             monkeypatch.setattr(pool, "IDLE_SECONDS", -1.0)
@@ -259,8 +214,8 @@ class TestConnections:
         )
         assert server.opened == 5
 
-    def test_all_that_are_idle_are_closed_when_a_response_over_one_of_them_does_not_come(
-        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+    def test_all_idle_connections_are_closed_when_a_response_over_one_of_them_is_lost(
+        self, service: GatedService, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pool, "IDLE_SECONDS", 1_000.0)
         server, never = service.server, threading.Event()
@@ -275,12 +230,12 @@ class TestConnections:
         assert names_the_job(play(service.let_through_at_once(4), gets(4), drop_all, Calls(1, hurried), closed))
         assert sum(request.connection <= 4 for request in server.requests) == 4 + 1
 
-    def test_none_is_left_open_by_closing_the_client(self, service: Service, play: Play) -> None:
+    def test_closing_the_client_leaves_no_connection_open(self, service: GatedService, play: Play) -> None:
         play(gets(5), posts(5))
         service.server.wait_until(service.server.all_closed)
 
-    def test_none_is_lost_to_a_response_that_is_too_large(
-        self, service: Service, play: Play, monkeypatch: pytest.MonkeyPatch
+    def test_a_response_that_is_too_large_does_not_use_up_a_connection(
+        self, service: GatedService, play: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("segmind_client.retry.LARGEST_BODY", 1_000_000)
         service.body = bytes(2_000_000)
@@ -292,7 +247,9 @@ class TestConnections:
         assert isinstance(outcomes[0], ConnectionLost)
         assert names_the_job(outcomes[1:])
 
-    def test_none_is_lost_to_a_response_that_cannot_be_decoded(self, service: Service, play: Play) -> None:
+    def test_a_response_that_cannot_be_decoded_does_not_use_up_a_connection(
+        self, service: GatedService, play: Play
+    ) -> None:
         service.headers = {"content_encoding": "gzip"}
         service.body = gzip.compress(PROCESSING)[:-1]
 
@@ -303,12 +260,12 @@ class TestConnections:
         assert isinstance(outcomes[0], ConnectionLost)
         assert names_the_job(outcomes[1:])
 
-    def test_none_of_them_carries_cookies(self, service: Service, play: Play) -> None:
+    def test_no_connection_carries_cookies(self, service: GatedService, play: Play) -> None:
         service.headers = {"set_cookie": "a=b"}
         play(gets(1), gets(1), posts(1))
         assert [request for request in service.server.requests if "cookie" in request.headers] == []
 
-    def test_a_client_that_is_closed_during_a_call_leaves_none_open(self, service: Service) -> None:
+    def test_a_client_that_is_closed_during_a_call_leaves_no_connection_open(self, service: GatedService) -> None:
         service.gate.clear()
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         with ThreadPoolExecutor(1) as threads:
@@ -320,8 +277,8 @@ class TestConnections:
         service.server.wait_until(service.server.all_closed)
 
     @pytest.mark.parametrize("backend", BACKENDS)
-    def test_an_async_client_that_is_closed_during_a_call_leaves_none_open(
-        self, service: Service, backend: str
+    def test_an_async_client_that_is_closed_during_a_call_leaves_no_connection_open(
+        self, service: GatedService, backend: str
     ) -> None:
         async def use() -> None:
             service.gate.clear()
@@ -335,18 +292,9 @@ class TestConnections:
         anyio.run(use, backend=backend)
         service.server.wait_until(service.server.all_closed)
 
-    def test_one_that_comes_back_while_the_client_is_closed_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        idle: Idle[Any] = Idle()
-        idle.keep("a connection")
-
-        def monotonic() -> float:
-            idle.closed = True
-            return 0.0
-
-        monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=monotonic))
-        assert idle.outdated() == ["a connection"]
-
-    def test_one_is_given_up_before_a_server_closes_it_after_5_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_idle_connection_is_given_up_before_a_server_closes_it_after_5_seconds(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         now = 0.0
         monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=lambda: now))
         idle: Idle[Any] = Idle()
@@ -356,7 +304,7 @@ class TestConnections:
         now = 4.5
         assert idle.outdated() == ["a connection"]
 
-    def test_a_closed_client_opens_none(self, service: Service) -> None:
+    def test_a_closed_client_opens_no_connection(self, service: GatedService) -> None:
         driver = SyncDriver(Sender(service.server.url, *SENDER))
         driver.http.close()
         for flow in (get, post):
@@ -377,7 +325,7 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_grace")
 class TestLine:
-    def test_a_call_is_not_sent_when_no_connection_comes_free_before_its_deadline(self, service: Service) -> None:
+    def test_a_call_is_not_sent_when_no_connection_comes_free_before_its_deadline(self, service: GatedService) -> None:
         service.gate.clear()
         driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
         hurried = caller.with_options({"deadline": 0})
@@ -392,7 +340,7 @@ class TestLine:
         driver.http.close()
 
     def test_a_call_that_leaves_the_line_at_its_deadline_keeps_nobody_else_from_their_turn(
-        self, service: Service
+        self, service: GatedService
     ) -> None:
         service.gate.clear()
         driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
@@ -410,7 +358,7 @@ class TestLine:
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_a_task_leaves_the_line_at_its_deadline_and_keeps_nobody_else_from_their_turn(
-        self, service: Service, backend: str
+        self, service: GatedService, backend: str
     ) -> None:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
@@ -437,7 +385,7 @@ class TestLine:
         service.gate.clear()
         anyio.run(use, backend=backend)
 
-    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(self, service: Service) -> None:
+    def test_a_signal_handler_does_not_wait_for_ever_for_its_own_thread_in_line(self, service: GatedService) -> None:
         service.gate.clear()
         driver, caller = SyncDriver(Sender(service.server.url, *SENDER)), caller_with(1)
         hurried = caller.with_options({"deadline": 0.05})
@@ -508,7 +456,7 @@ class TestCancelling:
     @pytest.mark.parametrize("flow", [get, post])
     @pytest.mark.parametrize("bytes_of_the_response", [0, 10, -1])
     def test_a_call_closes_its_connection_and_leaves_no_task(
-        self, service: Service, backend: str, bytes_of_the_response: int, flow: Callable[[Caller], Flow[Any]]
+        self, service: GatedService, backend: str, bytes_of_the_response: int, flow: Callable[[Caller], Flow[Any]]
     ) -> None:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
@@ -529,7 +477,7 @@ class TestCancelling:
         service.before_gate = bytes_of_the_response
         anyio.run(use, backend=backend)
 
-    def test_a_call_in_line_leaves_its_place_to_the_next(self, service: Service, backend: str) -> None:
+    def test_a_call_in_line_leaves_its_place_to_the_next(self, service: GatedService, backend: str) -> None:
         async def use() -> None:
             driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
             caller = async_caller(driver, 1)
@@ -580,29 +528,6 @@ class TestCancelling:
         assert [body.closed for body in bodies] == [True]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_response_that_never_closes_is_left_after_a_second(backend: str) -> None:
-    async def use() -> float:
-        headers = {"content-type": "application/json"}
-        transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=Unclosing()))
-        async with AsyncClient("SG_1", base_url="http://127.0.0.1", transport=transport) as client:
-            started = anyio.current_time()
-            assert (await client.credits()).credits == 1.0
-            return anyio.current_time() - started
-
-    assert anyio.run(use, backend=backend) < LONGEST_WAIT
-
-
-class Unclosing(httpx.AsyncByteStream):
-    """A body that comes as a whole, and never closes."""
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield CREDITS
-
-    async def aclose(self) -> None:
-        await anyio.sleep(2 * LONGEST_WAIT)
-
-
 class Stuck(httpx.AsyncByteStream):
     """A body of which nothing comes, and which takes a while to close."""
 
@@ -617,7 +542,7 @@ class Stuck(httpx.AsyncByteStream):
         self.closed = True
 
 
-def test_cancelling_a_task_of_asyncio_closes_the_connection(service: Service) -> None:
+def test_cancelling_a_task_of_asyncio_closes_the_connection(service: GatedService) -> None:
     async def use() -> None:
         driver = AsyncDriver(AsyncSender(service.server.url, *SENDER))
         caller = async_caller(driver, 1)
@@ -637,7 +562,7 @@ def test_cancelling_a_task_of_asyncio_closes_the_connection(service: Service) ->
 
 @pytest.mark.parametrize("flow", [get, post])
 def test_a_call_that_is_interrupted_closes_its_connection(
-    service: Service, flow: Callable[[Caller], Flow[Any]]
+    service: GatedService, flow: Callable[[Caller], Flow[Any]]
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -653,257 +578,3 @@ def test_a_call_that_is_interrupted_closes_its_connection(
         signal.signal(signal.SIGALRM, before)
     service.gate.set()
     service.server.wait_until(service.server.all_closed)
-
-
-class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body of pieces that never ends, one after every so many seconds."""
-
-    def __init__(self, piece: bytes, seconds: float = 0.0) -> None:
-        self.closed = threading.Event()
-        self._piece = piece
-        self._seconds = seconds
-        self._until = time.monotonic() + LONGEST_WAIT
-
-    def __iter__(self) -> Iterator[bytes]:
-        while time.monotonic() < self._until:
-            yield self._piece
-            time.sleep(self._seconds)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while time.monotonic() < self._until:
-            yield self._piece
-            await anyio.sleep(self._seconds)
-
-    def close(self) -> None:
-        self.closed.set()
-
-    async def aclose(self) -> None:
-        self.closed.set()
-
-
-URL = "https://service.example"
-HASTY: Any = {"connect_seconds": 0.1, "read_seconds": 0.1}
-
-
-def submit_by_transport(service: httpx.MockTransport) -> None:
-    with Client("SG_1", base_url=URL, transport=service, **HASTY) as client:
-        client.submit_model("any", {})
-
-
-def submit_by_client(service: httpx.MockTransport) -> None:
-    with (
-        httpx.Client(transport=service) as http,
-        Client("SG_1", base_url=URL, http_client=http, **HASTY) as client,
-    ):
-        client.submit_model("any", {})
-
-
-async def await_by_transport(service: httpx.MockTransport) -> None:
-    async with AsyncClient("SG_1", base_url=URL, transport=service, **HASTY) as client:
-        await client.submit_model("any", {})
-
-
-async def await_by_client(service: httpx.MockTransport) -> None:
-    async with (
-        httpx.AsyncClient(transport=service) as http,
-        AsyncClient("SG_1", base_url=URL, http_client=http, **HASTY) as client,
-    ):
-        await client.submit_model("any", {})
-
-
-SUBMITS: dict[str, Callable[[httpx.MockTransport], None]] = {
-    "transport": submit_by_transport,
-    "client": submit_by_client,
-    "async transport": lambda service: anyio.run(await_by_transport, service),
-    "async client": lambda service: anyio.run(await_by_client, service),
-}
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response as a whole has little time."""
-    monkeypatch.setattr("segmind_client.steps.BODY_SECONDS", 0.1)
-    monkeypatch.setattr("segmind_client.steps.WRITE_SECONDS", 0.1)
-
-
-@pytest.mark.parametrize("submit", SUBMITS.values(), ids=SUBMITS.keys())
-class TestResponseWithoutEnd:
-    def test_is_read_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
-        body = Endless(bytes(1_000_000))
-        with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
-            submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
-        assert body.closed.wait(LONGEST_WAIT)
-
-    def test_is_decoded_up_to_a_size(self, submit: Callable[[httpx.MockTransport], None]) -> None:
-        bomb = httpx.ByteStream(gzip.compress(bytes(LARGEST_BODY + 1), compresslevel=1))
-        headers = {"content-encoding": "gzip"}
-        with pytest.raises(MayHaveBeenAccepted, match=f"larger than {LARGEST_BODY} bytes"):
-            submit(httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=bomb)))
-
-    @pytest.mark.usefixtures("hasty")
-    def test_is_read_for_a_time(self, submit: Callable[[httpx.MockTransport], None]) -> None:
-        body = Endless(b"a", seconds=0.02)
-        with pytest.raises(MayHaveBeenAccepted, match="did not end in time"):
-            submit(httpx.MockTransport(lambda _: httpx.Response(200, stream=body)))
-
-
-@pytest.mark.parametrize("path", ["/gateway", "/gateway/"])
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("way", WAYS)
-def test_every_path_begins_with_that_of_the_base_url(way: str, carrier: str, path: str) -> None:
-    with HostileServer(respond_with({"credits": 1.0})) as server:
-        outcome(way, f"{server.url}{path}", lambda client: client.credits(), carrier=carrier)
-        assert [request.path for request in server.requests] == ["/gateway/v1/get-user-credits"]
-
-
-class Images:
-    """A service whose jobs have completed, with an image at its own port."""
-
-    def __init__(self) -> None:
-        self.server = HostileServer(self.respond)
-        self.url = self.server.url
-        self.result: Any = None
-
-    def respond(self, request: Request) -> Iterable[Step]:
-        if request.path == "/a.png":
-            return [response(PICTURE, media_type="image/png")]
-        return [response({"request_id": REQUEST_ID, "status": "COMPLETED", "output": f"{self.url}/a.png"})]
-
-    def get(self, client: Any) -> Any:
-        """Gets the result of the job, or what is to be awaited for it."""
-        given = client.job(REQUEST_ID).result()
-        if not isawaitable(given):
-            self.result = given
-            return given
-
-        async def get() -> Any:
-            self.result = await given
-            return self.result
-
-        return get()
-
-    def content(self, _: Any) -> Any:
-        content = self.result.content
-        return content() if callable(content) else content
-
-    @property
-    def fetched(self) -> list[Request]:
-        return [request for request in self.server.requests if request.path == "/a.png"]
-
-
-@pytest.fixture
-def images() -> Iterator[Images]:
-    images = Images()
-    with images.server:
-        yield images
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("way", WAYS)
-def test_a_closed_client_fetches_no_image(images: Images, way: str, carrier: str) -> None:
-    seen = outcomes(way, images.url, images.get, lambda client: client.close(), images.content, carrier=carrier)
-    assert isinstance(seen[-1], ClientUnusable)
-    assert images.fetched == []
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_connection_of_an_image_is_closed_when_it_has_come(images: Images, way: str) -> None:
-    server = images.server
-
-    def wait(_: Any) -> None:
-        server.wait_until(lambda: server.closed == server.opened - 1)
-
-    assert outcomes(way, images.url, images.get, images.content, wait)[1] == PICTURE
-    assert [request.headers["accept"] for request in images.fetched] == ["image/*"]
-
-
-CREDITS = b'{"credits": 1.0}'
-DEFLATED = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-ENCODED = {
-    "gzip": gzip.compress(CREDITS),
-    "GZip": gzip.compress(CREDITS),
-    "x-gzip": gzip.compress(CREDITS[:5]) + gzip.compress(CREDITS[5:]),
-    "deflate": zlib.compress(CREDITS),
-    "deflate ": DEFLATED.compress(CREDITS) + DEFLATED.flush(),
-    "identity": CREDITS,
-    "br": CREDITS,
-}
-
-
-@pytest.mark.parametrize(("encoding", "content"), ENCODED.items(), ids=ENCODED.keys())
-@pytest.mark.parametrize("way", WAYS)
-def test_a_compressed_response_is_read_although_none_was_asked_for(way: str, encoding: str, content: bytes) -> None:
-    with HostileServer(respond_with(content, content_encoding=encoding)) as server:
-        assert outcome(way, server.url, lambda client: client.credits(), attempts=1).credits == 1.0
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_files_are_worked_with_on_eight_threads_of_an_event_loop_at_most(backend: str) -> None:
-    gate, eight_have_begun, begun = threading.Event(), threading.Event(), list[int]()
-
-    def work() -> None:
-        begun.append(threading.get_ident())
-        if len(begun) == 8:
-            eight_have_begun.set()
-        gate.wait(LONGEST_WAIT)
-
-    at_once = list[int]()
-
-    async def use() -> None:
-        async with anyio.create_task_group() as group:
-            for _ in range(20):
-                group.start_soon(threads.on_worker, work)
-            await anyio.wait_all_tasks_blocked()
-            await anyio.to_thread.run_sync(eight_have_begun.wait, LONGEST_WAIT)
-            at_once.append(len(begun))
-            gate.set()
-
-    anyio.run(use, backend=backend)
-    assert at_once == [8]
-    assert len(begun) == 20
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("way", WAYS)
-def test_no_request_asks_for_a_compressed_response(images: Images, way: str, carrier: str) -> None:
-    assert outcomes(way, images.url, images.get, images.content, carrier=carrier)[1] == PICTURE
-    assert [request.headers["accept-encoding"] for request in images.server.requests] == ["identity"] * 2
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_cause_of_a_call_that_was_not_sent_is_shown_in_one_line(way: str) -> None:
-    with closed_port() as port:
-        error = outcome(way, f"http://127.0.0.1:{port}", lambda client: client.credits(), attempts=1)
-    assert isinstance(error, NotSent)
-    assert len(traceback.format_exception(error.__cause__)) == 1
-
-
-def test_clients_share_one_tls_context_made_with_the_first_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[ssl.SSLContext] = []
-    make = httpx.create_ssl_context
-
-    def make_and_count() -> ssl.SSLContext:
-        made.append(make())
-        return made[-1]
-
-    def use(url: str) -> None:
-        with Client("SG_1", base_url=url, attempts=1) as client, pytest.raises(NotSent):
-            client.credits()
-
-    async def use_async(url: str) -> None:
-        async with AsyncClient("SG_1", base_url=url, attempts=1) as client:
-            with pytest.raises(NotSent):
-                await client.credits()
-
-    monkeypatch.setattr(httpx, "create_ssl_context", make_and_count)
-    tls_context.cache_clear()
-    # It does not speak TLS, so no handshake succeeds.
-    script: Script = lambda _: []  # noqa: E731
-    with HostileServer(script, greeting=[b"no TLS\r\n", End.CLOSE]) as server:
-        url = server.url.replace("http://", "https://")
-        with Client("SG_1", base_url=url):
-            assert made == []
-        use(url)
-        use(url)
-        anyio.run(use_async, url)
-    assert len(made) == 1

@@ -21,13 +21,11 @@ import pytest
 import segmind_client
 from segmind_api.client import API_KEY_VARIABLE
 from segmind_api.types import ApiResponse
-from segmind_client import errors, vendor
-from segmind_client.settings import BASE_URL_VARIABLE
-from segmind_client.steps import Sent, Times
-from segmind_client.transport import Sender
+from segmind_client import errors
 from segmind_mock import DEFAULT_KEY, Double, MovableClock
-from tests.client import servers
-from tests.client.servers import REQUEST_ID, End, HostileServer, Step, respond_with
+from tests.support import servers
+from tests.support.internals import BASE_URL_VARIABLE, Sender, Sent, Times, vendor
+from tests.support.servers import REQUEST_ID, End, HostileServer, Step, respond_with
 
 SLUG: Final = "imagen-4"
 UNKNOWN_KEY = "SG_ffffffffffffffff"
@@ -125,7 +123,7 @@ class TestTheSameProgramWithBothPackages:
         assert raised.value.detail == raised.value.status_body["error"] == "blocked"
         assert raised.value.status_body["status"] == "FAILED"
 
-    def test_a_client_takes_the_same_arguments(self, client: Any, address: str) -> None:
+    def test_a_client_takes_the_vendors_arguments(self, client: Any, address: str) -> None:
         assert client.run(SLUG, prompt="x")["status"] == "COMPLETED"
         assert client.run_sync(SLUG, prompt="x").json()["output"]
         assert client.submit_async(SLUG, prompt="x").wait()["status"] == "COMPLETED"
@@ -189,7 +187,7 @@ class TestTheSameProgramWithBothPackages:
             job.status()
         assert raised.value.status == 404
 
-    def test_the_errors_are_in_a_module_of_their_own_too(self, segmind: Any) -> None:
+    def test_the_errors_are_in_a_module_of_their_own(self, segmind: Any) -> None:
         exceptions = import_module(f"{segmind.__name__}.exceptions")
         assert exceptions is segmind.exceptions
         assert exceptions.SegmindError is segmind.SegmindError
@@ -199,7 +197,7 @@ class TestTheSameProgramWithBothPackages:
     def test_the_package_has_a_version(self, segmind: Any) -> None:
         assert segmind.__version__ == version({THEIRS: "segmind", OURS: "segmind-openapi"}[segmind])
 
-    def test_the_defaults_are_the_same(self, segmind: Any) -> None:
+    def test_the_defaults_are_those_of_the_vendor(self, segmind: Any) -> None:
         assert (segmind.DEFAULT_POLL_INTERVAL_S, segmind.DEFAULT_POLL_TIMEOUT_S) == (1.0, 600)
 
 
@@ -235,7 +233,7 @@ class TestWhatBelongsToOtherEndpoints:
 
 
 class TestResultsAsDicts:
-    def test_have_the_attributes_of_results_too(self, tmp_path: Path) -> None:
+    def test_have_the_attributes_of_results(self, tmp_path: Path) -> None:
         result = segmind_client.run(SLUG, prompt="x")
         assert result.status == result["status"]
         assert result.metrics.cost == result.cost == result["metrics"]["cost"]
@@ -246,7 +244,7 @@ class TestResultsAsDicts:
         with pytest.raises(AttributeError):
             _ = result.nonsense
 
-    def test_of_a_job_have_them_as_well(self, tmp_path: Path) -> None:
+    def test_of_a_job_have_the_attributes_of_results(self, tmp_path: Path) -> None:
         job = segmind_client.submit_async(SLUG, prompt="x")
         assert job.submit_response.request_id == job.request_id
         assert job.status().status == "COMPLETED"

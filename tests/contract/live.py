@@ -18,7 +18,7 @@ import httpx
 
 from segmind_mock.contract import Contract, Model
 from tests.conftest import ROOT
-from tests.mock.checks import OPERATIONS, REQUEST_ID, path_of, problems_in
+from tests.support.contract import OPERATIONS, REQUEST_ID, path_of, problems_in
 
 REPORT = ROOT / "build" / "contract" / "live.md"
 UNKNOWN_KEY = "SG_0000000000000000"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segmind_mock import DEFAULT_KEY, serve
 from tests.conftest import ROOT
-from tests.contract.stage import Stage
+from tests.support.stage import Stage
 
 CONFIG = ROOT / "build" / "contract" / "long.toml"
 MANY = 1_000_000

@@ -23,20 +23,10 @@ from generate import generate
 from generator.contract import GenerationError, is_list, is_mapping, load_contract, pointer
 from generator.views import ROLES, SOURCES
 from tests.conftest import ROOT
-from tests.contract.test_facts import Facts, deviations, spelled_out
-from tests.contract.test_generated_facts import broken_claims
+from tests.contract.facts import Facts, deviations, is_fact, spelled_out
+from tests.contract.generated_facts import broken_claims
 
 Place = tuple[str | int, ...]
-
-NO_FACTS = {
-    "description": "wording",
-    "summary": "wording",
-    "title": "wording",
-    "example": "made up; that it fits its schema has a test of its own",
-    "examples": "made up; that they fit their schemas has a test of its own",
-}
-"""Keywords that are left alone, and why. So are `info`, the double's address and the names of components, which say
-nothing about the service."""
 
 NAMES = {
     "properties": "property",
@@ -51,9 +41,9 @@ NAMES = {
 OTHER_NAMES = {"status": "418", "media type": "application/xml", "method": "put"}
 OTHER_TYPES = {"string": "integer", "integer": "number", "number": "integer", "apiKey": "http"}
 ABSENT_BY_TYPE: dict[str, Facts] = {
-    "string": {"enum": ["words"], "minLength": 2, "maxLength": 9, "format": "date", "default": "words"},
-    "integer": {"minimum": 0, "maximum": 9, "default": 7},
-    "number": {"minimum": 0, "maximum": 9, "default": 7},
+    "string": {"enum": ["words"], "maxLength": 9, "format": "date", "default": "words"},
+    "integer": {"minimum": 1, "maximum": 9, "default": 7},
+    "number": {"minimum": 1, "maximum": 9, "default": 7},
 }
 """What a schema of a type could have, and may not."""
 
@@ -96,7 +86,8 @@ def mutations(document: Facts) -> Iterator[Mutation]:
         yield Mutation(f"{keyword}: one added", (keyword,), {keyword: [other, first, *rest]})
     yield from changes(document["servers"][0], ("servers", 0), document)
     yield from changes(document["paths"], ("paths",), document, names="path")
-    for section, components in document["components"].items():
+    sections = document["components"]
+    for section, components in ((name, it) for name, it in sections.items() if is_fact(name, it)):
         for name, component in components.items():
             yield from changes(component, ("components", section, name), document)
 
@@ -105,14 +96,15 @@ def changes(node: Facts, place: Place, document: Facts, *, names: str | None = N
     """Changes of an object and of what is below it; `names` says what its keys name, if they are no keywords."""
     for key, value in node.items():
         is_name = names is not None and (names, key) != ("method", "parameters")
-        if not is_name and key in NO_FACTS:
+        if not is_name and not is_fact(key, value):
             continue
         kind, here = names if is_name else key, (*place, key)
         yield Mutation(f"{kind}: dropped", here, {})
         if is_name:
             other = OTHER_NAMES.get(str(names), f"{key}_x")
             yield Mutation(f"{kind}: renamed", here, {other: value})
-            if key == next(iter(node)):
+            # Another path may be that of another model.
+            if key == next(iter(node)) and names != "path":
                 yield Mutation(f"{kind}: added", here, {key: value, other: value})
         for change, changed in other_values(key, value, node, document):
             yield Mutation(f"{kind}: {change}", here, {key: changed})

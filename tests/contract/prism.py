@@ -11,6 +11,7 @@ from pathlib import Path
 
 from segmind_mock import DEFAULT_KEY
 from tests.conftest import ROOT
+from tests.support.servers import free_port
 
 PRISM = ROOT / "benchmarks" / "node_modules" / ".bin" / "prism"
 CONTRACT = "openapi/segmind.yaml"
@@ -18,8 +19,7 @@ START_SECONDS = 30.0
 
 
 def main() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    port = free_port()
     prism = [str(PRISM), "mock", "-v", "silent", CONTRACT, "-h", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(prism, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:

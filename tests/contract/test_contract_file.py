@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 
-from generator.contract import Contract, PlacedNode, is_list, load_contract, pointer
-from tests.conftest import ROOT
+from generator.contract import Contract, is_list
+from tests.support.contract import CONTRACT, OPERATIONS, nodes, problems_by
 
-CONTRACT = load_contract(ROOT / "openapi" / "segmind.yaml")
 COMPONENTS = CONTRACT.document["components"]
-OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in CONTRACT.operations()}
 
 ON_EVERY_OPERATION = {"200", "401", "404", "405", "429", "500", "502", "504"}
 STATUSES_BY_ROLE = {
@@ -25,34 +22,17 @@ STATUSES_BY_ROLE = {
 }
 
 
-def problems(schema: Mapping[str, Any], value: Any) -> list[str]:
-    """What JSON Schema has against a value, a `$ref` and what stands beside it both counting."""
-    validator: Any = Draft202012Validator({**schema, "components": COMPONENTS}, format_checker=FormatChecker())
-    return [error.message for error in validator.iter_errors(value)]
-
-
-def nodes(node: Any, place: str = "#") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every object of the contract, with its place."""
-    if isinstance(node, PlacedNode):
-        yield place, node
-        for key, value in node.items():
-            yield from nodes(value, place + pointer(key)[1:])
-    elif is_list(node):
-        for index, item in enumerate(node):
-            yield from nodes(item, f"{place}/{index}")
-
-
 DEFAULTS = [(place, node) for place, node in nodes(CONTRACT.document) if "default" in node and "servers" not in place]
 
 
 @pytest.mark.parametrize("schema", [pytest.param(schema, id=place) for place, schema in DEFAULTS])
 def test_a_default_fits_its_own_schema(schema: Mapping[str, Any]) -> None:
-    assert problems({key: value for key, value in schema.items() if key != "default"}, schema["default"]) == []
+    assert problems_by({key: value for key, value in schema.items() if key != "default"}, schema["default"]) == []
 
 
 def test_defaults_beside_a_ref_are_among_those_that_are_checked() -> None:
     assert any("$ref" in schema for _, schema in DEFAULTS)
-    assert problems(COMPONENTS["schemas"]["Imagen4Request"]["properties"]["aspect_ratio"], "2:1")
+    assert problems_by(COMPONENTS["schemas"]["Imagen4Request"]["properties"]["aspect_ratio"], "2:1")
 
 
 def named_examples() -> Iterator[tuple[str, Mapping[str, Any], Any]]:
@@ -72,7 +52,7 @@ EXAMPLES = list(named_examples())
 
 @pytest.mark.parametrize(("schema", "example"), [pytest.param(*rest, id=place) for place, *rest in EXAMPLES])
 def test_an_example_fits_its_own_schema(schema: Mapping[str, Any], example: Any) -> None:
-    assert problems(schema, example) == []
+    assert problems_by(schema, example) == []
 
 
 @pytest.mark.parametrize("name", COMPONENTS["requestBodies"])
@@ -112,15 +92,24 @@ def test_every_error_is_in_the_documented_form() -> None:
     assert forms == as_json | {("422", failed), ("405", "string"), ("502", "string")}
 
 
-@pytest.mark.parametrize("operation_id", [name for name, (_, _, it) in OPERATIONS.items() if it["x-role"] == "submit"])
-def test_a_submit_links_to_the_status_and_the_result_of_its_job(operation_id: str) -> None:
-    response, _ = CONTRACT.resolve(OPERATIONS[operation_id][2]["responses"]["200"], "")
+LINKED = {
+    "submit": "$response.body#/request_id",
+    "status": "$request.path.request_id",
+    "result": "$request.path.request_id",
+}
+"""By the role of an operation, where its links have the request id from."""
+JOB_OPERATIONS = [name for name, (_, _, operation) in OPERATIONS.items() if operation["x-role"] in LINKED]
+
+
+@pytest.mark.parametrize("operation_id", JOB_OPERATIONS)
+def test_an_operation_about_a_job_links_to_the_status_and_the_result_of_that_job(operation_id: str) -> None:
+    operation = OPERATIONS[operation_id][2]
+    response, _ = CONTRACT.resolve(operation["responses"]["200"], "")
     links = [CONTRACT.resolve(link, "")[0] for link in response["links"].values()]
     roles = {OPERATIONS[link["operationId"]][2]["x-role"]: link["parameters"] for link in links}
-    assert roles == {
-        "status": {"request_id": "$response.body#/request_id"},
-        "result": {"request_id": "$response.body#/request_id"},
-    }
+    linked = {"request_id": LINKED[operation["x-role"]]}
+    # A result is the last of a job: from there only its status is left.
+    assert roles == ({"status": linked} if operation["x-role"] == "result" else {"status": linked, "result": linked})
 
 
 def test_every_object_schema_is_a_named_component() -> None:

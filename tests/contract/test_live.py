@@ -9,7 +9,7 @@ import pytest
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 from segmind_mock.service import Call
 from tests.contract import live
-from tests.contract.test_defects import DEFECTS
+from tests.contract.defects.catalogue import all_defects
 
 PRICE = 0.02
 
@@ -67,7 +67,7 @@ def test_a_job_is_polled_until_it_ends(address: str, double: Double, clock: Mova
     ],
 )
 def test_it_reports_where_a_service_differs(address: str, tmp_path: Path, defect: str, complaint: str) -> None:
-    with DEFECTS[defect].mischief():
+    with next(it for it in all_defects() if it.name == defect).mischief():
         code, report = check(address, tmp_path)
     assert code == 1
     assert complaint in report

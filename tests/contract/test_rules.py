@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.rules import RULES
-from tests.contract.stage import Stage
+from tests.support.stage import Stage
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -12,7 +12,7 @@ from generator.contract import Contract
 from segmind_mock import Settings
 from tests.contract import coverage, faults, suite
 from tests.contract.rules import FORMS
-from tests.contract.stage import Stage
+from tests.support.stage import Stage
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ class TestOrigin:
         headers = {"host": "evil.example:4010", "origin": "http://evil.example:4010"}
         assert admin.post("/reset", headers=headers).status_code == 403
 
-    def test_a_page_from_another_origin_is_refused_with_a_token_too(self) -> None:
+    def test_a_page_from_another_origin_that_sends_the_token_is_refused(self) -> None:
         double = Double(admin_access=AdminAccess(TOKEN, everywhere=True))
         assert call(double, OTHER_MACHINE, headers={**WITH_TOKEN, "origin": "https://evil.example"}) == 403
 
@@ -166,7 +166,7 @@ class TestHealth:
         headers = {"host": "any.example", "origin": "https://any.example"}
         assert call(double, OTHER_MACHINE, path="/_mock/health", headers=headers) == 200
 
-    def test_the_health_says_nothing_else(self, admin: httpx.Client) -> None:
+    def test_the_response_of_a_health_check_has_no_other_field(self, admin: httpx.Client) -> None:
         assert admin.get("/health").json() == {"status": "ok"}
 
 

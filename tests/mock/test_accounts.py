@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 from segmind_mock.stores import Store
 from segmind_mock.worker import open_store
-from tests.mock.checks import problems_in
+from tests.support.contract import problems_in
 
 PROMPT = {"prompt": "x"}
 OTHER_KEY = "SG_ffffffffffffffff"
@@ -37,40 +37,6 @@ def test_an_account_remembers_the_credits_that_it_was_opened_with(
     double.open_account(credits=balance)
     call.post("/v1/imagen", json=PROMPT)
     assert double.account().opened_with == balance
-
-
-def test_a_model_that_is_closed_to_an_account_is_403_and_costs_nothing(call: httpx.Client, double: Double) -> None:
-    double.open_account(forbidden_models=["imagen-4"])
-    for operation_id, path in (("generateImagen4", "/v1/imagen-4"), ("submitImagen4", "/v2/imagen-4")):
-        response = call.post(path, json=PROMPT)
-        assert response.status_code == 403
-        assert problems_in(operation_id, response) == []
-    assert call.post("/v2/imagen", json=PROMPT).status_code == 200
-    assert double.account().credits == 99.94
-
-
-def test_an_account_without_a_balance_is_404_on_credits_and_cannot_pay(call: httpx.Client, double: Double) -> None:
-    double.open_account(has_balance=False)
-    response = call.get("/v1/get-user-credits")
-    assert response.status_code == 404
-    assert problems_in("getUserCredits", response) == []
-    assert call.post("/v2/imagen", json=PROMPT).status_code == 406
-
-
-def test_a_limit_is_a_window_of_a_minute_per_key(call: httpx.Client, double: Double, clock: MovableClock) -> None:
-    double.open_account(requests_per_minute=3)
-    double.open_account(OTHER_KEY)
-    assert [call.get("/v1/get-user-credits").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
-    assert call.get("/v1/get-user-credits", headers={"x-api-key": OTHER_KEY}).status_code == 200
-    clock.advance(59)
-    limited = call.post("/v2/imagen", json=PROMPT)
-    assert limited.status_code == 429
-    assert problems_in("submitImagen", limited) == []
-    assert limited.headers["x-rate-limit-remaining"] == "0"
-    reset = datetime.fromisoformat(limited.headers["x-rate-limit-reset-at-utc"])
-    assert reset == datetime.fromtimestamp(clock.now() + 1, UTC)
-    clock.advance(1)
-    assert call.post("/v2/imagen", json=PROMPT).status_code == 200
 
 
 @pytest.mark.parametrize("started", [0.0, 0.001, 0.4, 0.999])

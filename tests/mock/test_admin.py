@@ -156,7 +156,7 @@ def test_a_fault_with_an_unknown_field_is_400_and_names_the_field(admin: httpx.C
     assert response.json()["error"].startswith("no fault has the field 'cod'; known are code, example, ")
 
 
-def test_what_is_not_there_is_404_and_another_verb_405(admin: httpx.Client) -> None:
+def test_an_unknown_path_is_404_and_another_verb_405(admin: httpx.Client) -> None:
     assert admin.get("/nothing").status_code == 404
     assert admin.get("/reset").status_code == 405
 
@@ -186,7 +186,7 @@ def test_the_value_of_a_field_is_cut_in_the_message(admin: httpx.Client) -> None
     assert len(admin.post("/accounts", json={"credits": "9" * 5000}).json()["error"]) == 500
 
 
-def test_an_account_and_a_rule_are_made_by_all_that_they_can_be_told(admin: httpx.Client, double: Double) -> None:
+def test_an_account_and_a_fault_take_each_of_their_fields(admin: httpx.Client, double: Double) -> None:
     told: dict[str, Any] = {
         "credits": 5,
         "requests_per_minute": None,
@@ -295,7 +295,7 @@ class TestJournal:
             ({"key": "bob"}, 1),
         ],
     )
-    def test_it_is_read_by_what_a_query_names(
+    def test_the_journal_is_filtered_by_the_fields_of_a_query(
         self, admin: httpx.Client, call: httpx.Client, query: dict[str, str], found: int
     ) -> None:
         call.post("/v2/imagen", json=PROMPT)
@@ -310,7 +310,7 @@ class TestJournal:
         assert response.status_code == 400
         assert response.json()["error"] == "status: expected a number such as 200, or 0 for a dropped call"
 
-    def test_calls_without_a_key_are_counted_too(self, admin: httpx.Client, address: str) -> None:
+    def test_calls_without_a_key_are_counted(self, admin: httpx.Client, address: str) -> None:
         for _ in range(2):
             httpx.get(f"{address}/v1/get-user-credits")
         assert admin.get("/journal/counts").json() == {"": 2}
@@ -338,7 +338,9 @@ class TestJournal:
         assert ["x-trace", "7"] in row["headers"]
         assert DEFAULT_KEY not in response.text
 
-    def test_an_authorization_header_is_not_written_either(self, admin: httpx.Client, call: httpx.Client) -> None:
+    def test_an_authorization_header_is_not_written_to_the_journal(
+        self, admin: httpx.Client, call: httpx.Client
+    ) -> None:
         call.get("/v1/get-user-credits", headers={"authorization": f"Bearer {DEFAULT_KEY}"})
         assert DEFAULT_KEY not in admin.get("/journal").text
 
@@ -362,7 +364,7 @@ class TestJournal:
             0,
         ]
 
-    def test_it_forgets_the_oldest_and_cuts_what_is_long(self, call: httpx.Client, double: Double) -> None:
+    def test_the_journal_forgets_its_oldest_rows_and_cuts_long_values(self, call: httpx.Client, double: Double) -> None:
         for _ in range(JOURNAL_LENGTH + 5):
             call.get("/v1/get-user-credits")
         call.post("/v2/imagen", json={"prompt": "x" * 2 * LONGEST_IN_JOURNAL})

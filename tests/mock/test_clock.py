@@ -83,7 +83,7 @@ def test_a_clock_cannot_be_moved_beyond_the_years_that_a_date_header_can_name() 
         clock.advance(1)
 
 
-def test_monotonic_is_the_same_time_as_now(clock: MovableClock) -> None:
+def test_monotonic_time_is_that_of_the_movable_clock(clock: MovableClock) -> None:
     clock.advance(5)
     assert clock.monotonic() == clock.now() == START + 5
 

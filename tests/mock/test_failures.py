@@ -6,7 +6,6 @@ import http.client
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,8 +22,9 @@ from segmind_mock import DEFAULT_KEY, Account, Double, MemoryStore
 from segmind_mock.redis_store import RedisStore
 from segmind_mock.stores import Exchange, Transaction
 from segmind_mock.worker import open_store
-from tests.mock.checks import problems_in
-from tests.mock.conftest import redis_server
+from tests.support.contract import problems_in
+from tests.support.redis_server import redis_server
+from tests.support.servers import free_port
 
 T = TypeVar("T")
 PROMPT = {"prompt": "x"}
@@ -156,8 +156,7 @@ def test_the_traceback_of_a_failure_goes_to_stderr_where_no_log_is_set_up() -> N
 class TestRedisRestarted:
     @pytest.fixture
     def port(self) -> int:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return int(listener.getsockname()[1])
+        return free_port()
 
     @pytest.fixture
     def double(self, port: int) -> Iterator[Double]:
@@ -186,10 +185,8 @@ class TestRedisThatHangs:
     @pytest.fixture
     def redis_process(self) -> Iterator[tuple[str, int]]:
         """The URL and the process id of a Redis server of this test alone."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = int(listener.getsockname()[1])
         untyped_redis: Any = redis.Redis
-        with redis_server(port) as url, untyped_redis.from_url(url) as client:
+        with redis_server(free_port()) as url, untyped_redis.from_url(url) as client:
             yield url, client.info()["process_id"]
 
     @pytest.fixture
@@ -198,7 +195,7 @@ class TestRedisThatHangs:
         yield double
         double.store.close()
 
-    def test_it_is_a_500_within_a_few_seconds_until_redis_responds_again(
+    def test_a_call_is_a_500_within_a_few_seconds_until_redis_responds_again(
         self, call: httpx.Client, redis_process: tuple[str, int]
     ) -> None:
         _, process_id = redis_process

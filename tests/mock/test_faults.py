@@ -13,7 +13,7 @@ import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, FaultRule, MovableClock, Settings
 from segmind_mock.faults import FIELDS, parse_prefer
-from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of, problems_in
+from tests.support.contract import DOCUMENTED, OPERATIONS, path_of, problems_in
 
 PROMPT = {"prompt": "x"}
 
@@ -51,7 +51,7 @@ def test_an_example_that_the_contract_does_not_have_is_400_and_named(call: httpx
     assert double.requests(accepted=True) == []
 
 
-def test_a_status_that_the_contract_does_not_have_can_be_provoked_too(call: httpx.Client) -> None:
+def test_a_status_that_the_contract_does_not_have_can_be_provoked(call: httpx.Client) -> None:
     assert call.post("/v2/imagen", json=PROMPT, headers={"prefer": "code=520"}).status_code == 520
 
 
@@ -110,7 +110,7 @@ class TestSlow:
     def settings(self) -> Settings:
         return Settings(latency_factor=1)
 
-    def test_a_fault_also_befalls_a_v1_call_that_takes_its_time(self, call: httpx.Client, double: Double) -> None:
+    def test_a_fault_befalls_a_v1_call_that_takes_its_typical_latency(self, call: httpx.Client, double: Double) -> None:
         response = call.post("/v1/imagen", json=PROMPT, headers={"prefer": "malformed=json"})
         assert (response.status_code, response.content) == (200, b'{"error": ')
         assert double.account().credits == 99.94

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segmind_mock import DEFAULT_KEY, Double
-from tests.mock.checks import OPERATIONS, REQUEST_ID, problems_in
+from tests.support.contract import OPERATIONS, REQUEST_ID, problems_in
 
 DOUBLE = Double()
 CALLS = [

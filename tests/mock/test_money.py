@@ -21,7 +21,7 @@ from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
 from segmind_mock.stores import Store
 from segmind_mock.transport import DoubleTransport
 from segmind_mock.worker import open_store
-from tests.mock.checks import problems_in
+from tests.support.contract import problems_in
 
 PROMPT = {"prompt": "x"}
 WITH_KEY = {"x-api-key": DEFAULT_KEY}

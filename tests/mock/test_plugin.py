@@ -19,7 +19,7 @@ KEY = {"x-api-key": DEFAULT_KEY}
 
 
 @pytest.mark.anyio
-async def test_in_process(segmind_double):
+async def test_the_fixture_serves_in_process(segmind_double):
     async with httpx.AsyncClient(transport=segmind_double.transport(), base_url="http://double", headers=KEY) as client:
         segmind_double.fail_next("submitImagen4", status=502)
         assert (await client.post("/v2/imagen-4", json={"prompt": "x"})).status_code == 502
@@ -35,13 +35,13 @@ def anyio_backend():
 
 
 @pytest.mark.parametrize("round", [1, 2])
-def test_on_a_port_and_reset_between_tests(segmind_double, segmind_double_url, round):
+def test_the_fixture_serves_on_a_port_and_is_reset_between_tests(segmind_double, segmind_double_url, round):
     assert segmind_double.requests() == []
     response = httpx.post(f"{segmind_double_url}/v1/imagen", json={"prompt": "x"}, headers=KEY)
     assert response.headers["x-remaining-credits"] == "99.940000"
 
 
-def test_without_any_client_library(segmind_double_url):
+def test_the_double_is_called_without_any_client_library(segmind_double_url):
     request = urllib.request.Request(f"{segmind_double_url}/v1/get-user-credits", headers=KEY)
     with urllib.request.urlopen(request, timeout=5) as response:
         assert response.status == 200

@@ -21,7 +21,8 @@ import pytest
 from segmind_client import Client, MayHaveBeenAccepted
 from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.proxy import LARGEST_HELD, proxy_app
-from tests.mock.checks import DOCUMENTED, OPERATIONS, path_of
+from tests.support.contract import DOCUMENTED, OPERATIONS, path_of
+from tests.support.servers import HostileServer
 
 PROMPT = {"prompt": "x"}
 
@@ -41,7 +42,7 @@ def call(address: str, reported: list[str]) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_what_fits_the_contract_is_passed_through_without_a_word(
+def test_what_fits_the_contract_is_passed_on_and_not_reported(
     call: httpx.Client, reported: list[str], double: Double
 ) -> None:
     for operation_id, status in DOCUMENTED:
@@ -97,7 +98,7 @@ MISFITS: dict[str, tuple[Callable[[httpx.Client], Any], str]] = {
 
 
 @pytest.mark.parametrize(("misfit", "line"), MISFITS.values(), ids=MISFITS.keys())
-def test_what_does_not_fit_is_reported_in_a_line(
+def test_each_misfit_is_reported_in_a_line(
     call: httpx.Client, reported: list[str], misfit: Callable[[httpx.Client], Any], line: str
 ) -> None:
     misfit(call)
@@ -127,18 +128,13 @@ def test_a_lost_response_to_a_post_is_lost_for_a_client_of_the_proxy_and_nothing
 
 
 def test_a_caller_who_hangs_up_ends_the_request_to_the_service() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(10)
-        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with serve(proxy_app(upstream, print)) as proxy:
-            host, port = proxy.removeprefix("http://").split(":")
-            with socket.create_connection((host, int(port))) as caller:
-                caller.sendall(b"GET /v1/get-user-credits HTTP/1.1\r\nHost: x\r\n\r\n")
-                connection, _ = silent.accept()
-                connection.settimeout(10)
-                assert connection.recv(65536).startswith(b"GET /v1/get-user-credits")
-            with connection:
-                assert connection.recv(65536) == b""
+    with HostileServer(lambda _: []) as silent, serve(proxy_app(silent.url, print)) as proxy:
+        host, port = proxy.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as caller:
+            caller.sendall(b"GET /v1/get-user-credits HTTP/1.1\r\nHost: x\r\n\r\n")
+            silent.wait_until(lambda: silent.count("GET", "/v1/get-user-credits") == 1)
+            assert not silent.all_closed()
+        silent.wait_until(silent.all_closed)
 
 
 STATUS = "/v2/requests/7c9e6679-7425-40de-944b-e07fc1f90ae7/status"
@@ -235,11 +231,11 @@ class TestUrls:
             "https://[",
         ],
     )
-    def test_a_url_elsewhere_is_left_as_it_is(self, url: str) -> None:
+    def test_a_url_of_another_host_is_not_changed(self, url: str) -> None:
         with proxied(lambda _: httpx.Response(200, json={"status_url": url})) as (proxy, _):
             assert httpx.get(f"{proxy}{STATUS}").json() == {"status_url": url}
 
-    def test_a_url_beside_the_path_of_the_service_is_left_as_it_is(self) -> None:
+    def test_a_url_outside_the_path_of_the_service_is_not_changed(self) -> None:
         url = "https://service.example/based/v2/a"
         with proxied(lambda _: httpx.Response(200, json={"status_url": url}), f"{SERVICE}/base") as (proxy, _):
             assert httpx.get(f"{proxy}{STATUS}").json() == {"status_url": url}

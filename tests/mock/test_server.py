@@ -24,16 +24,12 @@ from segmind_mock import DEFAULT_KEY, Double, serve
 from segmind_mock.__main__ import without_password
 from segmind_mock.contract import Contract
 from segmind_mock.server import listen, url_of
+from tests.support.servers import free_port
 
 COMMANDS = {
     "segmind-mock": [str(Path(sys.executable).with_name("segmind-mock"))],
     "python -m segmind_mock": [sys.executable, "-m", "segmind_mock"],
 }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())

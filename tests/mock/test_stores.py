@@ -141,7 +141,7 @@ def test_a_reset_forgets_everything(store: Store) -> None:
     assert (store.transact(lambda tx: tx.count(Job)), store.journal(), store.shift()) == (0, [], 0)
 
 
-def test_a_double_on_it_remembers_what_another_was_told(store: Store) -> None:
+def test_a_double_remembers_what_another_on_its_store_was_told(store: Store) -> None:
     async def submit_here_and_fetch_there() -> None:
         headers = {"x-api-key": DEFAULT_KEY}
         transports = [httpx.ASGITransport(Double(store=store).app) for _ in range(2)]

@@ -133,7 +133,7 @@ def send_in_process(request: pytest.FixtureRequest, double: Double) -> Callable[
 class TestReadTimeout:
     """In process, a request's read timeout counts by the double's clock."""
 
-    def test_latency_beyond_it_is_a_read_timeout_that_takes_no_longer(
+    def test_latency_beyond_the_timeout_is_a_read_timeout_at_its_moment(
         self, send_in_process: Send, clock: MovableClock
     ) -> None:
         before = clock.now()
@@ -141,15 +141,15 @@ class TestReadTimeout:
             send_in_process("/v2/imagen", 5, headers={"prefer": "latency=400"})
         assert clock.now() == before + 5
 
-    def test_latency_up_to_it_is_waited_for(self, send_in_process: Send, clock: MovableClock) -> None:
+    def test_latency_up_to_the_timeout_is_waited_for(self, send_in_process: Send, clock: MovableClock) -> None:
         before = clock.now()
         assert send_in_process("/v2/imagen", 5, headers={"prefer": "latency=5"}).status_code == 200
         assert clock.now() == before + 5
 
-    def test_without_one_any_latency_is_waited_for(self, send_in_process: Send) -> None:
+    def test_without_a_timeout_any_latency_is_waited_for(self, send_in_process: Send) -> None:
         assert send_in_process("/v2/imagen", None, headers={"prefer": "latency=3600"}).status_code == 200
 
-    def test_a_submit_that_it_ends_is_accepted_all_the_same(self, send_in_process: Send, double: Double) -> None:
+    def test_a_submit_that_a_read_timeout_ends_was_accepted(self, send_in_process: Send, double: Double) -> None:
         with pytest.raises(httpx.ReadTimeout):
             send_in_process("/v2/imagen", 5, headers={"prefer": "latency=6"})
         assert [(row.status, row.accepted) for row in double.requests()] == [(499, True)]
@@ -159,11 +159,11 @@ class TestReadTimeout:
         request = httpx.Request("POST", f"{IN_PROCESS}/v2/imagen", headers=headers, json=PROMPT)
         assert double.transport().handle_request(request).status_code == 200
 
-    def test_a_drop_that_is_due_before_it_is_a_dropped_connection(self, send_in_process: Send) -> None:
+    def test_a_drop_that_is_due_before_the_timeout_is_a_dropped_connection(self, send_in_process: Send) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             send_in_process("/v2/imagen", 5, headers={"prefer": "latency=4, drop=after"})
 
-    def test_a_drop_that_is_due_after_it_is_a_read_timeout(self, send_in_process: Send) -> None:
+    def test_a_drop_that_is_due_after_the_timeout_is_a_read_timeout(self, send_in_process: Send) -> None:
         with pytest.raises(httpx.ReadTimeout):
             send_in_process("/v2/imagen", 5, headers={"prefer": "latency=6, drop=after"})
 
@@ -183,7 +183,7 @@ class TestReadTimeoutOfV1:
     def settings(self) -> Settings:
         return Settings(latency_factor=1)
 
-    def test_a_v1_call_that_it_ends_is_not_charged(self, send_in_process: Send, double: Double) -> None:
+    def test_a_v1_call_that_a_read_timeout_ends_is_not_charged(self, send_in_process: Send, double: Double) -> None:
         with pytest.raises(httpx.ReadTimeout):
             send_in_process("/v1/imagen", 5)
         account = double.account()

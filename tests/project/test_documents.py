@@ -14,7 +14,7 @@ import pytest
 
 from segmind_mock import DEFAULT_KEY, Settings, serve
 from tests.conftest import ROOT
-from tests.contract.stage import Stage
+from tests.support.stage import Stage
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 ENVIRONMENT = {

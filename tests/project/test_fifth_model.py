@@ -93,7 +93,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory, contract: Contract) -> P
     return folder / "generated"
 
 
-def test_it_is_called_by_slug_through_the_client_against_the_double(generated: Path) -> None:
+def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(generated: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", RIGHT],
         env={**os.environ, "PYTHONPATH": str(generated)},
@@ -110,7 +110,9 @@ def test_it_is_called_by_slug_through_the_client_against_the_double(generated: P
 
 
 @pytest.mark.parametrize(("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7])], ids=["right", "wrong"])
-def test_its_calls_are_checked_by_type(generated: Path, tmp_path: Path, program: str, lines: list[int]) -> None:
+def test_the_calls_of_a_fifth_model_are_checked_by_type(
+    generated: Path, tmp_path: Path, program: str, lines: list[int]
+) -> None:
     (tmp_path / "program.py").write_text(program, encoding="utf-8")
     run = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull, "--cache-dir", tmp_path, "program.py"],
@@ -127,7 +129,7 @@ def test_its_calls_are_checked_by_type(generated: Path, tmp_path: Path, program:
 def test_no_file_in_src_names_a_model(document: Any) -> None:
     posts = [path for path, item in document["paths"].items() if "requestBody" in item.get("post", {})]
     slugs = {path.rpartition("/")[2] for path in posts}
-    assert len(slugs) == 4
+    assert slugs
     for path in (ROOT / "src").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not [slug for slug in slugs if f'"{slug}"' in text or f"'{slug}'" in text or f"/{slug}" in text], path

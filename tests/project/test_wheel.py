@@ -62,7 +62,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return interpreter
 
 
-def test_it_imports_runs_against_the_double_and_carries_the_contract(
+def test_a_wheel_imports_runs_against_the_double_and_carries_the_contract(
     python: Path, tmp_path: Path, address: str
 ) -> None:
     printed = run(python, "-c", PROGRAM, DEFAULT_KEY, address, cwd=tmp_path)

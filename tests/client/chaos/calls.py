@@ -11,11 +11,9 @@ import anyio.lowlevel
 import attrs
 
 from segmind_api.models import JobResult
-from segmind_client import errors
-from segmind_client.async_clients import AsyncJobHandle
-from segmind_client.clients import JobHandle
-from segmind_client.clock import Clock
+from segmind_client import AsyncJobHandle, JobHandle, errors
 from tests.client.chaos.service import FAULTS, Fault, FaultyCall, Window
+from tests.support.internals import Clock
 
 CALLS_OF_A_CLIENT = 20
 DEADLINE = 3.0

@@ -14,7 +14,7 @@ from unittest import mock
 import anyio
 
 from segmind_api.catalog import MODELS
-from segmind_client import AsyncClient, Client, errors, steps
+from segmind_client import AsyncClient, Client, errors
 from segmind_mock import DEFAULT_KEY, Account, Double, MovableClock, Settings
 from segmind_mock.records import Job
 from tests.client.chaos.calls import BODY_SECONDS, WRITE_SECONDS, Call, Group
@@ -22,8 +22,9 @@ from tests.client.chaos.claims import Case
 from tests.client.chaos.interrupts import interrupt_after
 from tests.client.chaos.service import ChaosService
 from tests.client.chaos.transports import BreakingTransport, async_http_client, sync_http_client
-from tests.client.lateness import lateness
-from tests.client.servers import closed_port
+from tests.support.internals import steps
+from tests.support.lateness import lateness
+from tests.support.servers import closed_port
 
 SLUG = next(iter(MODELS))
 POLLS_TO_COMPLETE = 2

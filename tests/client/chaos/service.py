@@ -16,7 +16,7 @@ import attrs
 import httpx
 
 from segmind_mock import Double
-from tests.client.servers import DRIP_SECONDS, End, HostileServer, Request, Step, response
+from tests.support.servers import DRIP_SECONDS, End, HostileServer, Request, Step, response
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 1.0)
 """Of the requests of one call, those that go wrong. One share is for its submit, one for its polls and its result."""

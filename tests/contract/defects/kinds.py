@@ -16,7 +16,7 @@ import orjson
 from segmind_mock import Settings, app
 from segmind_mock.contract import Contract
 from segmind_mock.service import Outcome
-from tests.contract.stage import Stage
+from tests.support.stage import Stage
 
 DOCUMENT = (files("segmind_openapi") / "segmind.json").read_text(encoding="utf-8")
 ROLES = (

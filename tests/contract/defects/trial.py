@@ -8,7 +8,7 @@ from segmind_mock import Settings
 from tests.contract import faults, suite
 from tests.contract.defects.kinds import Defect
 from tests.contract.rules import RULES
-from tests.contract.stage import Stage
+from tests.support.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from segmind_api.catalog import MODELS
-from segmind_api.types import ApiResponse
-from segmind_client import jobs, operations
+from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.errors import ConnectionLost, NotSent, SegmindError
-from segmind_client.options import Options
-from segmind_client.retry import Caller
-from segmind_client.steps import Flow, Pause
+from tests.support.internals import Caller, Flow, Options, Pause, Sent
 
 T = TypeVar("T")
 
@@ -23,22 +20,9 @@ REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 OTHER_REQUEST_ID = "8d0f7780-8536-41ef-a55c-f18ac2a01bf8"
 MODEL = next(iter(MODELS.values()))
 KEY = "SG_0123456789abcdef"
+POST = ApiRequest("POST", "/v2/any", {"prompt": "x"})
 
 Outcome = ApiResponse | SegmindError
-
-
-class Flows(Caller):
-    """A `Caller` with the flows as methods."""
-
-    run = jobs.run
-    wait = jobs.wait
-    watch = jobs.watch_job
-    update = jobs.update
-    generate = operations.generate
-    submit = operations.submit
-    status = operations.status
-    result = operations.result
-    credits = operations.balance
 
 
 @attrs.define
@@ -59,8 +43,8 @@ class World:
     async def sleep_until_async(self, moment: float) -> None:
         self.sleep_until(moment)
 
-    def caller(self, **options: Any) -> Flows:
-        return Flows(Options(**options), clock=self, utc=lambda: UTC_START + self.time - START, chance=lambda: 1.0)
+    def caller(self, **options: Any) -> Caller:
+        return Caller(Options(**options), clock=self, utc=lambda: UTC_START + self.time - START, chance=lambda: 1.0)
 
     def play(self, flow: Flow[T]) -> T:
         """Carries the flow out; a flow that sends more than there are outcomes fails the test."""
@@ -97,6 +81,20 @@ def refused(status: int, **headers: str) -> ApiResponse:
 
 def state(name: str, **fields: Any) -> ApiResponse:
     return response(200, {"request_id": REQUEST_ID, "status": name, "metrics": {}, **fields})
+
+
+def json_of(response: ApiResponse) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(response.content)
+    return decoded
+
+
+def sent_with(status: int, body: bytes, **headers: str) -> Sent:
+    """A POST whose response was received so far."""
+    sent = Sent(POST)
+    sent.begin()
+    sent.start_response(status, {name.replace("_", "-"): value for name, value in headers.items()})
+    sent.receive(body)
+    return sent
 
 
 SUBMITTED = response(200, {"request_id": REQUEST_ID, "status": "QUEUED", "status_url": "https://elsewhere.example"})

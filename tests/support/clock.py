@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 from unittest import mock
 
 import attrs
+import trio
+import trio.testing
 
-from segmind_client import async_clients, clients
-from segmind_client.retry import Caller
 from segmind_mock import MovableClock
+from tests.support.internals import Caller, async_clients, clients
 
 UTC_START = 1_800_000_000.0
 
@@ -35,6 +38,29 @@ class PauseClock:
 
     async def sleep_until_async(self, moment: float) -> None:
         self.sleep_until(moment)
+
+
+class JumpingClock:
+    """Stands still until somebody sleeps; several threads may."""
+
+    def __init__(self) -> None:
+        self.time = 1_000.0
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep_until(self, moment: float) -> None:
+        with self._lock:
+            self.time = max(self.time, moment)
+
+    async def sleep_until_async(self, moment: float) -> None:
+        self.sleep_until(moment)
+
+
+def in_virtual_time(work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> Any:
+    """Runs under trio with a clock that jumps as soon as every task sleeps."""
+    return trio.run(work, *arguments, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @attrs.frozen

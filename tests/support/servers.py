@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.server import ThreadingHTTPServer
 from typing import Any, Self
 
 import attrs
@@ -21,6 +20,7 @@ LONGEST_WAIT = 20.0
 DRIP_SECONDS = 0.02
 FORGOTTEN_AT_ONCE = 500
 """Threads that have ended."""
+RECEIVED_AT_ONCE = 65_536
 LONGEST_HEAD = 1_000_000
 """Bytes of a request."""
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -47,8 +47,10 @@ class Request:
     """The number of the connection, from 1."""
 
 
-Step = bytes | float | threading.Event | End
-"""Bytes to send at once, seconds to pause, something to wait for, or an end of the connection."""
+Step = bytes | float | threading.Event | Callable[[bytes], object] | End
+"""Bytes to send at once, seconds to pause, something to wait for, what takes the next bytes that are received, or an
+end of the connection.
+"""
 Script = Callable[[Request], Iterable[Step]]
 """What to do after a request. The connection is kept after the last step, unless that is an end."""
 
@@ -167,6 +169,8 @@ class HostileServer:
             if isinstance(step, bytes):
                 connection.settimeout(max(0.001, until - time.monotonic()))
                 connection.sendall(step)
+            elif callable(step):
+                step(connection.recv(RECEIVED_AT_ONCE))
             elif isinstance(step, threading.Event):
                 while not step.wait(DRIP_SECONDS) and not self._stopping.is_set() and time.monotonic() < until:
                     pass
@@ -185,7 +189,7 @@ def read_request(connection: socket.socket, number: int) -> Request | None:
     """The next request of a connection; None when the client has closed it."""
     received = b""
     while b"\r\n\r\n" not in received and len(received) < LONGEST_HEAD:
-        piece = connection.recv(65_536)
+        piece = connection.recv(RECEIVED_AT_ONCE)
         if not piece:
             return None
         received += piece
@@ -194,7 +198,7 @@ def read_request(connection: socket.socket, number: int) -> Request | None:
     method, path, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):
-        piece = connection.recv(65_536)
+        piece = connection.recv(RECEIVED_AT_ONCE)
         if not piece:
             return None
         body += piece
@@ -209,12 +213,15 @@ def response(
     length: int | None = None,
     **headers: str,
 ) -> bytes:
-    """A whole response. `length` is what Content-Length says, where that is to be wrong."""
+    """A whole response.
+
+    `length` is what Content-Length says, where that is to be wrong. An empty media type or header is left out.
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     size = len(content) if length is None else length
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {size}\r\n{extra}\r\n"
-    return head.encode("latin-1") + content
+    fields = {"content-type": media_type, "content-length": str(size), **headers}
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items() if value]
+    return "".join([f"HTTP/1.1 {status}\r\n", *lines, "\r\n"]).encode() + content
 
 
 def respond_with(body: bytes | Mapping[str, Any], *arguments: str, **more: Any) -> Script:
@@ -244,12 +251,7 @@ def closed_port() -> Generator[int]:
         yield holder.getsockname()[1]
 
 
-@contextmanager
-def running(server: ThreadingHTTPServer) -> Generator[None]:
-    """Serves within this block, and closes the server after it."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    with server:
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with closed_port() as port:
+        return port

@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
 import httpx
 from jsonschema import Draft202012Validator, FormatChecker
 
-from generator.contract import Contract, load_contract
+from generator.contract import Contract, PlacedNode, is_list, load_contract, pointer
 from tests.conftest import ROOT
 
 CONTRACT: Contract = load_contract(ROOT / "openapi" / "segmind.yaml")
 OPERATIONS: dict[str, tuple[str, str, Any]] = {
     operation["operationId"]: (method, path, operation) for path, method, operation in CONTRACT.operations()
 }
+SUBMIT_PATHS = {
+    path.removeprefix("/v2/"): path for _, path, operation in OPERATIONS.values() if operation["x-role"] == "submit"
+}
+"""The paths of the models under v2, by their slugs."""
 DOCUMENTED = [(name, int(status)) for name, (_, _, it) in OPERATIONS.items() for status in it["responses"]]
 REQUEST_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+@attrs.frozen
+class Model:
+    """What the contract says of a model."""
+
+    price: float
+    latency: float
+    parameters: dict[str, Any]
+    """Their schemas, by their names."""
+
+
+def model_of(path: str) -> Model:
+    body, _ = CONTRACT.resolve(CONTRACT.document["paths"][path]["post"]["requestBody"], "")
+    schema, _ = CONTRACT.resolve(body["content"]["application/json"]["schema"], "")
+    parameters = {name: dict(CONTRACT.resolve(written, "")[0]) for name, written in schema["properties"].items()}
+    return Model(schema["x-price-usd"]["value"], schema["x-typical-latency-seconds"]["value"], parameters)
+
+
+MODELS = {slug: model_of(path) for slug, path in SUBMIT_PATHS.items()}
+
+
+def nodes(node: Any, place: str = "#") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every object of the contract, with its place."""
+    if isinstance(node, PlacedNode):
+        yield place, node
+        for key, value in node.items():
+            yield from nodes(value, place + pointer(key)[1:])
+    elif is_list(node):
+        for index, item in enumerate(node):
+            yield from nodes(item, f"{place}/{index}")
 
 
 def path_of(operation_id: str) -> str:
