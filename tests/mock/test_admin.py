@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, mask
 from segmind_mock.records import Job
-from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, mask
 
 PROMPT = {"prompt": "x"}
 
