@@ -40,22 +40,6 @@ HUNG_UP = 499
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Caller:
-    """Waits for a response, and may hang up."""
-
-    def __init__(self, clock: Clock, scope: Scope, receive: Receive, now: float) -> None:
-        self._clock = clock
-        self._receive = receive
-        self._hangs_up_at = now + scope.get("state", {}).get(READ_SECONDS, math.inf)
-
-    async def wait(self, seconds: float) -> None:
-        """Raises CallerGoneError as soon as the caller hangs up."""
-        left = max(0.0, self._hangs_up_at - self._clock.now())
-        await unless_gone(partial(self._clock.sleep, min(seconds, left)), self._receive)
-        if seconds > left:
-            raise CallerGoneError
-
-
 class MockApp:
     """Serves the paths of the contract, and passes requests below the reserved prefix to `own_paths`."""
 
@@ -112,20 +96,20 @@ class MockApp:
             # Several headers of this name are one list.
             lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"prefer"]
             headers["prefer"] = ", ".join(lines)
-        operations, request_id = self._service.contract.route(scope["path"])
+        settings, contract = self._service.settings, self._service.contract
+        operations, request_id = contract.route(scope["path"])
         operation = operations.get(scope["method"])
         body = b""
         fault = NO_FAULT
         if operation is None:
             outcome = self._answer_unknown(scope, operations)
         else:
-            largest = self._service.settings.largest_body
             try:
-                read = await read_body(headers, receive, largest) if operation.model else b""
+                read = await read_body(headers, receive, settings.largest_body) if operation.model else b""
             except CallerGoneError:
                 return
             if read is None:
-                message = f"the body is larger than {largest} bytes"
+                message = f"the body is larger than {settings.largest_body} bytes"
                 outcome = Outcome(400, orjson.dumps({"error": message}), headers={"connection": "close"})
             else:
                 body = read
@@ -135,14 +119,14 @@ class MockApp:
                 except Exception as error:
                     # Handled here, so that the call is in the journal like any other.
                     outcome = failure(scope, error)
-        caller, gone = Caller(self._clock, scope, receive, now), True
+        wait, gone = partial(self._wait, scope, receive, now), True
         try:
             if outcome.finish is not None:
-                outcome = await self._wait_and_finish(outcome, caller)
+                outcome = await self._wait_and_finish(outcome, wait)
             if fault.malformed:
                 outcome.body = b'{"error": '
             if fault.latency:
-                await caller.wait(fault.latency)
+                await wait(fault.latency)
             gone = False
         except CallerGoneError:
             return
@@ -155,7 +139,7 @@ class MockApp:
                 operation_id=operation.operation_id if operation else None,
                 scope=scope,
                 headers=headers,
-                key_header=self._service.contract.key_header,
+                key_header=contract.key_header,
                 body=body,
                 status=HUNG_UP if gone else 0 if fault.drop else outcome.status,
                 outcome=outcome,
@@ -173,16 +157,24 @@ class MockApp:
 
     def _answer(self, call: Call, tx: Transaction) -> tuple[Fault, Outcome]:
         try:
-            fault = fault_of(tx, call, call.headers.get(self._service.contract.key_header))
+            fault = fault_of(tx, call, self._service.contract.key_header)
         except ValueError as error:
             return NO_FAULT, Outcome(400, orjson.dumps({"error": f"Prefer: {error}"}))
         return fault, self._service.answer(tx, call, fault)
 
-    async def _wait_and_finish(self, outcome: Outcome, caller: Caller) -> Outcome:
+    async def _wait(self, scope: Scope, receive: Receive, since: float, seconds: float) -> None:
+        """Waits before a response. Raises CallerGoneError as soon as the caller hangs up."""
+        hangs_up_at = since + scope.get("state", {}).get(READ_SECONDS, math.inf)
+        left = max(0.0, hangs_up_at - self._clock.now())
+        await unless_gone(partial(self._clock.sleep, min(seconds, left)), receive)
+        if seconds > left:
+            raise CallerGoneError
+
+    async def _wait_and_finish(self, outcome: Outcome, wait: Callable[[float], Awaitable[None]]) -> Outcome:
         """The final outcome, after the wait. A caller who hangs up is not charged: raises CallerGoneError."""
         store, clock, finish, abandon = self._store, self._clock, outcome.finish, outcome.abandon
         try:
-            await caller.wait(outcome.wait)
+            await wait(outcome.wait)
         except BaseException:
             # A call in process is cancelled.
             if abandon is not None:
@@ -218,10 +210,11 @@ async def answer_lifespan(receive: Receive, send: Send) -> None:
 
 
 async def send_outcome(scope: Scope, send: Send, outcome: Outcome, fault: Fault) -> None:
-    headers: list[tuple[bytes, bytes]] = []
-    if outcome.status not in WITHOUT_BODY:
-        headers.append((b"content-type", outcome.content_type.encode()))
-        headers.append((b"content-length", b"%d" % len(outcome.body)))
+    body_headers = [
+        (b"content-type", outcome.content_type.encode()),
+        (b"content-length", b"%d" % len(outcome.body)),
+    ]
+    headers = [] if outcome.status in WITHOUT_BODY else body_headers
     if outcome.headers:
         headers += [(name.encode(), value.encode()) for name, value in outcome.headers.items()]
     await send({"type": "http.response.start", "status": outcome.status, "headers": headers})

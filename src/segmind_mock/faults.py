@@ -175,11 +175,11 @@ def strikes(seed: int, seen: int, probability: float) -> bool:
     return probability >= 1 or random.Random(f"{seed}:{seen}").random() < probability  # noqa: S311  no secret
 
 
-def fault_of(tx: Transaction, call: Call, key: str | None) -> Fault:
+def fault_of(tx: Transaction, call: Call, key_header: str) -> Fault:
     """The fault of this call: by its own header, or else by the first rule that applies. Raises ValueError."""
     fields = parse_prefer(call.headers["prefer"]) if "prefer" in call.headers else {}
     if not fields and tx.count(FaultRule):
-        fields = fields_by_rule(tx, call.operation, key)
+        fields = fields_by_rule(tx, call.operation, call.headers.get(key_header))
     return read_fault(fields) if fields else NO_FAULT
 
 

@@ -55,7 +55,7 @@ def settle(tx: Transaction, account: Account, now: float) -> None:
 
 def settle_job(account: Account, job: Job) -> None:
     """Charges an ended job, unless it failed."""
-    if job.error is None and not can_pay(account, job.price):
+    if job.error is None and account.credits < job.price:
         job.error = UNPAID
     if job.error is None:
         charge(account, job.price)

@@ -29,8 +29,8 @@ FORGOTTEN_AT_ONCE = 100
 LONGEST_TEXT = 10_000
 """Characters that a job keeps of each parameter."""
 SEED_BITS = 31
-UUID_VARIANTS = {f"{digit:x}": f"{8 + digit % 4:x}" for digit in range(16)}
-"""The first digit of the fourth group of a random UUID, from a random digit."""
+UUID_BITS, UUID_4 = ~(0xF << 76 | 0x3 << 62), 0x4 << 76 | 0x2 << 62
+"""The random bits of a UUID, and its version and variant."""
 
 
 class Service:
@@ -104,8 +104,8 @@ class Service:
         return account
 
     def _draw_id(self) -> str:
-        digits = f"{self._ids.getrandbits(128):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{UUID_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+        digits = f"{self._ids.getrandbits(128) & UUID_BITS | UUID_4:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def latency(self, model: Model) -> float:
         """Draws the seconds that the next call of a model takes."""
@@ -118,35 +118,31 @@ class Service:
         seed = int(parameters.get("seed", -1)) if "seed" in model.parameters else -1
         return self._random.getrandbits(SEED_BITS) if seed == -1 else seed
 
-    def _accept(self, call: Call, account: Account) -> dict[str, Any]:
-        """The parameters of a call that may be carried out. Raises RefusedError."""
+    def _accept(self, call: Call, account: Account) -> tuple[Job, float]:
+        """A new job, which ends now, and the latency to add. Raises RefusedError."""
         model = call.model
         if model.slug in account.forbidden_models:
             raise RefusedError(403, example="model-not-allowed")
-        parameters = read_parameters(call)
+        parameters = model.own(read_parameters(call))
         if not money.can_pay(account, model.price):
             raise RefusedError(406, example="balance-too-low")
-        return model.own(parameters)
-
-    def _new_job(
-        self, call: Call, account: Account, parameters: dict[str, Any], *, started_at: float, ended_at: float
-    ) -> Job:
-        return Job(
+        latency = self.latency(model)
+        job = Job(
             request_id=self._draw_id(),
             key=account.key,
-            slug=call.model.slug,
+            slug=model.slug,
             parameters=parameters,
-            seed=self._seed(call.model, parameters),
-            price=call.model.price,
+            seed=self._seed(model, parameters),
+            price=model.price,
             submitted_at=call.now,
-            started_at=started_at,
-            ended_at=ended_at,
+            started_at=call.now,
+            ended_at=call.now,
         )
+        return job, latency
 
     def _generate(self, tx: Transaction, call: Call, account: Account, _: Fault) -> Outcome:
-        parameters = self._accept(call, account)
-        latency = self.latency(call.model)
-        job = self._new_job(call, account, parameters, started_at=call.now, ended_at=call.now + latency)
+        job, latency = self._accept(call, account)
+        job.ended_at += latency
         if latency == 0:
             money.charge(account, job.price)
             tx.put(account.key, account)
@@ -201,20 +197,17 @@ class Service:
         return outcome
 
     def _submit(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
-        parameters = self._accept(call, account)
-        now, latency, polls = call.now, self.latency(call.model), self.settings.polls_to_complete
-        job = self._new_job(
-            call,
-            account,
-            parameters,
-            started_at=now + SHARE_IN_QUEUE * latency if polls is None else NEVER,
-            ended_at=now + latency if polls is None else NEVER,
-        )
-        job.polls_left, job.error = polls, fault.fail
+        job, latency = self._accept(call, account)
+        now, job.polls_left, job.error = call.now, self.settings.polls_to_complete, fault.fail
+        if job.polls_left is None:
+            job.started_at += SHARE_IN_QUEUE * latency
+            job.ended_at += latency
+        else:
+            job.started_at = job.ended_at = NEVER
         if len(call.body) > LONGEST_TEXT:
             # The image depends on the whole parameters.
             job.digest = digest_of(job)
-            job.parameters = {name: truncated(value) for name, value in parameters.items()}
+            job.parameters = {name: truncated(value) for name, value in job.parameters.items()}
         if job.ended_at <= now:
             money.settle_job(account, job)
         else:

@@ -120,6 +120,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "generate_seconds": 60.0,
         "image_format": "png",
         "captions": False,
+        "largest_body": 1_000_000,
         "workers": 1,
         "store": None,
         "admin_everywhere": False,

@@ -213,7 +213,7 @@ async def run_jobs(address: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--workers", "2", "--store", "memory"], "several workers cannot share memory: leave --store away for SQLite"),
+        (["--workers", "2", "--store", "memory"], "several workers cannot share memory: leave out --store for SQLite"),
         (["--store", "postgres://x"], "expected memory, sqlite:FILE or redis://HOST"),
         (["--latency-factor", "-1"], "expected a latency factor of 0 or more"),
         (["--credits", "nan"], "credits of 0 or more"),
