@@ -1,4 +1,4 @@
-"""A stateful double of Segmind's image API, driven by the contract.
+"""A double of Segmind's image API: it serves the contract, and keeps jobs, accounts and money.
 
 In process:
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from segmind_mock.access import AdminAccess
     from segmind_mock.clock import Clock, MovableClock, SystemClock
     from segmind_mock.double import Double
+    from segmind_mock.journal import JournalRow
     from segmind_mock.records import DEFAULT_KEY, Account, FaultRule, Job
     from segmind_mock.server import serve
-    from segmind_mock.service import Settings
-    from segmind_mock.stores import JournalRow, MemoryStore, SqliteStore
+    from segmind_mock.settings import Settings
+    from segmind_mock.stores import MemoryStore, SqliteStore
     from segmind_mock.transport import DoubleTransport
 
 __all__ = [
@@ -43,11 +44,11 @@ __all__ = [
     "serve",
 ]
 
-MODULES = ("records", "clock", "stores", "service", "double", "server", "access", "transport")
+MODULES = ("records", "settings", "clock", "journal", "stores", "double", "server", "access", "transport")
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when they are first used, so that importing this package needs nothing of what the extra installs.
+    # Lazy, so that importing this package needs nothing that the extra installs.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for module_name in MODULES:

@@ -1,4 +1,4 @@
-"""The command `segmind-mock`: serves the double, or a proxy that checks the service, until it is interrupted."""
+"""The command `segmind-mock`: serves the double, or a proxy that checks the service, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import secrets
 import sys
 import tempfile
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import get_args
 
 from segmind_mock.records import DEFAULT_KEY
+from segmind_mock.settings import GenerateAs, ImageFormat, Settings
 
 DEFAULT_PORT = 4010
-TOKEN_VARIABLE = "SEGMIND_MOCK_ADMIN_TOKEN"  # noqa: S105  a name, no token
+TOKEN_VARIABLE = "SEGMIND_MOCK_ADMIN_TOKEN"  # noqa: S105  the name of a variable
 
 
 def main() -> int:
@@ -26,7 +28,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     except OSError as error:
-        # Without the number, where the message is one of ours.
+        # Errors of `listen` have a complete message, which needs no error number.
         message = error.strerror if error.strerror and error.filename is None else error
         print(f"segmind-mock: {message}", file=sys.stderr)
     except (OverflowError, ValueError) as error:
@@ -40,7 +42,6 @@ def serve_double(options: argparse.Namespace) -> int:
 
     from segmind_mock.access import is_loopback
     from segmind_mock.server import listen, server_config, url_of
-    from segmind_mock.service import Settings
     from segmind_mock.worker import WorkerSettings
 
     if options.workers < 1:
@@ -53,7 +54,7 @@ def serve_double(options: argparse.Namespace) -> int:
         store = options.store or (f"sqlite:{Path(folder) / 'state.db'}" if options.workers > 1 else "memory")
         if store == "memory" and options.workers > 1:
             raise ValueError(
-                "several workers cannot share memory: leave --store away for SQLite, or name sqlite:FILE or redis://HOST"
+                "several workers cannot share memory: leave out --store for SQLite, or give sqlite:FILE or redis://HOST"
             )
         beyond_loopback = options.admin_everywhere or not is_loopback(listener.getsockname()[0])
         token = given_token or (secrets.token_urlsafe(16) if beyond_loopback else None)
@@ -63,7 +64,7 @@ def serve_double(options: argparse.Namespace) -> int:
             credits=options.credits,
             requests_per_minute=options.requests_per_minute,
             admin_access={"token": token, "everywhere": options.admin_everywhere, "host": options.host.lower()},
-            settings={field.name: getattr(options, field.name) for field in fields(Settings) if field.name in options},
+            settings={field.name: getattr(options, field.name) for field in fields(Settings)},
         )
         double = settings.double()
         key = double.account(options.key).key
@@ -95,55 +96,46 @@ def serve_proxy(options: argparse.Namespace) -> int:
     app = proxy_app(options.upstream, lambda line: print(line, flush=True))
     with listen(options.host, options.port) as listener:
         url = url_of(options.host, listener)
-        print(f"Calls to {url} go to {without_password(options.upstream)}; misfits are reported here.", flush=True)
+        print(f"Calls to {url} go to {without_password(options.upstream)}; differences are reported here.", flush=True)
         uvicorn.Server(server_config(app)).run(sockets=[listener])
     return 0
 
 
 def without_password(url: str) -> str:
-    """A URL without what it may hold of a secret: its user, its password, its query."""
+    """A URL without its user, password and query, which may be secret."""
     before, separator, after = url.partition("://")
     return f"{before}{separator}{after.partition('?')[0].rpartition('@')[2]}" if separator else url
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="segmind-mock", description="A stateful double of Segmind's image API.")
-    parser.set_defaults(command=serve_double)
+    parser = argparse.ArgumentParser(prog="segmind-mock", description="A double of Segmind's image API.")
+    parser.set_defaults(**{**asdict(Settings()), "command": serve_double, "latency_factor": 1.0})
     add_listener(parser, "127.0.0.1", DEFAULT_PORT)
     parser.add_argument("--key", default=DEFAULT_KEY, help="key of the ready account (default: %(default)s)")
     parser.add_argument("--credits", type=float, help="US dollars on it (default: 100)")
     parser.add_argument("--requests-per-minute", type=int, help="calls it may make in a minute (default: no limit)")
-    parser.add_argument(
-        "--latency-factor",
-        type=float,
-        default=1.0,
-        help="times the typical latency of each model; 0 completes at once (default: %(default)g)",
-    )
-    parser.add_argument("--latency-jitter", type=float, default=0.0, help="share by which it varies, 0 to 1")
+    parser.add_argument("--latency-factor", type=float, help="multiplies latencies; 0: no wait (default: %(default)g)")
+    parser.add_argument("--latency-jitter", type=float, help="share by which the latency varies, 0 to 1")
     parser.add_argument("--polls-to-complete", type=int, help="status calls until a job ends, instead of time")
-    parser.add_argument("--generate-as", choices=["json", "text", "image"], default="json", help="what v1 answers with")
-    parser.add_argument(
-        "--generate-seconds", type=float, default=60.0, help="seconds until v1 ends in 504 (default: %(default)g)"
-    )
-    parser.add_argument("--image-format", choices=["png", "jpeg"], default="png", help="jpeg needs Pillow")
-    parser.add_argument("--captions", action="store_true", help="write the prompt on the picture; needs Pillow")
+    parser.add_argument("--generate-as", choices=get_args(GenerateAs), help="format of v1 responses")
+    parser.add_argument("--generate-seconds", type=float, help="until v1 is cut off with 504 (default: %(default)g)")
+    parser.add_argument("--image-format", choices=get_args(ImageFormat), help="jpeg needs Pillow")
+    parser.add_argument("--captions", action="store_true", help="write the prompt on the image; needs Pillow")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument(
-        "--store", help="memory, sqlite:FILE or redis://HOST (default: memory; with several workers SQLite)"
+        "--store", help="memory, sqlite:FILE or redis://HOST (default: memory; SQLite with more workers)"
     )
-    parser.add_argument(
-        "--admin-everywhere", action="store_true", help="let other machines use the admin interface too, with a token"
-    )
+    parser.add_argument("--admin-everywhere", action="store_true", help="admin interface for other machines too")
     parser.add_argument(
         "--admin-token",
-        help=f"what callers of the admin interface send as Authorization: Bearer (default: ${TOKEN_VARIABLE}, or one "
-        "that is generated when other machines can reach the double)",
+        help=f"token of the admin interface, sent as Authorization: Bearer (default: ${TOKEN_VARIABLE}, or a generated "
+        "one if other machines can reach the double)",
     )
     commands = parser.add_subparsers()
-    proxy = commands.add_parser("proxy", help="pass calls to the service and report what does not fit the contract")
+    proxy = commands.add_parser("proxy", help="forward calls to the service, and report differences from the contract")
     proxy.set_defaults(command=serve_proxy)
     proxy.add_argument("--upstream", required=True, help="URL of the service")
-    # Without defaults of its own, which would override what stands before the command.
+    # Without defaults, which would override options before the command.
     add_listener(proxy, argparse.SUPPRESS, argparse.SUPPRESS)
     return parser.parse_args(arguments)
 

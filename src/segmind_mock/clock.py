@@ -1,4 +1,4 @@
-"""Time as the double sees it."""
+"""The clocks of a double: the system's time, and time that stands still until it is moved."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import anyio.lowlevel
 LONGEST_MOVE = 1e9
 """Seconds, some thirty years."""
 LATEST = 250_000_000_000.0
-"""Seconds since the epoch, in the year 9892: the last time that fits a Date header has four digits in its year."""
+"""Seconds since the epoch, in the year 9892: a Date header has four digits for the year."""
 REAL_PAUSE = 0.001
-"""Seconds of real time that a sleeper leaves to others before it moves a MovableClock."""
+"""Seconds of real time in which nothing happens before a sleeper moves a MovableClock."""
 LONGEST_PAUSE = 1.0
-"""Seconds of real time that a sleeper has for waking up when its moment has come, before the clock moves on."""
+"""Seconds of real time for which the clock waits for a sleeper to wake, before it moves on."""
 
 
 class Shift(Protocol):
-    """Remembers by how much a clock has been moved; a `Store` does."""
+    """Stores by how many seconds a clock was advanced."""
 
     def shift(self) -> float: ...
     def add_shift(self, seconds: float) -> None: ...
 
 
 class Clock(Protocol):
-    """Where the double takes its time from."""
+    """Tells the time of a double."""
 
     def now(self) -> float:
-        """Seconds since the epoch; never goes back."""
+        """Seconds since the epoch; never decreases."""
         ...
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
@@ -43,11 +43,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time, which can be moved forward; the move holds for all that share the store."""
+    """The system's time, which can be advanced, for all processes that share the store."""
 
     def __init__(self, shift: Shift) -> None:
         self._shift = shift
-        # Anchored once, so that a correction of the machine's clock moves no job back.
+        # Read once, so that no correction of the system's clock makes time go back.
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> float:
@@ -61,11 +61,11 @@ class SystemClock:
 
 
 class MovableClock:
-    """Time that stands still until it is moved, or until somebody sleeps by it. For one process, any thread.
+    """Time that stands still until `advance` or a sleeper moves it. For one process and any thread.
 
-    A sleeper waits about a millisecond of real time, in which others get on with their work, and then moves the
-    clock to the earliest moment that anybody sleeps until. So sleepers wake in the order of their moments. A
-    sleeper also wakes where `advance` moves the clock past its moment.
+    When nothing has happened for about a millisecond of real time, a sleeper moves the clock to the earliest moment
+    that any sleeper waits for. So sleepers wake in the order of their moments. A sleeper also wakes when `advance`
+    moves the clock past its moment.
     """
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
@@ -74,13 +74,13 @@ class MovableClock:
         self._sleepers: dict[object, float] = {}
         """The moment of each sleeper."""
         self._changed = 0.0
-        """Real time at which a sleeper last came or went, or the clock was last moved."""
+        """Real time of the last change: of the sleepers, or of the clock."""
 
     def now(self) -> float:
         return self._now
 
     def monotonic(self) -> float:
-        """The same as `now`: this clock never goes back."""
+        """The same as `now`, which never decreases."""
         return self._now
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
@@ -92,13 +92,13 @@ class MovableClock:
         await self.sleep_until_async(self._now + seconds)
 
     def sleep_until(self, moment: float) -> None:
-        """Sleeps, for threads. Raises ValueError for a moment too far ahead."""
+        """Sleeps in a thread. Raises ValueError for a moment too far ahead."""
         with self._sleeper(moment):
             while not self._is_reached(moment):
                 time.sleep(REAL_PAUSE)
 
     async def sleep_until_async(self, moment: float) -> None:
-        """Sleeps, for tasks under asyncio and trio. Raises ValueError for a moment too far ahead."""
+        """Sleeps in a task of asyncio or trio. Raises ValueError for a moment too far ahead."""
         await anyio.lowlevel.checkpoint()
         with self._sleeper(moment):
             # An event belongs to one event loop, and any thread may move the clock.
@@ -116,17 +116,17 @@ class MovableClock:
                 self._changed = time.monotonic()
             yield
         finally:
-            # Without the lock, for which a signal could interrupt the wait.
+            # Without the lock, since a signal could interrupt waiting for it.
             self._sleepers.pop(sleeper, None)
             self._changed = time.monotonic()
 
     def _is_reached(self, moment: float) -> bool:
-        """Whether the moment has come; moves the clock first where nothing has changed for a pause."""
+        """Whether the moment has come; moves the clock before, if nothing has changed for REAL_PAUSE."""
         with self._lock:
             idle = time.monotonic() - self._changed
             if self._now < moment and idle >= REAL_PAUSE:
                 moments = list(self._sleepers.values())
-                # A sleeper that has not woken yet holds the clock, but not for ever: its event loop may be blocked.
+                # The clock waits for a sleeper to wake, but not for ever: its event loop may be blocked.
                 if min(moments) > self._now or idle >= LONGEST_PAUSE:
                     self._now = min(it for it in moments if it > self._now)
                     self._changed = time.monotonic()
@@ -134,7 +134,7 @@ class MovableClock:
 
 
 def forward(now: float, seconds: float, minutes: float = 0, hours: float = 0, days: float = 0) -> float:
-    """Seconds of a move. Raises ValueError for one that goes back or too far."""
+    """The seconds of a step. Raises ValueError for a step back or too far."""
     step = seconds + 60 * (minutes + 60 * (hours + 24 * days))
     if not 0 <= step <= LONGEST_MOVE or now + step > LATEST:
         raise ValueError(f"time goes only forward, by up to {LONGEST_MOVE:g} seconds, not by {step:g}")

@@ -1,4 +1,4 @@
-"""Reads from the contract what the double serves; nothing here knows a model by name."""
+"""The contract as the double uses it; no model is named here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Model:
-    """What a call of one model takes and costs."""
+    """The parameters, the price and the latency of one model."""
 
     slug: str
     validator: jsonschema_rs.Draft202012Validator
@@ -31,7 +30,7 @@ class Model:
     """Seconds that one image usually takes."""
 
     def own(self, parameters: Node) -> dict[str, Any]:
-        """Those of the parameters that the contract has for this model, and so has checked."""
+        """The parameters that the contract has for this model; validation ignores all others."""
         return {name: value for name, value in parameters.items() if name in self.parameters}
 
 
@@ -43,21 +42,24 @@ class Operation:
     method: str
     path: str
     model: Model | None
-    """The model that is called; None where the operation calls none."""
+    """The model that it calls, if any."""
     responses: Mapping[int, Node]
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Matches the paths of its calls, with a group for each parameter."""
-        return re.compile(re.sub(r"\\{\w+\\}", "([^/]+)", re.escape(self.path)))
 
 
 class Contract:
-    """The contract as the double uses it."""
+    """Operations, models and retention, read from an OpenAPI document."""
 
     def __init__(self, document: Node) -> None:
         self._document = document
         self.operations = list(self._operations())
+        self._by_path: dict[str, dict[str, Operation]] = {}
+        for operation in self.operations:
+            self._by_path.setdefault(operation.path, {})[operation.method] = operation
+        self._templates = [
+            (re.compile(re.sub(r"\\{\w+\\}", "([^/]+)", re.escape(path))), operations)
+            for path, operations in self._by_path.items()
+            if "{" in path
+        ]
         self.models = {it.model.slug: it.model for it in self.operations if it.model is not None}
         scheme = next(iter(document["components"]["securitySchemes"].values()))
         self.key_header: str = scheme["name"]
@@ -69,18 +71,30 @@ class Contract:
             for operation in item.values()
             if "x-retention-seconds" in operation
         }
-
         self.image_retention = float(document["components"]["schemas"]["ImageUrl"]["x-retention-seconds"]["value"])
         self.job_paths = {item.role: item.path for item in self.operations if item.role in ("status", "result")}
-        self.poll_path = self._poll_path()
+        """Paths about one job; `poll` has the path of a submit's `poll_url`, if the contract shows one."""
+        if poll_path := self._poll_path():
+            self.job_paths["poll"] = poll_path
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Contract:
-        """The contract in a JSON file, by default the one that comes with the package."""
-        return packaged_contract() if path is None else cls(json.loads(path.read_text(encoding="utf-8")))
+    @cache
+    def load(cls) -> Contract:
+        """The contract in the package, read once: it takes 8 ms, and each test makes a new double."""
+        return cls(json.loads((files("segmind_openapi") / "segmind.json").read_text(encoding="utf-8")))
+
+    def route(self, path: str) -> tuple[Mapping[str, Operation], str]:
+        """The operations at a path, by method, and the path's parameter; none, and an empty one, for other paths."""
+        if path in self._by_path:
+            return self._by_path[path], ""
+        for pattern, operations in self._templates:
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return operations, match[1]
+        return {}, ""
 
     def _poll_path(self) -> str | None:
-        """The path of a submit's `poll_url`, which no operation has, out of the contract's example of a submit."""
+        """The path of a submit's `poll_url`, from the contract's example of a submit, since no operation has it."""
         for operation in self.operations:
             if operation.role == "submit":
                 media = operation.responses[200]["content"]["application/json"]
@@ -91,7 +105,7 @@ class Contract:
         return None
 
     def example(self, operation: Operation, status: int, name: str) -> Any:
-        """The body of a named example of a response. Raises KeyError where the contract has none."""
+        """The body of a named example of a response. Raises KeyError if the contract has no such example."""
         content = operation.responses[status]["content"]
         for media in content.values():
             if name in media.get("examples", ()):
@@ -99,7 +113,7 @@ class Contract:
         raise KeyError(f"{operation.operation_id} has no example {name!r} for status {status}")
 
     def validator(self, schema: Node) -> jsonschema_rs.Draft202012Validator:
-        # The components come along, so that the references between schemas resolve.
+        # With the components, so that references between schemas resolve.
         complete = {**schema, "components": self._document["components"]}
         return jsonschema_rs.Draft202012Validator(complete, validate_formats=True)
 
@@ -146,18 +160,12 @@ class Contract:
         return node
 
 
-@cache
-def packaged_contract() -> Contract:
-    # Read once for all doubles of a process: it takes 8 ms, and a test needs a new double.
-    return Contract(json.loads((files("segmind_openapi") / "segmind.json").read_text(encoding="utf-8")))
-
-
 def media_type_of(headers: Mapping[str, str]) -> str:
-    """The declared type of a body, without its parameters; empty where none is declared."""
+    """The media type in the Content-Type header, without parameters; empty if there is no such header."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def describe(error: jsonschema_rs.ValidationError) -> str:
-    """What is wrong with a body, and where."""
+    """The place and the message of a validation error."""
     place = ".".join(map(str, error.instance_path)) or "the body"
     return f"{place}: {error.message}"

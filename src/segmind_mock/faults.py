@@ -1,4 +1,4 @@
-"""Faults on demand: what a call asks for in its `Prefer` header, or a rule that was set beforehand."""
+"""Faults on demand: read from a call's `Prefer` header or chosen by a rule, and the responses that replace a call."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import math
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-FIELDS = {
-    "code": "answer with this status, 200 to 599",
-    "example": "the named example of the contract to answer with",
-    "latency": "seconds to wait before the answer",
-    "drop": "close the connection `before` or `after` the call is accepted",
-    "truncate": "send this share of the body, from 0 to 1, and close the connection",
-    "html": "answer with a page that has this status, as a proxy does",
-    "state": "report this state of a job, known to the contract or not",
-    "fail": "let the job that is submitted end as FAILED, with this message",
-    "malformed": "answer with a body that is no JSON: `json`",
-}
+import orjson
+
+from segmind_mock.calls import JSON, WITHOUT_BODY, Call, Outcome, limit_headers
+from segmind_mock.contract import Contract, Operation
+from segmind_mock.records import FaultRule, Transaction
+
+FIELDS = ("code", "example", "latency", "drop", "truncate", "html", "state", "fail", "malformed")
 """The fields of a fault, in a `Prefer` header or in a rule."""
 NUMBERS = frozenset({"code", "latency", "truncate", "html"})
-"""Fields whose value may be given as a number."""
+"""Fields whose value may be a number."""
 ROLES = {"state": "status", "fail": "submit"}
-"""Fields that say something of one kind of operation only."""
+"""Fields that apply to one role of operations only."""
 REGISTERED = frozenset(
     {"depth-noroot", "handling", "respond-async", "return", "safe", "subscribe-enhanced-get", "wait"}
 )
 """Preferences that IANA has registered. They are ignored, as RFC 7240 allows; so are those of OData."""
+DEFAULT_ERROR = "failed on demand"
+"""Error of a job that fails on demand without a text."""
+RESET_SECONDS = 1.0
+"""Until the reset that a 429 on demand names."""
+MOST_RULES = 100
 LONGEST_VALUE = 10_000
-"""Characters of one field."""
+"""Characters of a field's value."""
 QUOTED = r'"(?:[^"\\]|\\.)*+"'
-# Possessive quantifiers: without them a long header takes time that is quadratic in its length.
+# Possessive quantifiers: without them, the time to parse grows with the square of the header's length.
 PREFERENCE = re.compile(
     rf"""[\s,]*+ (?P<name>[^\s=;,"]++) \s*+
     (?: = \s*+ (?P<value>{QUOTED} | [^;,"]*+) \s*+ )?
-    (?: ; (?:[^,"] | {QUOTED})*+ )?  # parameters, which none of ours has
+    (?: ; (?:[^,"] | {QUOTED})*+ )?  # parameters, which no field of a fault has
     (?= , | $ )""",
     re.VERBOSE,
 )
@@ -45,21 +46,38 @@ NOTHING_MORE = re.compile(r"[\s,]*$")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How one call goes wrong."""
+    """How one call goes wrong. Its fields act in three places:
+
+    - `Service.answer` sends a replacement instead of carrying the call out: `code`, `example`, `html`, and `drop` if
+      it is "before";
+    - the handlers of `Service` change what a submit or a status call does: `fail`, `state`;
+    - `MockApp` changes how a response is sent: `latency`, `malformed`, `drop`, `truncate`.
+    """
 
     code: int | None = None
+    """Status of the response, 200 to 599."""
     example: str | None = None
+    """With `code`: the contract's example that is the response."""
     latency: float = 0.0
+    """Seconds before the response."""
     drop: Literal["before", "after"] | None = None
+    """Closes the connection before or after the call is accepted."""
     truncate: float | None = None
+    """Sends this share of the body, from 0 to 1, and closes the connection."""
     html: int | None = None
+    """Status of an HTML page, as from a proxy, that is the response."""
     state: str | None = None
+    """State that a status call reports, which the contract need not have."""
     fail: str | None = None
+    """Error of the job that is submitted, which ends as FAILED."""
     malformed: bool = False
+    """Makes the body of the response invalid JSON."""
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    """The fields it was read from."""
 
     @property
     def replaces_the_call(self) -> bool:
-        """Whether the call is answered without being carried out."""
+        """Whether the call gets a response without being carried out."""
         return self.code is not None or self.html is not None or self.drop == "before"
 
 
@@ -69,8 +87,8 @@ NO_FAULT = Fault()
 def parse_prefer(header: str) -> dict[str, str]:
     """The fields of a `Prefer` header, without the registered preferences.
 
-    Raises ValueError for a field that is neither known nor registered: to ignore it would carry the call out, and
-    charge for it.
+    Raises ValueError for a field that is neither known nor registered: if it were ignored, the call would be carried
+    out and charged.
     """
     fields: dict[str, str] = {}
     position = 0
@@ -80,7 +98,7 @@ def parse_prefer(header: str) -> dict[str, str]:
             raise ValueError(f"cannot read {header[position : position + 100].strip()!r}; write name=value, name=value")
         name, value = match["name"].lower(), (match["value"] or "").strip()
         if name in FIELDS:
-            # Of a preference that comes twice only the first counts.
+            # RFC 7240: of a preference that appears twice, the first counts.
             fields.setdefault(name, re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value)
         elif name not in REGISTERED and not name.startswith("odata."):
             check_known(name)
@@ -89,13 +107,13 @@ def parse_prefer(header: str) -> dict[str, str]:
 
 
 def check_known(name: str) -> None:
-    """Raises ValueError for a name that is no field of a fault."""
+    """Raises ValueError for a name that is not a field of a fault."""
     if name not in FIELDS:
         raise ValueError(f"no fault has the field {name[:100]!r}; known are {', '.join(FIELDS)}")
 
 
 def as_texts(fields: Mapping[str, object]) -> dict[str, str]:
-    """A fault's fields as in a header. Raises ValueError for an unknown field or a value of another kind."""
+    """The fields of a fault as strings. Raises ValueError for an unknown field or a value of another type."""
     texts: dict[str, str] = {}
     for name, value in fields.items():
         check_known(name)
@@ -108,8 +126,8 @@ def as_texts(fields: Mapping[str, object]) -> dict[str, str]:
     return texts
 
 
-def read_fault(fields: Mapping[str, str]) -> Fault:
-    """Raises ValueError, saying what is allowed, for a field that makes no sense."""
+def read_fault(fields: dict[str, str]) -> Fault:
+    """Raises ValueError for an unknown field or a value that is not allowed; the message says what is."""
     for name, value in fields.items():
         check_known(name)
         if len(value) > LONGEST_VALUE:
@@ -127,8 +145,9 @@ def read_fault(fields: Mapping[str, str]) -> Fault:
         truncate=read_number(fields, "truncate", 0, 1),
         html=read_status(fields, "html"),
         state=fields.get("state"),
-        fail=fields.get("fail"),
+        fail=fields["fail"] or DEFAULT_ERROR if "fail" in fields else None,
         malformed="malformed" in fields,
+        fields=fields,
     )
 
 
@@ -152,5 +171,54 @@ def read_number(fields: Mapping[str, str], name: str, low: float, high: float) -
 
 
 def strikes(seed: int, seen: int, probability: float) -> bool:
-    """Whether the nth matching call goes wrong; the same for the same seed, whoever asks."""
+    """Whether the nth matching call gets the fault; the same for the same seed in every process."""
     return probability >= 1 or random.Random(f"{seed}:{seen}").random() < probability  # noqa: S311  no secret
+
+
+def fault_of(tx: Transaction, call: Call, key_header: str) -> Fault:
+    """The fault of this call: by its own header, or else by the first rule that applies. Raises ValueError."""
+    fields = parse_prefer(call.headers["prefer"]) if "prefer" in call.headers else {}
+    if not fields and tx.count(FaultRule):
+        fields = fields_by_rule(tx, call.operation, call.headers.get(key_header))
+    return read_fault(fields) if fields else NO_FAULT
+
+
+def fields_by_rule(tx: Transaction, operation: Operation, key: str | None) -> dict[str, str]:
+    for rule in tx.oldest(FaultRule, MOST_RULES):
+        if rule.operation_id not in (None, operation.operation_id) or rule.key not in (None, key):
+            continue
+        if rule.times == 0 or any(ROLES.get(name, operation.role) != operation.role for name in rule.fault):
+            continue
+        rule.seen += 1
+        struck = strikes(rule.seed, rule.seen, rule.probability)
+        if struck and rule.times is not None:
+            rule.times -= 1
+        tx.put(rule.rule_id, rule)
+        if struck:
+            return rule.fault
+    return {}
+
+
+def replacement(contract: Contract, operation: Operation, fault: Fault, now: float) -> Outcome:
+    """The response to a call that is not carried out."""
+    if fault.html is not None and fault.html not in WITHOUT_BODY:
+        page = f"<!doctype html><title>{fault.html}</title><h1>{fault.html}</h1>"
+        return Outcome(fault.html, page.encode(), "text/html")
+    status = fault.code or fault.html or 502
+    documented = operation.responses.get(status)
+    if status in WITHOUT_BODY:
+        return Outcome(status, b"")
+    if documented is None:
+        return Outcome(status, orjson.dumps({"error": f"status {status}, as requested"}))
+    headers = {name: str(header["example"]) for name, header in contract.headers(documented).items()}
+    if status == 429:
+        headers |= limit_headers(now + RESET_SECONDS)
+    for media_type, media in documented["content"].items():
+        examples = media.get("examples", {})
+        name = fault.example or next(iter(examples), None)
+        if name in examples:
+            value = examples[name]["value"]
+            body = orjson.dumps(value) if media_type == JSON else str(value).encode()
+            return Outcome(status, body, media_type, headers)
+    message = f"the contract has no example {fault.example!r} for {operation.operation_id} and {status}"
+    return Outcome(400, orjson.dumps({"error": f"Prefer: {message}"}))

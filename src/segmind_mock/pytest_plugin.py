@@ -1,4 +1,4 @@
-"""The double as pytest fixtures; installed with the package, nothing to import."""
+"""pytest fixtures of the double, which pytest loads from the installed package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Stage:
-    """An application that is whichever double is on it: to start a server takes longer than most tests."""
+    """An application that forwards to the current double, since starting a server takes longer than most tests."""
 
     double: Double
 
@@ -23,7 +23,7 @@ class Stage:
 
 @pytest.fixture
 def segmind_double() -> Double[MovableClock]:
-    """A double in process, new for each test: jobs complete at once, time stands still until it is moved."""
+    """A new double in process: jobs complete at once, time stands still until it is moved."""
     segmind_mock = package_with_extra()
     double: Double[MovableClock] = segmind_mock.Double(clock=segmind_mock.MovableClock())
     return double
@@ -41,18 +41,18 @@ def segmind_double_stage() -> Iterator[tuple[Stage, str]]:
 
 @pytest.fixture
 def segmind_double_url(segmind_double: Double, segmind_double_stage: tuple[Stage, str]) -> str:
-    """The URL of `segmind_double` on a real port, for other processes and languages."""
+    """The URL of `segmind_double` on a port, for other processes and languages."""
     stage, url = segmind_double_stage
     stage.double = segmind_double
     return url
 
 
 def package_with_extra() -> Any:
-    """`segmind_mock`, or a failure that says what to install."""
+    """`segmind_mock`; fails the test with what to install if the extra is missing."""
     import segmind_mock
 
     try:
-        # The names are looked up when they are first used.
+        # The package imports its modules when their names are first used.
         _ = segmind_mock.serve, segmind_mock.Double
     except ModuleNotFoundError as error:
         pytest.fail(str(error), pytrace=False)

@@ -1,4 +1,4 @@
-"""Where the double keeps what it remembers when it runs on several machines: in Redis."""
+"""The state of a double in Redis, for processes on several machines."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any, cast
 import orjson
 import redis
 
-from segmind_mock.stores import JOURNAL_LENGTH, LOCK_SECONDS, Exchange, JournalRow, R, Record, T, Transaction, decode
+from segmind_mock.journal import JOURNAL_LENGTH, Entry, JournalRow
+from segmind_mock.records import R, Record, Transaction
+from segmind_mock.stores import LOCK_SECONDS, T, decode
 
 RESPONSE_SECONDS = 1.0
-"""For Redis to respond. Short, since all other calls of the double wait meanwhile."""
+"""Timeout for a response of Redis. Short, since it blocks all other calls of the process."""
 TURN_SECONDS = 1.0
-"""For which one process has the store to itself, and for which others wait for it. It may have died."""
+"""For which a process holds the lock, and for which others wait for it: its holder may have died."""
 
 
 class RedisStore:
-    """State under one prefix of a Redis database.
+    """The state under one prefix of a Redis database.
 
-    A transaction reads, then writes all at once, if nobody has written in the meantime; else it is repeated. So
-    a process that dies in the middle leaves nothing half done. The lock only saves repetitions.
+    A transaction reads records, then writes all changes at once if nobody else has written since; otherwise it is
+    repeated. So a process that dies during a transaction changes nothing. The lock only avoids repetitions.
 
-    Raises ConnectionError where there is no Redis.
+    Raises ConnectionError if Redis cannot be reached.
     """
 
     def __init__(self, url: str, *, prefix: str = "segmind-mock") -> None:
@@ -41,7 +43,7 @@ class RedisStore:
         try:
             self._redis.ping()
         except redis.RedisError as error:
-            # Without the URL, which may hold a password.
+            # Without the URL, which may contain a password.
             raise ConnectionError(f"Redis cannot be used: {error}") from error
 
     def _name(self, *parts: str) -> str:
@@ -62,7 +64,7 @@ class RedisStore:
             try:
                 result = work(transaction)
             except Exception:
-                # What was read may not have belonged together; then this raises WatchError, and all is repeated.
+                # The records may have changed between two reads; then this raises WatchError, and the work is repeated.
                 pipe.multi()
                 pipe.execute()
                 raise
@@ -72,7 +74,7 @@ class RedisStore:
         return self._attempt(read_and_write)
 
     def _attempt(self, work: Callable[[Any], T]) -> T:
-        """Does the work until nobody else writes meanwhile."""
+        """Repeats the work until no other process writes during it."""
         deadline = time.monotonic() + LOCK_SECONDS
 
         def work_in_time(pipe: Any) -> T:
@@ -86,7 +88,7 @@ class RedisStore:
                 return cast(T, self._redis.transaction(work_in_time, self._name("position"), value_from_callable=True))
             finally:
                 if has_turn:
-                    # It may have ended already.
+                    # The lock may have expired.
                     with suppress(redis.RedisError):
                         self._lock.release()
 
@@ -96,9 +98,9 @@ class RedisStore:
     def add_shift(self, seconds: float) -> None:
         self._redis.incrbyfloat(self._name("shift"), seconds)
 
-    def append(self, entry: Exchange) -> None:
+    def append(self, entry: Entry) -> None:
         name = self._name("journal")
-        self._redis.pipeline().rpush(name, orjson.dumps(entry.row())).ltrim(name, -JOURNAL_LENGTH, -1).execute()
+        self._redis.pipeline().rpush(name, orjson.dumps(entry())).ltrim(name, -JOURNAL_LENGTH, -1).execute()
 
     def journal(self) -> list[JournalRow]:
         rows = cast(list[bytes], self._redis.lrange(self._name("journal"), 0, -1))
@@ -109,13 +111,13 @@ class RedisStore:
 
 
 class RedisTransaction:
-    """Reads at once, and remembers what is to be written."""
+    """Reads immediately, and collects the changes until `write`."""
 
     def __init__(self, pipe: Any, name: Callable[..., str]) -> None:
         self._pipe = pipe
         self._name = name
         self._changes: dict[tuple[str, str], Record | None] = {}
-        """By kind and key; None for what is deleted."""
+        """By kind and key; None for a deleted record."""
 
     def get(self, kind: type[R], key: str) -> R | None:
         place = (kind.__name__, key)
@@ -133,7 +135,7 @@ class RedisTransaction:
     def oldest(self, kind: type[R], count: int) -> list[R]:
         name = kind.__name__
         changed = {key: record for (of_kind, key), record in self._changes.items() if of_kind == name}
-        # As many more as may have been deleted.
+        # More than `count`, since some of them may have been deleted.
         stored = [key.decode() for key in self._pipe.zrange(self._name(name, "order"), 0, count + len(changed) - 1)]
         unread = [key for key in stored if key not in changed]
         values: list[bytes] = self._pipe.hmget(self._name(name), unread) if unread else []
@@ -150,7 +152,7 @@ class RedisTransaction:
         return total
 
     def write(self) -> None:
-        """Queues the changes, to be carried out together."""
+        """Queues the changes, which Redis then makes together."""
         position = int(self._pipe.get(self._name("position")) or 0) if self._changes else 0
         self._pipe.multi()
         for (kind, key), record in self._changes.items():
@@ -160,7 +162,7 @@ class RedisTransaction:
                 self._pipe.zrem(self._name(kind, "order"), key)
             else:
                 self._pipe.hset(self._name(kind), key, orjson.dumps(record))
-                # A record that is there already keeps its place.
+                # An existing record keeps its position.
                 self._pipe.zadd(self._name(kind, "order"), {key: position}, nx=True)
         if self._changes:
             self._pipe.set(self._name("position"), position)

@@ -1,4 +1,4 @@
-"""Serves the double on a real port, beside the code that uses it."""
+"""Serves an application on a port, with uvicorn."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from segmind_mock.app import ABORT
+from segmind_mock.asgi import ABORT
 
 STARTUP_SECONDS = 10.0
 SHUTDOWN_SECONDS = 1
-"""For calls that are in flight when the server stops."""
+"""Until calls in flight are cancelled when the server stops."""
 LONGEST_HEAD = 65_536
 """Bytes of a request's URL and headers, or of the trailers of a chunked body."""
 HEAD_SECONDS = 20.0
-"""From the start of a connection, or the first byte of a later request on it, to the end of the request's headers."""
+"""From the start of a connection, or the first byte of a later request on it, to the end of its headers."""
 LINGER_SECONDS = 1.0
-"""For a caller to read the refusal of a head that it is still sending."""
+"""For a caller to read a 431 while it is still sending the head."""
 HEAD_TOO_LARGE = b"the URL and headers are too large."
 REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -35,20 +35,20 @@ REFUSAL = (
 
 
 class HeadTooLargeError(Exception):
-    """A head is longer than LONGEST_HEAD."""
+    """The URL and headers are longer than LONGEST_HEAD."""
 
 
 class Parser(httptools.HttpRequestParser):
-    """Hands the rest of the data back where a request offers to upgrade the connection: llhttp reads no body then."""
+    """Returns the rest of the data if a request offers an upgrade, since llhttp does not read its body."""
 
     def __init__(self, protocol: DoubleProtocol) -> None:
         super().__init__(protocol)
         self._protocol = protocol
-        # As uvicorn sets it: a request may follow one that asks to close the connection.
+        # As uvicorn sets it: a request may follow one with Connection: close.
         self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def offers_upgrade(self) -> bool:
-        # A CONNECT has no body either, but is refused as it is.
+        # A CONNECT counts as an upgrade too, but needs no second parse.
         return self.should_upgrade() and self.get_method() != b"CONNECT"
 
     def feed_data(self, data: Any) -> None:
@@ -61,11 +61,11 @@ class Parser(httptools.HttpRequestParser):
 
 
 class DoubleProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a way to drop a connection, limits for heads, and no upgrades."""
+    """uvicorn's protocol, which can also drop connections, limits heads, and ignores upgrades."""
 
     parser: Parser
     _unread = 0
-    """Bytes since the end of the last head, piece of a body or request."""
+    """Bytes since the end of the last head, part of a body, or request."""
     _refused = False
     _is_answering = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -115,19 +115,19 @@ class DoubleProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def read_without_upgrade(self, rest: bytes) -> None:
-        """Reads the same request as if it had no Upgrade header, which RFC 9110 lets a server ignore."""
+        """Parses the request again without its Upgrade header, which RFC 9110 allows a server to ignore."""
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = Parser(self)
         self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def send_400_response(self, msg: str) -> None:
-        # uvicorn calls this for any error while it reads, ours included.
+        # uvicorn calls this for any error of the parser, HeadTooLargeError included.
         if not self._refused:
             super().send_400_response(msg)
 
     def _refuse(self) -> None:
-        """Sends 431 and discards what still comes, since a connection closed with data unread loses the response."""
+        """Sends 431 and discards further data: closing a connection with unread data would lose the response."""
         self._refused = True
         self._end_head()
         if self._is_answering:
@@ -147,7 +147,7 @@ class DoubleProtocol(HttpToolsProtocol):
 
 
 def server_config(app: Any, **options: Any) -> uvicorn.Config:
-    """uvicorn as the double needs it."""
+    """The configuration of uvicorn for the double and the proxy."""
     return uvicorn.Config(
         app,
         http=DoubleProtocol,
@@ -156,7 +156,7 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        # The application sends a Date header by its own clock.
+        # The double sends a Date header by its own clock.
         date_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         **options,
@@ -165,9 +165,9 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
 
 @contextmanager
 def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]:
-    """Serves an ASGI application in a thread while the block runs, and gives its URL.
+    """Serves an ASGI application in a thread while the block runs; yields its URL.
 
-    Port 0 takes a free one. Raises OSError for a port that is in use, RuntimeError if the server does not start.
+    Port 0 chooses a free one. Raises OSError if the port is in use, RuntimeError if the server does not start.
     """
     with listen(host, port) as listener:
         server = uvicorn.Server(server_config(app))
@@ -182,12 +182,14 @@ def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, IPv4 where a name stands for both. Raises OSError that says what to do."""
+    """A listening socket, IPv4 if the name has both. Raises OSError, whose message says what to do."""
     try:
-        # With the protocol named, asyncio switches off the delay of small packets, which costs 40 ms a response.
+        # asyncio sets TCP_NODELAY only if the protocol is given; without it, a response takes 40 ms.
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except OSError as error:
-        raise OSError(error.errno, f"{host!r} is no name or IP address of this machine: choose another host") from error
+        raise OSError(
+            error.errno, f"{host!r} is not a name or IP address of this machine: choose another host"
+        ) from error
     family, kind, protocol, _, address = min(found, key=lambda it: it[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
@@ -209,7 +211,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(host: str, listener: socket.socket) -> str:
-    """The URL that a host name or an IP address is reached by."""
+    """The URL of a listening socket, with this host name or IP address."""
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 

@@ -1,4 +1,4 @@
-"""Lets httpx call a double in process, faults of the connection included."""
+"""A transport with which httpx calls a double in process, faults of the connection included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 
-from segmind_mock.app import ABORT, READ_SECONDS
+from segmind_mock.asgi import ABORT, READ_SECONDS
 
 T = TypeVar("T")
 
@@ -24,30 +24,26 @@ CALLER = ("127.0.0.1", 0)
 class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """For `httpx.Client`, `httpx.AsyncClient` and the clients of `segmind_client`; `Double.transport` makes one.
 
-    `app` is called with the request as if it came from this machine. Any thread may call, also one that runs an event
-    loop. What `app` raises is raised to the caller.
+    `app` gets the request as if it came from this machine. Any thread may call, even one that runs an event loop. The
+    caller gets the exceptions of `app`.
 
     The read timeout of a request is the time until its response by the double's clock; the other timeouts do not apply.
+    Raises httpx.ReadTimeout, and httpx.RemoteProtocolError if a fault drops the connection or, when the body is read,
+    truncates it.
     """
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.ReadTimeout, and httpx.RemoteProtocolError where a fault drops the connection or, while the body
-        is read, cuts it.
-        """
         request.read()
         if not in_event_loop():
             return run(self._call(request))
-        # A thread runs one event loop at a time.
+        # In another thread, since a thread runs one event loop at a time.
         with ThreadPoolExecutor(1) as other_thread:
             return other_thread.submit(run, self._call(request)).result()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.ReadTimeout, and httpx.RemoteProtocolError where a fault drops the connection or, while the body
-        is read, cuts it.
-        """
         await request.aread()
         return await self._call(request)
 
@@ -59,7 +55,7 @@ class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
         async def receive() -> Any:
             if not unread:
-                # The caller never hangs up: it is cancelled.
+                # A caller in process never hangs up; its task is cancelled.
                 await anyio.sleep_forever()
             return unread.pop()
 
@@ -141,13 +137,13 @@ def in_event_loop() -> bool:
 
 
 IDLE_LOOPS: deque[asyncio.AbstractEventLoop] = deque()
-"""Event loops for further calls, since making one takes longer than most calls."""
+"""Event loops that later calls reuse, since making one takes longer than most calls."""
 MOST_IDLE_LOOPS = 16
 """Each keeps a selector and a pair of sockets open."""
 
 
 def run(call: Coroutine[Any, Any, T]) -> T:
-    """The result of a call, in an event loop that no other call uses meanwhile."""
+    """Runs a call in an event loop that no other call uses at the same time."""
     try:
         loop = IDLE_LOOPS.pop()
     except IndexError:
@@ -156,7 +152,7 @@ def run(call: Coroutine[Any, Any, T]) -> T:
     try:
         return loop.run_until_complete(task)
     except BaseException:
-        # Ctrl-C leaves the call unfinished: the caller hangs up. What the call itself raises has ended it already.
+        # Ctrl-C leaves the call unfinished; cancelling it means that the caller hangs up.
         task.cancel()
         loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
         raise
@@ -173,5 +169,5 @@ def close_loops() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process would wait for its events in the selector of its parent.
+    # A forked process would share the selectors of its parent.
     os.register_at_fork(after_in_child=IDLE_LOOPS.clear)

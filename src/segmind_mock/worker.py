@@ -1,4 +1,4 @@
-"""One serving process: its settings come from the environment, where the command has put them."""
+"""One serving process; the command passes its settings in an environment variable."""
 
 from __future__ import annotations
 
@@ -10,35 +10,33 @@ from typing import Any
 
 from segmind_mock.access import AdminAccess
 from segmind_mock.double import Double
+from segmind_mock.journal import mask
 from segmind_mock.records import Account
-from segmind_mock.service import Settings
-from segmind_mock.stores import MemoryStore, SqliteStore, Store, mask
+from segmind_mock.settings import Settings
+from segmind_mock.stores import MemoryStore, SqliteStore, Store
 
 VARIABLE = "SEGMIND_MOCK_SETTINGS"
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What the command's arguments say, for every process alike."""
+    """The command's options, the same for every process."""
 
     store: str
     key: str
     credits: float | None
-    """None for 100, or for what the account in the store was opened with."""
+    """None for 100, or for the credits that the account in the store was opened with."""
     requests_per_minute: int | None
     admin_access: dict[str, Any]
-    """That of the double, by name."""
+    """Arguments of AdminAccess."""
     settings: dict[str, Any]
-    """Those of the double, by name."""
+    """Arguments of Settings."""
 
     def export(self) -> None:
         os.environ[VARIABLE] = json.dumps(asdict(self))
 
     def double(self) -> Double:
-        """The double of these settings.
-
-        Raises ValueError for a store that nobody knows, and for one whose account was opened with other options.
-        """
+        """Makes the double. Raises ValueError for an unknown store or an account that was opened with other options."""
         double = self.open_double()
         account = double.account(self.key)
         options = {
@@ -56,7 +54,7 @@ class WorkerSettings:
         return double
 
     def open_double(self) -> Double:
-        """The double, whatever its account was opened with: that may have changed since the command was started."""
+        """Makes the double, whatever its account was opened with: that may have changed since the command started."""
         opened_with = 100.0 if self.credits is None else self.credits
         return Double(
             Settings(**self.settings),
@@ -80,5 +78,5 @@ def open_store(name: str) -> Store:
 
 
 def app() -> Any:
-    """For uvicorn: the application of this process."""
+    """The application of this process, for uvicorn."""
     return WorkerSettings(**json.loads(os.environ[VARIABLE])).open_double().app

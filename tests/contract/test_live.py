@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
-from segmind_mock.service import Call
+from segmind_mock.calls import Call
 from tests.contract import live
 from tests.contract.defects.catalogue import all_defects
 
@@ -48,7 +48,7 @@ def test_what_is_paid_for_has_to_be_asked_for(address: str, double: Double, tmp_
 
 
 def test_a_job_is_polled_until_it_ends(address: str, double: Double, clock: MovableClock, tmp_path: Path) -> None:
-    double.settings = double.service.settings = Settings(latency_factor=1.0)
+    double.service.settings = Settings(latency_factor=1.0)
     code = live.main(["--url", address, "--yes", "--paid", "--report", str(tmp_path / "live.md")], sleep=clock.advance)
     assert code == 0
     assert len(double.requests("getJobStatus", status=200)) == 4

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, AdminAccess, Double, serve
-from segmind_mock.stores import mask
+from segmind_mock.journal import mask
 
 TOKEN = "a-token-of-this-test"  # noqa: S105  of no use elsewhere
 WITH_TOKEN = {"authorization": f"Bearer {TOKEN}"}

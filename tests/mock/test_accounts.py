@@ -201,6 +201,19 @@ class TestOneJobAtATime:
         clock.advance(60)
         assert (double.account().credits, double.account().reserved) == (0, 0)
 
+    def test_a_job_whose_account_is_opened_again_with_too_few_credits_fails_and_is_not_charged(
+        self, call: httpx.Client, double: Double, clock: MovableClock
+    ) -> None:
+        jobs = [call.post("/v2/imagen", json=PROMPT).json() for _ in range(2)]
+        double.open_account(credits=0.05)
+        double.complete(jobs[0]["request_id"])
+        clock.advance(60)
+        for job in jobs:
+            response = call.get(job["status_url"])
+            assert response.status_code == 422
+            assert response.json()["error"] == "the account was opened again with too few credits for this job"
+        assert (double.account().credits, double.account().reserved) == (0.05, 0)
+
     def test_jobs_complete_and_are_charged_in_the_order_of_completion(
         self, call: httpx.Client, clock: MovableClock
     ) -> None:

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, mask
 from segmind_mock.records import Job
-from segmind_mock.stores import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, mask
 
 PROMPT = {"prompt": "x"}
 
@@ -308,7 +308,7 @@ class TestJournal:
     def test_a_status_is_up_to_three_digits(self, admin: httpx.Client, status: str) -> None:
         response = admin.get("/journal", params={"status": status})
         assert response.status_code == 400
-        assert response.json()["error"] == "status: expected a number such as 200, or 0 for a dropped call"
+        assert response.json()["error"] == "status: expected a number such as 200, or 0 for a dropped connection"
 
     def test_calls_without_a_key_are_counted(self, admin: httpx.Client, address: str) -> None:
         for _ in range(2):

@@ -120,6 +120,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "generate_seconds": 60.0,
         "image_format": "png",
         "captions": False,
+        "largest_body": 1_000_000,
         "workers": 1,
         "store": None,
         "admin_everywhere": False,
@@ -397,7 +398,7 @@ class TestAdmin:
 class TestProxy:
     def test_passes_calls_on_and_reports_misfits_at_once(self, address: str, double: Double, start: Start) -> None:
         with start("proxy", "--upstream", address) as running:
-            assert running.printed[0].endswith(f" go to {address}; misfits are reported here.")
+            assert running.printed[0].endswith(f" go to {address}; differences are reported here.")
             response = running.call.get("/v1/get-user-credits", headers={"x-api-key": ""})
             assert response.status_code == 401
             running.call.get("/v1/get-user-credits", headers={"x-api-key": DEFAULT_KEY})
@@ -406,7 +407,7 @@ class TestProxy:
 
     def test_does_not_print_the_password_in_its_upstream(self, start: Start) -> None:
         with start("proxy", "--upstream", "http://bob:secret@127.0.0.1:9") as running:
-            assert "go to http://127.0.0.1:9; misfits" in running.printed[0]
+            assert "go to http://127.0.0.1:9; differences" in running.printed[0]
             assert "secret" not in running.printed[0]
 
 

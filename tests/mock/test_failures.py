@@ -19,8 +19,9 @@ import pytest
 import redis
 
 from segmind_mock import DEFAULT_KEY, Account, Double, MemoryStore
+from segmind_mock.journal import Entry
+from segmind_mock.records import Transaction
 from segmind_mock.redis_store import RedisStore
-from segmind_mock.stores import Exchange, Transaction
 from segmind_mock.worker import open_store
 from tests.support.contract import problems_in
 from tests.support.redis_server import redis_server
@@ -43,7 +44,7 @@ class BreakableStore(MemoryStore):
             raise LookupError("out of order")
         return super().transact(work)
 
-    def append(self, entry: Exchange) -> None:
+    def append(self, entry: Entry) -> None:
         if self.journal_broken:
             self.clock_broken = True
             raise LookupError("out of order")

@@ -125,6 +125,13 @@ def test_a_job_can_be_told_to_fail(call: httpx.Client, double: Double) -> None:
     assert double.account().credits == 100
 
 
+@pytest.mark.parametrize("prefer", ["fail", "fail=", 'fail=""'])
+def test_a_job_that_is_told_to_fail_without_a_text_has_the_default_error(call: httpx.Client, prefer: str) -> None:
+    submitted = call.post("/v2/imagen", json=PROMPT, headers={"prefer": prefer}).json()
+    response = call.get(submitted["status_url"])
+    assert (response.status_code, response.json()["error"]) == (422, "failed on demand")
+
+
 @pytest.mark.parametrize(
     "prefer",
     [
@@ -376,8 +383,8 @@ class TestRules:
                 {"operation_id": "submitNothing", "status": 502},
                 "no operation is called 'submitNothing'; known are gener",
             ),
-            ({"operation_id": "getJobStatus", "fail": "no"}, "fail: getJobStatus is no submit operation"),
-            ({"operation_id": "submitImagen", "state": "PAUSED"}, "state: submitImagen is no status operation"),
+            ({"operation_id": "getJobStatus", "fail": "no"}, "fail: getJobStatus is not a submit operation"),
+            ({"operation_id": "submitImagen", "state": "PAUSED"}, "state: submitImagen is not a status operation"),
             ({"status": 502.5}, "code: expected a whole number"),
             ({"status": True}, "code: expected a string or a number"),
             ({"fail": 5}, "fail: expected a string"),

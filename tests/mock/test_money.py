@@ -102,6 +102,16 @@ def test_a_v1_call_that_is_in_flight_while_its_account_is_opened_anew_is_charged
     assert (double.account().credits, double.account().reserved) == (4.94, 0)
 
 
+def test_a_v1_call_whose_account_is_opened_again_with_too_few_credits_is_504_and_not_charged() -> None:
+    async def open_again(double: Double, _: httpx.AsyncClient) -> None:
+        double.open_account(credits=0.05)
+
+    double, response = during_a_v1_call(Settings(latency_factor=1), open_again)
+    assert response.status_code == 504
+    assert problems_in("generateImagen", response) == []
+    assert (double.account().credits, double.account().reserved) == (0.05, 0)
+
+
 def test_a_v1_call_is_charged_once_although_the_clock_is_moved_past_its_reservation() -> None:
     async def move(double: Double, client: httpx.AsyncClient) -> None:
         double.clock.advance(hours=1)

@@ -64,7 +64,7 @@ MISFITS: dict[str, tuple[Callable[[httpx.Client], Any], str]] = {
     ),
     "a body that is no JSON": (
         lambda call: call.post("/v2/imagen", content=b"{", headers={"content-type": "application/json"}),
-        "POST /v2/imagen: the request: its body is no JSON",
+        "POST /v2/imagen: the request: its body is not valid JSON",
     ),
     "a body of another type": (
         lambda call: call.post("/v2/imagen", content=b"{}"),
@@ -80,7 +80,7 @@ MISFITS: dict[str, tuple[Callable[[httpx.Client], Any], str]] = {
     ),
     "a verb that the contract does not have": (
         lambda call: call.put("/v2/imagen"),
-        "PUT /v2/imagen: the request: the contract has no such verb here",
+        "PUT /v2/imagen: the request: the contract does not have this method here",
     ),
     "a status that the contract does not have": (
         lambda call: call.get("/v1/get-user-credits", headers={"prefer": "code=418"}),
@@ -92,7 +92,7 @@ MISFITS: dict[str, tuple[Callable[[httpx.Client], Any], str]] = {
     ),
     "a response that is no JSON": (
         lambda call: call.get("/v1/get-user-credits", headers={"prefer": "malformed=json"}),
-        "GET /v1/get-user-credits: the response, 200: its body is no JSON",
+        "GET /v1/get-user-credits: the response, 200: its body is not valid JSON",
     ),
 }
 
@@ -418,7 +418,7 @@ class TestSizes:
         service = Service([MEGABYTE], (b"content-type", b"image/png"), (b"content-length", b"2000000"), ends=False)
         with before(service) as (client, reported), pytest.raises(httpx.RemoteProtocolError):
             client.get(STATUS)
-        assert any("broke off its response" in line for line in reported)
+        assert any("ended its response early" in line for line in reported)
 
 
 REPEATING: dict[str, Callable[[str], httpx.Response]] = {

@@ -93,7 +93,7 @@ def test_the_command_names_a_port_that_is_in_use(command: list[str]) -> None:
 
 
 def test_the_command_names_a_host_that_there_is_not() -> None:
-    assert "'no-such-host.invalid' is no name or IP address of this machine" in refused(
+    assert "'no-such-host.invalid' is not a name or IP address of this machine" in refused(
         "--host", "no-such-host.invalid"
     )
 

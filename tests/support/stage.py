@@ -13,7 +13,7 @@ import anyio
 import httpx
 
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
-from segmind_mock.app import ConnectionDroppedError
+from segmind_mock.asgi import ConnectionDroppedError
 from segmind_mock.contract import Contract
 from segmind_mock.transport import DoubleTransport
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import orjson
 
-from segmind_mock import app, images, records, service
+from segmind_mock import app, images, money, records, service
+from segmind_mock.calls import Call, Outcome, RefusedError
 from segmind_mock.records import Account, Job
-from segmind_mock.service import Call, Outcome, RefusedError, Service
+from segmind_mock.service import Service
 from tests.contract.defects.kinds import Defect, becoming, in_answers, in_body, in_code, patched
 
 COUNT = itertools.count()
@@ -103,10 +104,10 @@ def jobs() -> Iterator[Defect]:
     yield in_code(
         "addresses of v1",
         Service,
-        "_addresses",
-        lambda addresses: (
-            lambda self, address, request_id: {
-                name: url.replace("/v2/", "/v1/") for name, url in addresses(self, address, request_id).items()
+        "_job_urls",
+        lambda job_urls: (
+            lambda self, base_url, request_id: {
+                name: url.replace("/v2/", "/v1/") for name, url in job_urls(self, base_url, request_id).items()
             }
         ),
     )
@@ -179,19 +180,19 @@ def keys() -> Iterator[Defect]:
     yield in_code("404 before 401", Service, "answer", job_first)
 
 
-def money() -> Iterator[Defect]:
+def payments() -> Iterator[Defect]:
     def charge_failed(settle_job: Any) -> Any:
         def charge(account: Account, job: Job) -> None:
             settle_job(account, job)
             if job.error is not None:
-                account.charge(job.price)
+                money.charge(account, job.price)
 
         return charge
 
-    yield in_code("a failed job charged", service, "settle_job", charge_failed)
+    yield in_code("a failed job charged", money, "settle_job", charge_failed)
     yield in_code(
         "jobs never charged",
-        service,
+        money,
         "settle_job",
         lambda _: lambda account, job: setattr(job, "remaining_credits", account.credits),
     )
@@ -203,11 +204,11 @@ def money() -> Iterator[Defect]:
 
         return charge
 
-    yield in_code("a job charged twice", service, "settle_job", charge_twice)
+    yield in_code("a job charged twice", money, "settle_job", charge_twice)
 
     def charge_polls(status: Any) -> Any:
         def ask(self: Service, tx: Any, call: Call, account: Account, fault: Any) -> Any:
-            account.charge(0.001)
+            money.charge(account, 0.001)
             return status(self, tx, call, account, fault)
 
         return ask
@@ -218,7 +219,7 @@ def money() -> Iterator[Defect]:
     def charge_submits(submit: Any) -> Any:
         def take(self: Service, tx: Any, call: Call, account: Account, fault: Any) -> Any:
             outcome = submit(self, tx, call, account, fault)
-            account.charge(call.model.price)
+            money.charge(account, call.model.price)
             return outcome
 
         return take
@@ -226,7 +227,7 @@ def money() -> Iterator[Defect]:
     yield in_code("a job charged when it is submitted too", Service, "_submit", charge_submits)
     yield in_code(
         "v1 for nothing",
-        Account,
+        money,
         "charge",
         lambda charge: lambda account, price: charge(account, 0.0 if price < 0.05 else price),
     )
@@ -237,7 +238,7 @@ def money() -> Iterator[Defect]:
                 outcome = answer(self, tx, call, fault)
                 account = tx.get(Account, call.headers.get(self.contract.key_header, ""))
                 if outcome.status in statuses and account is not None:
-                    account.charge(0.02)
+                    money.charge(account, 0.02)
                 return outcome
 
             return take
@@ -246,11 +247,11 @@ def money() -> Iterator[Defect]:
 
     yield in_code("refused calls charged", Service, "answer", charge_answers(400, 406))
     yield in_code("server errors charged", Service, "answer", charge_answers(500, 502, 504))
-    yield in_code("nobody is too poor", Account, "can_pay", lambda _: lambda _account, _price: True)
-    yield in_code("poor only at zero", Account, "can_pay", lambda _: lambda account, _price: account.credits > 0)
+    yield in_code("nobody is too poor", money, "can_pay", lambda _: lambda _account, _price: True)
+    yield in_code("poor only at zero", money, "can_pay", lambda _: lambda account, _price: account.credits > 0)
     yield in_code(
         "the exact price is too little",
-        Account,
+        money,
         "can_pay",
         lambda _: lambda account, price: account.credits > price + 1e-6,
     )
@@ -418,11 +419,11 @@ def bodies() -> Iterator[Defect]:
 def pictures() -> Iterator[Defect]:
     yield in_code(
         "width and height swapped",
-        service,
+        images,
         "image_size",
         lambda size: lambda asked, defaults: size(asked, defaults)[::-1],
     )
-    yield in_code("every image 512 by 512", service, "image_size", lambda _: lambda _asked, _defaults: (512, 512))
+    yield in_code("every image 512 by 512", images, "image_size", lambda _: lambda _asked, _defaults: (512, 512))
     yield in_code(
         "one pixel too few",
         images,
@@ -431,13 +432,13 @@ def pictures() -> Iterator[Defect]:
     )
     yield in_code(
         "one image for all seeds",
-        service,
+        images,
         "image_digest",
         lambda digest: lambda slug, parameters, _: digest(slug, {**parameters, "seed": 0}, 0),
     )
     yield in_code(
         "one image for all prompts",
-        service,
+        images,
         "image_digest",
         lambda digest: lambda slug, _, seed: digest(slug, {}, seed),
     )
@@ -445,7 +446,7 @@ def pictures() -> Iterator[Defect]:
     def ever_other(digest: Any) -> Any:
         return lambda slug, parameters, seed: digest(slug, {**parameters, "n": next(COUNT)}, seed)
 
-    yield in_code("the same seed gives another image", service, "image_digest", ever_other)
+    yield in_code("the same seed gives another image", images, "image_digest", ever_other)
     yield in_code(
         "every drawn seed is 42",
         Service,
@@ -471,4 +472,4 @@ def paths() -> Iterator[Defect]:
     yield in_answers("404 in HTML", "", 404, becoming(body=b"<h1>Not Found</h1>"))
 
 
-GROUPS = (jobs, keys, money, limits, bodies, pictures, paths)
+GROUPS = (jobs, keys, payments, limits, bodies, pictures, paths)

@@ -14,8 +14,8 @@ from unittest import mock
 import orjson
 
 from segmind_mock import Settings, app
+from segmind_mock.calls import Outcome
 from segmind_mock.contract import Contract
-from segmind_mock.service import Outcome
 from tests.support.stage import Stage
 
 DOCUMENT = (files("segmind_openapi") / "segmind.json").read_text(encoding="utf-8")

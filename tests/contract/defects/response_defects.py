@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from segmind_mock.service import Outcome
+from segmind_mock.calls import Outcome
 from tests.contract.defects.kinds import Defect, becoming, holding, in_answers, in_body, lacking
 
 

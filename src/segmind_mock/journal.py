@@ -1,0 +1,95 @@
+"""The journal: what is kept of each call and its response."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from segmind_mock.asgi import Scope
+from segmind_mock.calls import Outcome
+
+JOURNAL_LENGTH = 1000
+"""Most recent calls that are kept."""
+LONGEST_IN_JOURNAL = 10_000
+"""Bytes that are kept of a body, and characters of the headers and of the path."""
+
+
+@dataclass(slots=True)
+class JournalRow:
+    """One call and its response."""
+
+    at: float
+    operation_id: str | None
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    """Without the key."""
+    key: str | None
+    """Masked."""
+    body: str
+    status: int
+    """0 for a dropped connection, 499 if the caller hung up."""
+    answer: str
+    """The body of the response."""
+    request_id: str | None
+    """The accepted job."""
+    accepted: bool
+    """Whether this is an accepted POST; it is charged unless its job fails."""
+    fault: dict[str, str]
+
+
+Entry = Callable[[], JournalRow]
+"""A row that is made when the journal is read: making it takes longer than the rest of the call."""
+
+
+def entry(
+    *,
+    at: float,
+    operation_id: str | None,
+    scope: Scope,
+    headers: Mapping[str, str],
+    key_header: str,
+    body: bytes,
+    status: int,
+    outcome: Outcome,
+    fault: dict[str, str],
+) -> Entry:
+    method, path = scope["method"], scope["path"]
+    answer, request_id, accepted = outcome.body, outcome.request_id, outcome.accepted
+    # Usually the call is short, so that one comparison each is enough; joining counts fastest.
+    if len(body) + len(answer) + len(path) > LONGEST_IN_JOURNAL:
+        path, body, answer = path[:LONGEST_IN_JOURNAL], body[:LONGEST_IN_JOURNAL], answer[:LONGEST_IN_JOURNAL]
+    if len("".join([*headers, *headers.values()])) > LONGEST_IN_JOURNAL:
+        headers = truncated(headers, key_header)
+    return lambda: JournalRow(
+        at=at,
+        operation_id=operation_id,
+        method=method,
+        path=path,
+        headers=[item for item in headers.items() if item[0] not in (key_header, "authorization")],
+        key=mask(headers.get(key_header)),
+        body=body.decode(errors="replace"),
+        status=status,
+        answer=answer.decode(errors="replace"),
+        request_id=request_id,
+        accepted=accepted,
+        fault=fault,
+    )
+
+
+def truncated(headers: Mapping[str, str], key_header: str) -> dict[str, str]:
+    """The first LONGEST_IN_JOURNAL characters of the headers; of the key first, since it is masked later."""
+    left = LONGEST_IN_JOURNAL
+    kept: dict[str, str] = {}
+    for name, value in sorted(headers.items(), key=lambda item: item[0] != key_header):
+        kept[name] = value[: max(0, left - len(name))]
+        left -= len(name) + len(value)
+        if left <= 0:
+            break
+    return kept
+
+
+def mask(key: str | None) -> str | None:
+    """Enough of a key to distinguish it from others, too little to use it."""
+    return key and f"{key[:3] if len(key) >= 12 else ''}…{hashlib.sha256(key.encode()).hexdigest()[:8]}"
