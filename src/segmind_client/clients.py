@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack
 
@@ -39,6 +39,7 @@ class WaitChanges(TypedDict, total=False):
 
     deadline: float
     interval: float | None
+    on_update: Callable[[JobUpdate], object] | None
 
 
 class BaseClient(Generic[DriverT]):

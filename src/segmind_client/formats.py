@@ -20,6 +20,7 @@ class Format:
     """One image format."""
 
     name: str
+    media_type: str
     extensions: tuple[str, ...]
     """In lower case, the usual one first."""
     beginning: re.Pattern[bytes]
@@ -71,23 +72,26 @@ HEIF_BRANDS = b"(?:mif1|msf1)"
 """Brands that AVIF and HEIC share: the further brands in the box tell which it is."""
 
 FORMATS = (
-    Format("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), ends_with(PNG_END)),
+    Format("PNG", "image/png", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), ends_with(PNG_END)),
     Format(
         "JPEG",
+        "image/jpeg",
         (".jpg", ".jpeg", ".jpe", ".jfif"),
         re.compile(rb"\xff\xd8\xff"),
         ends_with(b"\xff\xd9"),
     ),
-    Format("WebP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), riff_is_complete),
-    Format("GIF", (".gif",), re.compile(rb"GIF8[79]a"), ends_with(GIF_END)),
+    Format("WebP", "image/webp", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), riff_is_complete),
+    Format("GIF", "image/gif", (".gif",), re.compile(rb"GIF8[79]a"), ends_with(GIF_END)),
     Format(
         "AVIF",
+        "image/avif",
         (".avif",),
         re.compile(rb".{4}ftyp(?:avi[fs]|" + HEIF_BRANDS + rb".{4}(?:.{4}){0,8}?avi[fs])", re.DOTALL),
         boxes_are_complete,
     ),
     Format(
         "HEIC",
+        "image/heic",
         (".heic", ".heif"),
         re.compile(rb".{4}ftyp(?:he[iv][cxms]|" + HEIF_BRANDS + rb")", re.DOTALL),
         boxes_are_complete,

@@ -13,6 +13,7 @@ from segmind_api.catalog import JOB_RETENTION_SECONDS, Model
 from segmind_api.models import JobResult, JobStatus
 from segmind_client.call import Call
 from segmind_client.errors import InferenceTimeout, RateLimited, SegmindError, cut
+from segmind_client.masking import logged_only
 from segmind_client.operations import Submission, result, status, submit
 from segmind_client.polling import SHORTEST_INTERVAL, PollPlan, duration
 from segmind_client.reading import check_state, is_transient, job_failed
@@ -33,6 +34,10 @@ class JobUpdate:
     """Seconds since the job was submitted, or since `updates` was called for one that was picked up."""
     job: JobStatus
     """The response of the service."""
+    remaining: float | None = None
+    """Seconds until the job is likely to have completed, by the latencies of its model; None for a job that was picked
+    up.
+    """
 
 
 @attrs.define(eq=False)
@@ -136,8 +141,11 @@ def wait(
     caller = caller.with_options(changes or {})
     watch = watch_job(caller, request_id, submission)
     try:
-        while (yield from poll(caller, watch)).status != "COMPLETED":
-            pass
+        while watch.state != "COMPLETED":
+            job = yield from poll(caller, watch)
+            if job.status != watch.state:
+                watch.state = job.status
+                tell(caller, watch, job)
         completed = yield from completed_result(caller, watch)
     finally:
         watch.plan.release()
@@ -160,11 +168,25 @@ def update(caller: Caller, watch: Watch) -> Flow[JobUpdate | None]:
             job = yield from poll(caller, watch)
             if job.status != watch.state:
                 watch.state = job.status
-                return JobUpdate(watch.state, caller.clock.monotonic() - watch.submitted, job)
+                return job_update(caller, watch, job)
         return None
     finally:
         # The caller may never ask for the next update, and other jobs may wait for the durations that this one shows.
         watch.plan.release()
+
+
+def tell(caller: Caller, watch: Watch, job: JobStatus) -> None:
+    """Calls `on_update`. Its exceptions are logged: they must not end the wait for a job that is paid for."""
+    if caller.options.on_update is not None:
+        with logged_only(f"on_update failed for the job {watch.request_id}; the wait goes on"):
+            caller.options.on_update(job_update(caller, watch, job))
+
+
+def job_update(caller: Caller, watch: Watch, job: JobStatus) -> JobUpdate:
+    elapsed = caller.clock.monotonic() - watch.submitted
+    model = watch.submission.model if watch.submission else None
+    remaining = 0.0 if job.status == "COMPLETED" else caller.latencies.remaining(model, elapsed)
+    return JobUpdate(job.status, elapsed, job, remaining)
 
 
 def poll(caller: Caller, watch: Watch) -> Flow[JobStatus]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypedDict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
 from segmind_api.catalog import POLL_DEADLINE_SECONDS
 from segmind_api.errors import InvalidParameter
 from segmind_api.types import UNSET
+
+if TYPE_CHECKING:
+    from segmind_client.jobs import JobUpdate
 
 READ_SECONDS = 30.0
 LONGEST_SECONDS = 1e6
@@ -36,6 +39,11 @@ def count(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ATTEMPTS:
         allowed = f"a whole number from 1 to {MOST_ATTEMPTS}"
         raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
+
+
+def function_or_none(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and not callable(value):
+        raise InvalidParameter(type(instance).__name__, attribute.name, value, "a function of one argument, or None")
 
 
 def yes_or_no(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -67,6 +75,8 @@ class Options:
     """Whether images are fetched from any host, also over http. If not, and the service is on https, images are fetched
     over https and from public IP addresses only.
     """
+    on_update: Callable[[JobUpdate], object] | None = attrs.field(default=None, validator=function_or_none)
+    """Called by `run` and `wait` each time that a poll shows a new state of the job. What it raises is logged."""
 
 
 class OptionChanges(TypedDict, total=False):
@@ -80,6 +90,7 @@ class OptionChanges(TypedDict, total=False):
     read_seconds: float
     generate_seconds: float
     any_image_host: bool
+    on_update: Callable[[JobUpdate], object] | None
 
 
 OPTIONS = tuple(field.name for field in attrs.fields(Options))

@@ -167,6 +167,15 @@ class Latencies:
         with self._lock:
             self._of(slug).take(seconds)
 
+    def remaining(self, model: Model | None, age: float) -> float | None:
+        """Seconds until a job of this age is likely to have ended; None for an unknown model."""
+        if model is None:
+            return None
+        with self._lock:
+            learned, typical = self._of(model.slug), model.typical_latency_seconds
+            end = learned.likely_end(typical) if learned.durations else typical
+        return None if end is None else max(0.0, end - age)
+
     def release(self, model: Model | None, plan: PollPlan) -> None:
         if model is not None:
             with self._lock:

@@ -17,7 +17,9 @@ from segmind_api.types import ApiResponse, as_string
 from segmind_client.downloads import fetch
 from segmind_client.drivers import AsyncDriver
 from segmind_client.file_sink import FileSink
+from segmind_client.formats import format_of
 from segmind_client.images import Image, file_names
+from segmind_client.masking import logged_only
 from segmind_client.reading import media_type_of
 from segmind_client.retry import Caller
 from segmind_client.sinks import ImageSink, MemorySink
@@ -62,6 +64,19 @@ class Savable(WithImage):
         except BaseException as error:
             self._image.add_to(error)
             raise
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str | bytes]:
+        """The image for notebooks; the text alone if there is no image, or no client to fetch it with."""
+        shown: dict[str, str | bytes] = {"text/plain": repr(self)}
+        with logged_only("The image cannot be shown"):
+            content = self._content()
+            found = format_of(content)
+            shown[found.media_type if found else self._image.media_type] = content
+        return shown
+
+    def _repr_png_(self) -> bytes | None:
+        content = self._repr_mimebundle_().get("image/png")
+        return content if isinstance(content, bytes) else None
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Saves the image, the first if there are several, and returns the path of the file.
@@ -167,13 +182,18 @@ class AsyncSavable(WithImage):
             await self._driver.carry_out(fetch(self._caller, image.url, sink))
 
 
-class ResultFields(JobResult):
+class ResultFields(JobResult, WithImage):
     """A `JobResult` with an image."""
 
     @property
     def image_url(self) -> str | None:
         """Where the image can be fetched without a key, while the service keeps it; None if there is no URL."""
         return image_url_of(self)
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type of the image, such as image/png; None until it is downloaded."""
+        return self._image.media_type or None
 
     @property
     def cost(self) -> float:

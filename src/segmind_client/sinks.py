@@ -178,5 +178,6 @@ class MemorySink(ImageSink):
 
     def _complete(self) -> None:
         self._check_end(self._pieces)
-        self.media_type = self._media_type
+        # That of the format, as the media type in the response may be missing or wrong.
+        self.media_type = self._format.media_type if self._format else self._media_type
         self.content = self._pieces.getvalue()

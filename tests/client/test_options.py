@@ -30,6 +30,7 @@ from tests.support.world import LOST, REQUEST_ID, START, World, json_of, refused
 SLUG = next(iter(MODELS))
 MODEL = MODELS[SLUG]
 BASE_URL = "https://x.example"
+NO_SECONDS = ("attempts", "any_image_host", "on_update")
 
 
 class TestOptions:
@@ -43,6 +44,7 @@ class TestOptions:
             "read_seconds": 30,
             "generate_seconds": 180,
             "any_image_host": False,
+            "on_update": None,
         }
 
     def test_the_names_of_changes_are_those_of_options(self) -> None:
@@ -88,7 +90,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         "options",
         [
-            {name: 1e6 for name in OptionChanges.__annotations__ if name not in ("attempts", "any_image_host")},
+            {name: 1e6 for name in OptionChanges.__annotations__ if name not in NO_SECONDS},
             {"attempts": 1000, "retry_seconds": 0, "deadline": 0, "interval": 0},
             {"attempts": 1, "interval": None},
             {"connect_seconds": 0.001, "read_seconds": 0.001, "generate_seconds": 0.001},
