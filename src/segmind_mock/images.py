@@ -30,12 +30,12 @@ FILE_NAME = re.compile(r"[0-9a-f-]{36}-([0-9a-f]{32})-(\d{1,4})x(\d{1,4})-(\d{1,
 """Request id, digest, width, height, time and format: all that a process needs to draw the image again."""
 
 
-def image_size(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
+def image_size(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
     """Width and height in pixels, from a model's parameters.
 
     A given size takes precedence over a given aspect ratio, and both over the defaults.
     """
-    for source in (asked, defaults):
+    for source in (parameters, defaults):
         if "width" in source or "height" in source:
             sizes = {"width": LONGEST_SIDE, "height": LONGEST_SIDE, **defaults, **source}
             return min(int(sizes["width"]), LARGEST_SIDE), min(int(sizes["height"]), LARGEST_SIDE)
@@ -48,8 +48,8 @@ def image_size(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[i
 
 def image_digest(slug: str, parameters: Mapping[str, Any], seed: int) -> str:
     """Identifies an image: the same for the same model, parameters and seed, and different for any other."""
-    asked = json.dumps([slug, {**parameters, "seed": seed}], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()[:32]
+    inputs = json.dumps([slug, {**parameters, "seed": seed}], sort_keys=True)
+    return hashlib.sha256(inputs.encode()).hexdigest()[:32]
 
 
 def draw(digest: str, width: int, height: int, *, image_format: ImageFormat = "png", caption: str = "") -> bytes:

@@ -43,12 +43,12 @@ class WorkerSettings:
             "--credits": (self.credits, account.opened_with),
             "--requests-per-minute": (self.requests_per_minute, account.requests_per_minute),
         }
-        for option, (asked, found) in options.items():
-            if asked is not None and asked != found:
+        for option, (given, found) in options.items():
+            if given is not None and given != found:
                 double.store.close()
                 opened = f"without {option}" if found is None else f"with {option} {found:g}"
                 raise ValueError(
-                    f"the account {mask(self.key)} in this store was opened {opened}, not with {asked:g}; leave"
+                    f"the account {mask(self.key)} in this store was opened {opened}, not with {given:g}; leave"
                     f" {option} out to go on with it, or name another store or another --key"
                 )
         return double
