@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Node = Mapping[str, Any]
 """An object of the contract."""
+EXCLUSIVE = ("exclusiveMinimum", "exclusiveMaximum")
 LONGEST_MESSAGE = 300
 """Characters; the tools' messages may hold the whole contract."""
 
@@ -64,8 +65,12 @@ class Contract:
         """The object that a `$ref` points to, with the siblings of the `$ref` laid over it, and its place."""
         if not is_mapping(node):
             raise GenerationError(place, "is no object")
+        seen: set[str] = set()
         while "$ref" in node:
             place = str(node["$ref"])
+            if place in seen:
+                raise GenerationError(place, "refers to itself")
+            seen.add(place)
             siblings = {key: value for key, value in node.items() if key != "$ref"}
             node = PlacedNode({**self.at(place), **siblings}, place)
         return node, place
@@ -139,6 +144,7 @@ def check_schemas(contract: Contract) -> None:
         raise GenerationError("#/components/schemas", "is no object")
     # All schemas first: to check a default follows references from one to another.
     for name, schema in cast(Node, schemas).items():
+        contract.resolve(schema, pointer("components", "schemas", name))
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
@@ -174,9 +180,12 @@ def check_openapi(document: Node, *, version: str) -> None:
 
 
 def check_bounds(schema: Node, place: str) -> None:
-    for low, high in (("minimum", "maximum"), ("minLength", "maxLength")):
+    for low, high in (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems")):
         if schema.get(low, -math.inf) > schema.get(high, math.inf):
             raise GenerationError(place, f"{low} is above {high}")
+    for low, high in (("minimum", "exclusiveMaximum"), ("exclusiveMinimum", "maximum"), EXCLUSIVE):
+        if schema.get(low, -math.inf) >= schema.get(high, math.inf):
+            raise GenerationError(place, f"{low} is not below {high}")
 
 
 def shorten(message: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -13,6 +15,8 @@ from typing import Any, Literal
 
 LONGEST_SIDE = 1024
 """Pixels of the longer side where a shape was asked for, not a size."""
+SHAPE = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
+"""Width to height; a model may also take words, such as auto."""
 PALETTES = 64
 LARGEST_SIDE = 4096
 """Pixels; nothing larger is drawn."""
@@ -26,14 +30,20 @@ def image_size(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[i
     A size that was sent comes before a shape that was sent, and both before the defaults.
     """
     for source in (asked, defaults):
-        if "width" in source or "height" in source:
-            sizes = {"width": LONGEST_SIDE, "height": LONGEST_SIDE, **defaults, **source}
+        sides = {name: source[name] for name in ("width", "height") if is_size(source.get(name))}
+        if sides:
+            sizes = {"width": LONGEST_SIDE, "height": LONGEST_SIDE, **defaults, **sides}
             return min(int(sizes["width"]), LARGEST_SIDE), min(int(sizes["height"]), LARGEST_SIDE)
-        if "aspect_ratio" in source:
-            across, down = (int(part) for part in str(source["aspect_ratio"]).split(":"))
+        shape = SHAPE.fullmatch(str(source.get("aspect_ratio")))
+        if shape:
+            across, down = int(shape[1]), int(shape[2])
             scale = LONGEST_SIDE / max(across, down)
-            return round(across * scale), round(down * scale)
+            return max(1, round(across * scale)), max(1, round(down * scale))
     return LONGEST_SIDE, LONGEST_SIDE
+
+
+def is_size(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < math.inf
 
 
 def image_digest(slug: str, parameters: Mapping[str, Any], seed: int) -> str:

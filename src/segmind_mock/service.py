@@ -271,8 +271,10 @@ class Service:
         return model.typical_latency * self.settings.latency_factor * varied
 
     def _seed(self, model: Model, parameters: Mapping[str, Any]) -> int:
-        seed = int(parameters.get("seed", -1)) if "seed" in model.parameters else -1
-        return self._random.getrandbits(SEED_BITS) if seed == -1 else seed
+        seed = parameters.get("seed", -1) if "seed" in model.parameters else -1
+        # A number by the contract of the models that it has; another model may say otherwise.
+        is_drawn = seed == -1 or isinstance(seed, bool) or not isinstance(seed, int | float)
+        return self._random.getrandbits(SEED_BITS) if is_drawn else int(seed)
 
     def _accept(self, call: Call, account: Account) -> dict[str, Any]:
         """The parameters of a call that can be carried out. Raises RefusedError."""
@@ -349,7 +351,7 @@ class Service:
             case "image":
                 outcome.body, outcome.content_type = self._picture(model, job), described["content_type"]
             case _:
-                body = {"output": described["url"], "images": [described], "prompt": parameters["prompt"]}
+                body = {"output": described["url"], "images": [described], "prompt": prompt_of(parameters)}
                 outcome.body = orjson.dumps({**body, "seed": seed} if "seed" in model.parameters else body)
         return outcome
 
@@ -426,7 +428,7 @@ class Service:
             raise RefusedError(404, example="not-completed")
         model = self.contract.models[job.slug]
         described = self._describe_image(call.address, model, job, job.ended_at)
-        body |= {"output": described["url"], "images": [described], "prompt": job.parameters["prompt"], "error": None}
+        body |= {"output": described["url"], "images": [described], "prompt": prompt_of(job.parameters), "error": None}
         if "seed" in model.parameters:
             body["seed"] = job.seed
         return Outcome(200, orjson.dumps(body))
@@ -468,7 +470,7 @@ class Service:
 
     @staticmethod
     def _caption(job: Job) -> str:
-        return f"{job.slug}, seed {job.seed}: {str(job.parameters['prompt'])[:80]}"
+        return f"{job.slug}, seed {job.seed}: {prompt_of(job.parameters)[:80]}"
 
 
 def digest_of(job: Job) -> str:
@@ -478,6 +480,11 @@ def digest_of(job: Job) -> str:
 def shortened(value: Any) -> Any:
     """As much of a parameter's value as a job keeps."""
     return value[:LONGEST_TEXT] if isinstance(value, str) else value
+
+
+def prompt_of(parameters: Mapping[str, Any]) -> str:
+    """The prompt that was sent; empty for a model that takes none."""
+    return str(parameters.get("prompt", ""))
 
 
 def read_parameters(call: Call) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -215,7 +216,10 @@ def without(parameters: Facts, name: str) -> Facts:
 
 def literals(kind: type, annotation: str) -> list[Any]:
     """The values that an annotation begins with, in their order, which evaluating the whole of it may lose."""
-    alias = getattr(import_module(kind.__module__), annotation.partition(" ")[0], None)
+    first = annotation.partition(" | ")[0]
+    if first.startswith("Literal["):
+        return list(ast.literal_eval(f"[{first.removeprefix('Literal[')}"))
+    alias = getattr(import_module(kind.__module__), first, None)
     return list(get_args(alias)) if get_origin(alias) is Literal else []
 
 
