@@ -223,6 +223,9 @@ class Call(Protocol[T_co]):
         """
         ...
 
+    # So that typing.get_overloads finds them.
+    def __call__(self, model: str, /, **parameters: Any) -> T_co: ...
+
 
 class Method(Protocol[T_co]):
     """A method that is a `Call` on each instance."""

@@ -491,6 +491,9 @@ class Views:
         for parameter in parameters:
             if parameter["in"] != "path":
                 raise GenerationError(place, f"the parameter {parameter['name']!r} is not in the path")
+        declared = [parameter["name"] for parameter in parameters]
+        if re.findall(r"{(.*?)}", path) != declared:
+            raise GenerationError(place, f"the path has other parameters than those that are declared, {declared}")
         responses: dict[str, ResponseView] = {}
         for status, response in operation["responses"].items():
             reference = str(response.get("$ref"))

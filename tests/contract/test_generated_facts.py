@@ -6,7 +6,8 @@ import ast
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Literal, TypeGuard, cast, get_args, get_origin
+from inspect import Parameter, signature
+from typing import Any, Literal, TypeGuard, cast, get_args, get_origin, get_overloads
 
 import pytest
 
@@ -81,7 +82,10 @@ def claims_of_catalog(package: str) -> Iterator[Claim]:
 
 
 def claims_of_requests(package: str) -> Iterator[Claim]:
+    call: Any = import_module(f"{package}.signatures").Call.__call__
+    signatures = {it.parameters["model"].annotation: it.parameters for it in map(signature, get_overloads(call))}
     for slug, found in import_module(f"{package}.catalog").MODELS.items():
+        shown = signatures[f"Literal[{slug!r}]"]
         request, parameters = found.request, MODELS[slug].parameters if slug in MODELS else {}
         yield f"{slug} knows the documented parameters", set(request.names()) == parameters.keys()
         least = {name: within(parameters[name])[0] for name in REQUIRED_PARAMETERS if name in parameters}
@@ -90,6 +94,9 @@ def claims_of_requests(package: str) -> Iterator[Claim]:
         for name in least:
             yield f"{slug} refuses to go without {name}", refuses(request, without(least, name))
         for name, schema in parameters.items():
+            default = shown[name].default if name in shown else UNREADABLE
+            unsaid = Parameter.empty if name in REQUIRED_PARAMETERS else ...
+            yield f"{slug} shows the default of {name}", default == schema.get("default", unsaid)
             for value in within(schema):
                 yield f"{slug} sends {name}={value!r:.40}", sends(request, {**least, name: value})
             for value in beyond(schema):

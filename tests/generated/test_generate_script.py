@@ -142,7 +142,7 @@ REFUSED = {
     "a default that the schema behind its reference forbids": (
         'default: "16:9"',
         'default: "2:1"',
-        "#/components/schemas/ImagenRequest/properties/aspect_ratio/default: '2:1' is not one of",
+        '#/components/schemas/ImagenRequest/properties/aspect_ratio/default: "2:1" is not one of',
     ),
     "a keyword that nothing checks": (
         "minimum: 256\n",
