@@ -113,10 +113,15 @@ def load_contract(path: Path) -> Contract:
         raise GenerationError("the file", f"cannot be read: {error.strerror}") from error
     if not isinstance(document, dict):
         raise GenerationError("#", "is no OpenAPI document")
-    contract = Contract(cast(Node, document))
+    return checked_contract(cast(Node, document))
+
+
+def checked_contract(document: Node) -> Contract:
+    """Raises GenerationError for a document that points to nothing or is no OpenAPI 3.1."""
+    contract = Contract(document)
     check_keys_and_references(contract, contract.document, "#")
     check_schemas(contract)
-    check_openapi(cast(Node, document), version="3.1")
+    check_openapi(document, version="3.1")
     return contract
 
 

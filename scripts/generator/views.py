@@ -247,7 +247,7 @@ class Views:
         for name in sorted(schemas):
             schema, place = schemas[name], pointer("components", "schemas", name)
             values: Any = schema.get("enum")
-            if schema.get("type") == "object":
+            if schema.get("type") == "object" and name in requests | answers:
                 if name in requests and name in answers:
                     raise GenerationError(place, "is part of requests and of responses; make two components of it")
                 kind = "request" if name in requests else "answer"
