@@ -5,8 +5,8 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo help setup test format lint types contract drift imports tests defects chaos mutants contract-long \
-	contract-live contract-prism generate lock node-tools redis-server
+.PHONY: demo help setup test format lint types contract drift imports tests defects chaos mutants models-long \
+	contract-long contract-live contract-prism generate lock node-tools redis-server
 
 demo: .venv/demo-ready  ## one image with each model, against the double (ARGS=--live: the service)
 	@$(BIN)/python scripts/demo.py $(ARGS)
@@ -53,6 +53,9 @@ chaos: .venv/dev-ready  ## 20,000 submits while everything goes wrong
 
 mutants: .venv/dev-ready  ## small mistakes in a module (ARGS=src/…), and whether its tests notice
 	PYTHONPATH=scripts $(BIN)/python -m tests.mutants $(ARGS)
+
+models-long: .venv/dev-ready node-tools  ## 200 drawn contracts: generated classes, double and jsonschema agree
+	PYTHONPATH=scripts $(BIN)/python -m tests.generated.differential $(ARGS)
 
 contract-long: .venv/dev-ready  ## Schemathesis for long, with another seed each time
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.long $(ARGS)

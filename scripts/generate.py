@@ -19,6 +19,7 @@ from generator.contract import GenerationError, load_contract
 from generator.editions import write_editions
 from generator.models_table import write_models_table
 from generator.python import write_python_package
+from generator.views import Views
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = {"segmind_api", "segmind_openapi", "models.md", "__pycache__"}
@@ -75,10 +76,11 @@ def parse_arguments() -> argparse.Namespace:
 def generate(contract_path: Path, folder: Path) -> None:
     """Writes everything that derives from the contract into a new folder; raises GenerationError."""
     contract = load_contract(contract_path)
+    views = Views(contract)
     folder.mkdir()
-    write_python_package(contract, folder / "segmind_api")
+    write_python_package(views, folder / "segmind_api")
     write_editions(contract, folder / "segmind_openapi")
-    write_models_table(contract, folder / "models.md")
+    write_models_table(views, folder / "models.md")
 
 
 def report_drift(*, committed: Path, fresh: Path) -> int:

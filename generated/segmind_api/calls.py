@@ -6,106 +6,72 @@ A function or method that takes a slug and any keywords becomes one with an over
     class Client:
         @typed_method
         def run(self, model: str, /, **parameters: Any) -> Result: ...
+
+Its documentation lists them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import (
-    Any,
-    Concatenate,
-    Literal,
-    NotRequired,
-    Protocol,
-    Required,
-    TypedDict,
-    TypeVar,
-    Unpack,
-    cast,
-    overload,
-)
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any, Concatenate, TypeVar, cast
 
-from .models.aspect_ratio import AspectRatio
-from .models.person_generation import PersonGeneration
-from .models.safety_filter_level import SafetyFilterLevel
-from .models.scheduler import Scheduler
+if TYPE_CHECKING:
+    from .signatures import Call, Method
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
+PARAMETERS = """\
+Parameters of each model, with the service's defaults (`...` where nobody says):
 
-class ImagenParameters(TypedDict):
-    """Keywords of `imagen`; see ImagenRequest."""
+imagen: Makes an image, for 0.06 US dollars (page), usually in 8.16 seconds (page)
+    prompt: a string that is not empty, required
+    aspect_ratio = '16:9': one of '1:1', '4:3', '3:4', '9:16', '16:9'
+    person_generation = 'ALLOW_ADULT': one of 'ALLOW_ADULT', 'DONT_ALLOW'
+    safety_filter_level = 'BLOCK_LOW_AND_ABOVE': one of 'BLOCK_LOW_AND_ABOVE', 'BLOCK_MEDIUM_AND_ABOVE', 'BLOCK_ONLY_HIGH'
 
-    prompt: Required[str]
-    aspect_ratio: NotRequired[AspectRatio]
-    person_generation: NotRequired[PersonGeneration]
-    safety_filter_level: NotRequired[SafetyFilterLevel]
+imagen-4: Makes an image, for 0.06 US dollars (page), usually in 11.6 seconds (page)
+    prompt: a string that is not empty, required
+    aspect_ratio = '4:3': one of '1:1', '4:3', '3:4', '9:16', '16:9'
+    negative_prompt = 'blurry, pixelated': a string
 
+imagen-4-fast: Makes an image, for 0.02 US dollars (inferred), usually in 5 seconds (inferred)
+    prompt: a string that is not empty, required
+    width = 512: an integer from 256 to 1024
+    height = 512: an integer from 256 to 1024
+    steps = 25: an integer from 1 to 100
+    guidance_scale = 7.5: a number from 1 to 20
+    negative_prompt: a string
+    scheduler = 'DDIM': one of 'DDIM', 'PNDM', 'LMSDiscrete', 'DPMSolverMultistep', 'EulerAncestralDiscrete'
+    seed = -1: an integer from -1 to 2147483647
+    aspect_ratio: one of '1:1', '4:3', '3:4', '9:16', '16:9'
 
-class Imagen4Parameters(TypedDict):
-    """Keywords of `imagen-4`; see Imagen4Request."""
+imagen-4-ultra: Makes an image, for 0.06 US dollars (inferred), usually in 12.07 seconds (page)
+    prompt: a string that is not empty, required
+    width = 512: an integer from 256 to 1024
+    height = 512: an integer from 256 to 1024
+    steps = 25: an integer from 1 to 100
+    guidance_scale = 7.5: a number from 1 to 20
+    negative_prompt: a string
+    scheduler = 'DDIM': one of 'DDIM', 'PNDM', 'LMSDiscrete', 'DPMSolverMultistep', 'EulerAncestralDiscrete'
+    seed = -1: an integer from -1 to 2147483647
+    aspect_ratio: one of '1:1', '4:3', '3:4', '9:16', '16:9'
 
-    prompt: Required[str]
-    aspect_ratio: NotRequired[AspectRatio]
-    negative_prompt: NotRequired[str]
-
-
-class Imagen4FastParameters(TypedDict):
-    """Keywords of `imagen-4-fast`; see Imagen4FastRequest."""
-
-    prompt: Required[str]
-    width: NotRequired[int]
-    height: NotRequired[int]
-    steps: NotRequired[int]
-    guidance_scale: NotRequired[float]
-    negative_prompt: NotRequired[str]
-    scheduler: NotRequired[Scheduler]
-    seed: NotRequired[int]
-    aspect_ratio: NotRequired[AspectRatio]
-
-
-class Imagen4UltraParameters(TypedDict):
-    """Keywords of `imagen-4-ultra`; see Imagen4UltraRequest."""
-
-    prompt: Required[str]
-    width: NotRequired[int]
-    height: NotRequired[int]
-    steps: NotRequired[int]
-    guidance_scale: NotRequired[float]
-    negative_prompt: NotRequired[str]
-    scheduler: NotRequired[Scheduler]
-    seed: NotRequired[int]
-    aspect_ratio: NotRequired[AspectRatio]
-
-
-class Call(Protocol[T_co]):
-    """A call by slug. Slugs outside the contract are errors, so that a misspelt one is found."""
-
-    @overload
-    def __call__(self, model: Literal["imagen"], /, **parameters: Unpack[ImagenParameters]) -> T_co: ...
-    @overload
-    def __call__(self, model: Literal["imagen-4"], /, **parameters: Unpack[Imagen4Parameters]) -> T_co: ...
-    @overload
-    def __call__(self, model: Literal["imagen-4-fast"], /, **parameters: Unpack[Imagen4FastParameters]) -> T_co: ...
-    @overload
-    def __call__(self, model: Literal["imagen-4-ultra"], /, **parameters: Unpack[Imagen4UltraParameters]) -> T_co: ...
-
-
-class Method(Protocol[T_co]):
-    """A method that is a `Call` on each instance."""
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any], /) -> Callable[..., T_co]: ...
-    @overload
-    def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Call[T_co]: ...
+What each means is in the documentation of its class: help(segmind_api.models.ImagenRequest)."""
 
 
 def typed_function(function: Callable[Concatenate[str, ...], T]) -> Call[T]:
     """The same function, with an overload per model."""
-    return cast(Call[T], function)
+    function.__doc__ = documented(function.__doc__)
+    return cast("Call[T]", function)
 
 
 def typed_method(method: Callable[Concatenate[Any, str, ...], T]) -> Method[T]:
     """The same method, with an overload per model."""
-    return cast(Method[T], method)
+    method.__doc__ = documented(method.__doc__)
+    return cast("Method[T]", method)
+
+
+def documented(text: str | None) -> str | None:
+    # Python leaves all documentation out with -OO.
+    return text and f"{cleandoc(text)}\n\n{PARAMETERS}"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .models.credits_ import Credits
+from .models.credits import Credits
 from .models.error_response import ErrorResponse
 from .models.failed_job import FailedJob
 from .models.generation_output import GenerationOutput

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Generic, Literal, Self, TypeGuard, TypeVar, cast
+from typing import Any, ClassVar, Final, Generic, Literal, Self, TypeGuard, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
 
+from .checks import Parameter, Refused, is_mapping, is_number, is_text
 from .errors import InvalidParameter, UnreadableField
 from .headers import ResponseHeaders
 
@@ -86,7 +86,6 @@ class Answer(Generic[ResultT, ErrorT]):
         return self.response.headers
 
 
-Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 Reader = Callable[[Any], T | None]
 """Reads a raw value; None if it is of another kind."""
 Body = Callable[[ApiResponse], T | None]
@@ -95,96 +94,97 @@ Bodies = Mapping[str, Body[T]]
 """Media type to what reads a body of it."""
 
 
-def check_additional(instance: RequestBody, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
-    shadowed = sorted(set(value) & set(instance.names()))
-    if shadowed:
-        allowed = f"no parameter that has a field of its own, as {', '.join(shadowed)} has"
-        raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
-    try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        allowed = f"values that JSON can carry ({error})"
-        raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed) from error
-
-
 @attrs.define(kw_only=True, repr=False)
 class RequestBody:
-    """Parameters of one model: checked when they are set, sent only if they are."""
+    """Parameters of one model, or an object inside them: checked when they are set, sent only if they are."""
 
-    additional_properties: dict[str, Any] = attrs.field(factory=dict[str, Any], validator=check_additional)
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {}
+    """The parameters that the contract knows, by their Python names."""
+
+    additional_properties: dict[str, Any] = attrs.field(factory=dict[str, Any])
     """Parameters that the contract does not know, sent as they are."""
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
-        """Body for parameters by name; those that the contract does not know are kept.
+        """Body for parameters by name, the contract's or Python's; those that the contract does not know are kept.
 
         Raises InvalidParameter for a value that the contract does not allow.
         """
         if not is_mapping(parameters):
             raise InvalidParameter("request", "parameters", parameters, "a mapping of parameters by name")
-        known = cls.names()
-        return cls(
-            **{name: parameters.get(name, UNSET) for name in known},
-            additional_properties={name: value for name, value in parameters.items() if name not in known},
-        )
+        others = dict(parameters)
+        known: dict[str, Any] = {}
+        for python_name, parameter in cls.PARAMETERS.items():
+            known[python_name] = others.pop(parameter.name, UNSET)
+            if python_name in others:
+                other = others.pop(python_name)
+                if known[python_name] is not UNSET:
+                    raise InvalidParameter(cls.__name__, python_name, other, f"{parameter.name!r} to be given once")
+                known[python_name] = other
+        return cls(**known, additional_properties=others)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, self._checked(name, value))
+
+    def _checked(self, name: str, value: Any) -> Any:
+        model = type(self).__name__
+        if name not in self.PARAMETERS:
+            return self._checked_additional(value) if name == "additional_properties" else value
+        parameter = self.PARAMETERS[name]
+        allowed = parameter.check.allowed
+        if value is UNSET:
+            if parameter.required:
+                raise InvalidParameter(model, name, value, f"{allowed}, since it is required")
+            return value
+        try:
+            return parameter.check.read(value)
+        except Refused as refused:
+            allowed = refused.allowed
+            if value is None and not parameter.required:
+                allowed += ", or leave it out"
+            raise InvalidParameter(model, f"{name}{refused.path}", refused.value, allowed) from None
+
+    def _checked_additional(self, value: Any) -> dict[str, Any]:
+        model, name = type(self).__name__, "additional_properties"
+        if not is_mapping(value):
+            raise InvalidParameter(model, name, value, "a mapping of parameters by name")
+        shadowed = sorted(set(value) & {*self.PARAMETERS, *self.names()})
+        if shadowed:
+            allowed = f"no parameter that has a field of its own, as {', '.join(shadowed)} has"
+            raise InvalidParameter(model, name, value, allowed)
+        try:
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidParameter(model, name, value, f"values that JSON can carry ({error})") from error
+        return dict(value)
 
     def to_dict(self) -> dict[str, Any]:
         """What is sent: every parameter that was set, by its name in the contract."""
-        values = {name: getattr(self, name) for name in self.names()}
-        return {name: value for name, value in values.items() if value is not UNSET} | self.additional_properties
+        known = self.names()
+        values = {parameter.name: getattr(self, name) for name, parameter in self.PARAMETERS.items()}
+        # The mapping may have been changed since it was checked.
+        others = {name: value for name, value in self.additional_properties.items() if name not in known}
+        return {name: as_json(value) for name, value in values.items() if value is not UNSET} | others
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The parameters that the contract knows."""
-        return tuple(field.name for field in attrs.fields(cls) if field.name != "additional_properties")
+        """The parameters that the contract knows, by their names there."""
+        return tuple(parameter.name for parameter in cls.PARAMETERS.values())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+        values = {name: getattr(self, name) for name in self.PARAMETERS} | self.additional_properties
+        shown = (f"{name}={value!r}" for name, value in values.items() if value is not UNSET)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def checked(accepts: Callable[[Any], bool], allowed: str) -> Validator:
-    def validate(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if value is UNSET and attribute.default is UNSET:
-            return
-        if value is UNSET:
-            raise InvalidParameter(type(instance).__name__, attribute.name, value, f"{allowed}, since it is required")
-        if not accepts(value):
-            raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
-
-    return validate
+def as_json(value: Any) -> Any:
+    if isinstance(value, RequestBody):
+        return value.to_dict()
+    return [as_json(item) for item in value] if is_tuple(value) else value
 
 
-def string(*, allowed: str, min_length: int = 0, max_length: float = math.inf) -> Validator:
-    return checked(lambda value: is_text(value) and min_length <= len(value) <= max_length, allowed)
-
-
-def is_text(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        # A lone surrogate, which JSON in UTF-8 cannot carry.
-        return False
-    return True
-
-
-def one_of(values: tuple[str, ...], *, allowed: str) -> Validator:
-    return checked(lambda value: isinstance(value, str) and value in values, allowed)
-
-
-def integer(*, allowed: str, minimum: float = -math.inf, maximum: float = math.inf) -> Validator:
-    return checked(
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum, allowed
-    )
-
-
-def number(*, allowed: str, minimum: float = -math.inf, maximum: float = math.inf) -> Validator:
-    return checked(lambda value: as_number(value) is not None and minimum <= value <= maximum, allowed)
-
-
-def boolean(*, allowed: str) -> Validator:
-    return checked(lambda value: isinstance(value, bool), allowed)
+def is_tuple(value: Any) -> TypeGuard[tuple[Any, ...]]:
+    return isinstance(value, tuple)
 
 
 class ResponseObject(Mapping[str, Any]):
@@ -250,9 +250,7 @@ def as_integer(raw: Any) -> int | None:
 
 
 def as_number(raw: Any) -> float | None:
-    if isinstance(raw, float):
-        return raw if math.isfinite(raw) else None
-    return as_integer(raw)
+    return raw if is_number(raw) else None
 
 
 def as_null(_raw: Any) -> None:
@@ -265,10 +263,6 @@ def either(*readers: Reader[Any]) -> Reader[Any]:
         return next((value for value in values if value is not None), None)
 
     return read
-
-
-def is_mapping(raw: object) -> bool:
-    return isinstance(raw, Mapping)
 
 
 def is_list(raw: Any) -> TypeGuard[list[Any]]:

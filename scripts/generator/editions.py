@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from generator.contract import Contract, GenerationError, Node, check_openapi, is_list
+from generator.views import reachable_schemas
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOWN_CONVERTER = ROOT / "node_modules" / ".bin" / "openapi-down-convert"
@@ -68,25 +68,6 @@ def codegen_edition(contract: Contract) -> Node:
         if name in answers - results:
             schema.pop("required", None)
     return document
-
-
-def reachable_schemas(contract: Contract, node: Any) -> set[str]:
-    """Names of the component schemas that a part of the contract refers to, however indirectly."""
-    found: set[str] = set()
-    waiting: list[Any] = [node]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, Mapping):
-            part = cast(Node, part)
-            reference = part.get("$ref")
-            name = str(reference).rpartition("/")[2]
-            if str(reference).startswith("#/components/schemas/") and name not in found:
-                found.add(name)
-                waiting.append(contract.at(str(reference)))
-            waiting.extend(part.values())
-        elif is_list(part):
-            waiting.extend(part)
-    return found
 
 
 def describe_defaults(contract: Contract, schema: dict[str, Any]) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator.contract import Contract, Node
-from generator.views import describe_allowed
+from generator.documentation import fact, one_line
+from generator.views import ModelView, Views
 
 HEAD = """\
 <!-- Written by scripts/generate.py from openapi/segmind.yaml; do not edit. -->
 # Models
 
-What each model costs, how long it usually takes and which parameters it takes. In parentheses: how the fact is known;
-[the contract](../openapi/segmind.yaml) describes the sources.
+What each model makes, what it costs, how long it usually takes and which parameters it takes. In parentheses: how the
+fact is known; [the contract](../openapi/segmind.yaml) describes the sources. A price or a latency may be a range, and
+is left out where nobody says it.
 
-| model | US dollars per image | typical seconds per image |
-|---|---|---|
+| model | makes | US dollars | typical seconds |
+|---|---|---|---|
 """
 PARAMETERS = """\
 | parameter | value | default | meaning |
@@ -24,42 +25,37 @@ PARAMETERS = """\
 """
 
 
-def write_models_table(contract: Contract, path: Path) -> None:
-    """Writes a Markdown file. The contract must be one that `write_python_package` accepts."""
-    requests = dict(requests_by_slug(contract))
-    prices = (
-        f"| [`{slug}`](#{slug}) | {fact(schema['x-price-usd'])} | {fact(schema['x-typical-latency-seconds'])} |\n"
-        for slug, schema in requests.items()
-    )
-    sections = (
-        f"\n## {slug}\n\n{schema.get('description', '').strip()}\n\n{PARAMETERS}{''.join(rows(contract, schema))}"
-        for slug, schema in requests.items()
-    )
+def write_models_table(views: Views, path: Path) -> None:
+    """Writes a Markdown file."""
+    prices: list[str] = []
+    sections: list[str] = []
+    for entry in views.catalog:
+        amounts = (fact(amount) if amount else "" for amount in (entry.price_usd, entry.typical_latency_seconds))
+        prices.append(f"| [`{entry.slug}`](#{anchor(entry.slug)}) | {entry.output} | {' | '.join(amounts)} |\n")
+        model = views.models[entry.request]
+        sections.append(f"\n## {entry.slug}\n\n{model.description.strip()}\n\n{PARAMETERS}{''.join(rows(model))}")
     path.write_text(HEAD + "".join(prices) + "".join(sections), encoding="utf-8", newline="\n")
 
 
-def requests_by_slug(contract: Contract) -> Iterator[tuple[str, Node]]:
-    """Each model's slug and the schema of its parameters, in the order of the contract."""
-    for path, _, operation in contract.operations():
-        if operation["x-role"] == "submit":
-            body, place = contract.resolve(operation["requestBody"], path)
-            (media,) = body["content"].values()
-            yield path.rpartition("/")[2], contract.resolve(media["schema"], place)[0]
-
-
-def rows(contract: Contract, request: Node) -> Iterator[str]:
+def rows(model: ModelView) -> Iterator[str]:
     """One row per parameter."""
-    for name, written in request["properties"].items():
-        schema, _ = contract.resolve(written, name)
-        default = "required" if name in request.get("required", ()) else ""
-        if "default" in schema:
-            default = f"`{schema['default']}`"
-        yield f"| `{name}` | {cell(describe_allowed(schema))} | {default} | {cell(schema.get('description', ''))} |\n"
+    for item in model.properties:
+        default = "required" if item.required else ""
+        if item.has_default:
+            default = code(str(item.default_value))
+        name = code(item.name) + (f" ({code(item.python_name)} in Python)" if item.name != item.python_name else "")
+        yield f"| {name} | {cell(item.allowed)} | {default} | {cell(item.meaning)} |\n"
 
 
-def fact(sourced: Node) -> str:
-    return f"{sourced['value']} ({sourced['source']})"
+def anchor(heading: str) -> str:
+    """Of a heading, as GitHub makes it: in lower case, without dots."""
+    return heading.lower().replace(".", "").replace("~", "")
+
+
+def code(text: str) -> str:
+    quoted = one_line(text).replace("|", "\\|")
+    return f"`` {quoted} ``" if "`" in quoted else f"`{quoted}`"
 
 
 def cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")

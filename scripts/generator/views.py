@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openapi_python_client.parser import GeneratorData
-from openapi_python_client.parser.properties import Class, EnumProperty, LiteralEnumProperty, ModelProperty
-
-from generator.contract import Contract, GenerationError, Node, PlacedNode, is_list, pointer
+from generator.contract import Contract, GenerationError, Node, PlacedNode, is_list, is_mapping, pointer
+from generator.grammar import Grammar, literal
+from generator.names import CLASS_NAME, OPERATION_ID, module_name, python_names
 
 EXTENSIONS = (
     "x-enum-varnames",
     "x-key-pattern",
     "x-key-variable",
+    "x-output",
     "x-polling",
     "x-price-usd",
     "x-retention-seconds",
@@ -27,19 +26,40 @@ EXTENSIONS = (
 )
 SOURCES = ("page", "sample", "guide", "sdk", "inferred")
 ROLES = ("generate", "submit", "status", "result", "credits")
+OUTPUTS = ("image", "video", "audio", "text", "json")
+"""What a model can make; the first, if its entry does not say."""
 
 PYTHON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
-CHECKED_KEYWORDS: dict[str, tuple[str, ...]] = {
-    "string": ("enum", "minLength", "maxLength"),
-    "integer": ("minimum", "maximum"),
-    "number": ("minimum", "maximum"),
-    "boolean": (),
-}
-UNCHECKED_KEYWORDS = ("type", "description", "title", "default", "examples", "deprecated")
 COMBINING_KEYWORDS = ("allOf", "anyOf", "oneOf", "patternProperties")
 
-REQUEST_MEMBERS = ("self", "additional_properties", "from_parameters", "names", "to_dict")
-RESPONSE_MEMBERS = ("get", "items", "keys", "values", "to_dict", "from_raw", "response")
+IMPORTED = frozenset(
+    {
+        *("Any", "ClassVar", "Literal", "Mapping", "NotRequired", "Protocol", "Required", "Sequence", "TypedDict"),
+        *("UNSET", "Unset", "RequestBody", "ResponseObject", "Reader", "Answer", "ApiRequest", "ApiResponse", "Bodies"),
+        *("Call", "Method", "T", "T_co"),
+    }
+)
+"""Names that generated modules import or define, which no class of a schema can have."""
+ANNOTATION_NAMES = frozenset({"attrs", "bool", "checks", "float", "int", "overload", "str", "self", *IMPORTED})
+"""Names that the body of a generated class reads, so that no parameter can hide them."""
+REQUEST_MEMBERS = frozenset({"PARAMETERS", "additional_properties", "from_parameters", "names", "to_dict"})
+RESPONSE_MEMBERS = frozenset({"get", "items", "keys", "values", "to_dict", "from_raw", "response", "property"})
+
+
+SCHEMAS = "#/components/schemas/"
+SLUG = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """A schema that becomes a class or, if it is an enum, an alias."""
+
+    name: str
+    module: str
+    kind: str
+    """`request`, `answer` or `enum`."""
+    values: str
+    """The annotation of an enum."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +71,31 @@ class PropertyView:
     reader: str
     """Expression: the check of a request's value, or the reader of a response's."""
     description: str
+    meaning: str = ""
+    """The description in the contract alone."""
+    allowed: str = ""
+    """What a request's value can be."""
+    has_default: bool = False
+    default_value: Any = None
+    """The service's default."""
+    default: str = "..."
+    """Expression of the service's default; `...` where nobody says."""
 
 
 @dataclass(frozen=True)
 class ModelView:
-    is_request: bool
     description: str
     properties: list[PropertyView]
+    places: frozenset[str]
+    """Of the schemas whose classes it names."""
+
+    def has(self, python_name: str) -> bool:
+        return any(item.python_name == python_name for item in self.properties)
+
+    @property
+    def in_order(self) -> list[PropertyView]:
+        """Those that are required first, as Python has it."""
+        return sorted(self.properties, key=lambda it: not it.required)
 
 
 @dataclass(frozen=True)
@@ -69,10 +107,12 @@ class ResponseView:
     annotation: str
     bodies: dict[str, str]
     """Media type to the expression that reads a body of it."""
+    places: frozenset[str]
 
 
 @dataclass(frozen=True)
 class OperationView:
+    tag: str
     module: str
     operation_id: str
     method: str
@@ -81,7 +121,7 @@ class OperationView:
     description: str
     role: str
     body: str | None
-    """Class of the request body."""
+    """Place of the schema of the request body."""
     path_parameters: list[str]
     results: dict[str, ResponseView]
     errors: dict[str, ResponseView]
@@ -98,6 +138,36 @@ class OperationView:
     def error_annotation(self) -> str:
         return union(response.annotation for response in self.errors.values())
 
+    @property
+    def response_places(self) -> frozenset[str]:
+        responses = (*self.results.values(), *self.errors.values())
+        return frozenset[str]().union(*(response.places for response in responses))
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Of the schemas whose classes it names."""
+        return self.response_places | {self.body} if self.body else self.response_places
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A price or a latency: a value, or a range of two."""
+
+    low: float
+    high: float
+    source: str
+
+    @property
+    def is_range(self) -> bool:
+        return self.low != self.high
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2 if self.is_range else self.low
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}" if self.is_range else str(self.low)
+
 
 @dataclass(frozen=True)
 class CatalogEntry:
@@ -105,65 +175,99 @@ class CatalogEntry:
 
     slug: str
     request: str
+    """Place of the schema of its parameters."""
     generate: OperationView
     submit: OperationView
-    price_usd: float
-    typical_latency_seconds: float
+    output: str
+    price_usd: Amount | None
+    typical_latency_seconds: Amount | None
 
 
 class Views:
     """All views of one contract; raises GenerationError for what the generated code could not express."""
 
-    def __init__(self, contract: Contract, data: GeneratorData) -> None:
+    def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._components: Node = contract.document["components"]
         self.info: Node = contract.document["info"]
         self.server = str(contract.document["servers"][0]["url"])
+        self.outputs = OUTPUTS
         check_extensions(contract.document)
 
-        self.classes: dict[str, Class] = {
-            "#" + plain(item.name): item.class_info for item in (*data.models, *data.enums)
-        }
-        self._values = {
-            str(self.classes[place].name): list[str](contract.at(place)["enum"])
-            for place in self.classes
-            if place.startswith("#/")
-            if "enum" in contract.at(place)
-        }
-        self._request_schemas = {
-            media["schema"]["$ref"]
-            for body in self._components["requestBodies"].values()
-            for media in body["content"].values()
-        }
-        self._models = {str(model.class_info.name): self._model(model) for model in data.models}
+        self.bodies = self._bodies()
+        self.classes = self._classes()
+        names = {place: view.name for place, view in self.classes.items()}
+        self._names = ANNOTATION_NAMES.union(names.values(), (f"{name}Dict" for name in names.values()))
+        self._grammar = Grammar(contract, names)
+        self.models = {place: self._model(place, view) for place, view in self.classes.items() if view.kind != "enum"}
         self.headers = self._headers()
         self.responses = {name: self._response(name) for name in self._components["responses"]}
-        modules = {
-            (endpoint.method.upper(), plain(endpoint.path)): f"{tag}.{endpoint.name}"
-            for tag, collection in data.endpoint_collections_by_tag.items()
-            for endpoint in collection.endpoints
-        }
         self.operations = [
-            self._operation(path, method, operation, modules[method, path])
-            for path, method, operation in contract.operations()
+            self._operation(path, method, operation) for path, method, operation in contract.operations()
         ]
+        refuse_twins(
+            (operation.module, f"{pointer('paths', operation.path, operation.method.lower())}/operationId")
+            for operation in self.operations
+        )
         self.catalog = self._catalog()
 
-    def model(self, model: ModelProperty) -> ModelView:
-        return self._models[model.class_info.name]
-
-    def request(self, class_name: str) -> ModelView:
-        return self._models[class_name]
-
-    def values(self, enum: EnumProperty | LiteralEnumProperty) -> list[str]:
-        """The values of an enum in the order of the contract."""
-        if enum.class_info.name not in self._values:
-            raise GenerationError("#/paths", f"the enum {enum.class_info.name} belongs to no component and no property")
-        return self._values[enum.class_info.name]
-
-    def operation(self, method: str, path: Any) -> OperationView:
-        (found,) = (item for item in self.operations if (item.method, item.path) == (method.upper(), plain(path)))
+    def imports(self, places: Iterable[str], package: str, *, mappings: bool = False) -> list[str]:
+        """Import statements for the classes of some schemas; with the types of their mappings, if need be."""
+        found: list[str] = []
+        for place in sorted(places):
+            view = self.classes[place]
+            also = f", {view.name}Dict" if mappings and view.kind == "request" and place not in self.bodies else ""
+            found.append(f"from {package}.{view.module} import {view.name}{also}")
         return found
+
+    @property
+    def tags(self) -> list[str]:
+        return list(dict.fromkeys(operation.tag for operation in self.operations))
+
+    def _bodies(self) -> list[str]:
+        """Places of the schemas of all request bodies, in the order of the contract."""
+        found: dict[str, None] = {}
+        for path, method, operation in self._contract.operations():
+            if "requestBody" in operation:
+                place = pointer("paths", path, method.lower(), "requestBody")
+                body, place = self._contract.resolve(operation["requestBody"], place)
+                schema = body["content"]["application/json"]["schema"]
+                resolved, place = self._contract.resolve(schema, f"{place}/content/application~1json/schema")
+                if resolved.get("type") != "object" or not place.startswith(SCHEMAS):
+                    raise GenerationError(place, "a request can only be generated from an object that is a component")
+                found[place] = None
+        return list(found)
+
+    def _classes(self) -> dict[str, ClassView]:
+        """The schemas that become classes or aliases, by place, in the order of their names."""
+        requests = reachable_schemas(self._contract, [{"$ref": place} for place in self.bodies])
+        answers = reachable_schemas(self._contract, self._components["responses"])
+        schemas: Node = self._components["schemas"]
+        found: dict[str, ClassView] = {}
+        for name in sorted(schemas):
+            schema, place = schemas[name], pointer("components", "schemas", name)
+            values: Any = schema.get("enum")
+            if schema.get("type") == "object" and name in requests | answers:
+                if name in requests and name in answers:
+                    raise GenerationError(place, "is part of requests and of responses; make two components of it")
+                kind = "request" if name in requests else "answer"
+            elif is_list(values) and "$ref" not in schema and all(isinstance(value, str) for value in values):
+                kind = "enum"
+            else:
+                continue
+            if not CLASS_NAME.fullmatch(name) or name in IMPORTED:
+                raise GenerationError(
+                    place, f"{name!r} cannot be a class; name it in letters and digits, as in Imagen4"
+                )
+            if f"{name}Dict" in schemas:
+                raise GenerationError(pointer("components", "schemas", f"{name}Dict"), f"is the mapping of {name}")
+            found[place] = ClassView(name, module_name(name), kind, literal(values) if kind == "enum" else "")
+        refuse_twins((view.module, place) for place, view in found.items())
+        return found
+
+    def parameters_name(self, place: str) -> str:
+        """The TypedDict of a model's keywords."""
+        return f"{self.classes[place].name.removesuffix('Request')}Parameters"
 
     def with_role(self, role: str) -> OperationView:
         found = [operation for operation in self.operations if operation.role == role]
@@ -219,92 +323,101 @@ class Views:
             raise GenerationError(f"{place}/x-key-pattern", f"is no regular expression: {error}") from error
         return {"header": scheme["name"], "variable": scheme["x-key-variable"], "pattern": scheme["x-key-pattern"]}
 
-    def _model(self, model: ModelProperty) -> ModelView:
-        place = "#" + plain(model.name)
+    def _model(self, place: str, view: ClassView) -> ModelView:
         schema: Node = self._contract.at(place)
-        refuse_keywords(schema, COMBINING_KEYWORDS, place)
-        is_request = place in self._request_schemas
-        inline_enums = {
-            plain(item.name): item.class_info.name
-            for item in (*(model.required_properties or ()), *(model.optional_properties or ()))
-            if isinstance(item, EnumProperty | LiteralEnumProperty)
-        }
-        for name, enum in inline_enums.items():
-            self._values[str(enum)] = self._contract.resolve(schema["properties"][name], place)[0]["enum"]
-        view = self._parameter if is_request else self._answer
+        properties: Node = schema.get("properties", {})
+        required = schema.get("required", ())
+        members = REQUEST_MEMBERS if view.kind == "request" else RESPONSE_MEMBERS
+        names = python_names(properties, self._names | members, f"{place}/properties")
+        made = (
+            self._request(place, properties, names, required)
+            if view.kind == "request"
+            else self._answer(place, properties, names, required)
+        )
         return ModelView(
-            is_request=is_request,
             description=schema.get("description", ""),
-            properties=[
-                view(
-                    name,
-                    written,
-                    f"{place}/properties/{name}",
-                    name in schema.get("required", ()),
-                    inline_enums.get(name),
-                )
-                for name, written in schema.get("properties", {}).items()
-            ],
+            properties=[view for view, _ in made],
+            places=frozenset[str]().union(*(places for _, places in made)) - {place},
         )
 
-    def _parameter(self, name: str, written: Node, place: str, required: bool, enum: str | None) -> PropertyView:
-        schema, _ = self._contract.resolve(written, place)
-        if not name.isidentifier() or keyword.iskeyword(name) or name in REQUEST_MEMBERS:
-            raise GenerationError(place, f"{name!r} cannot be the name of a Python parameter")
-        kind = schema.get("type")
-        if not isinstance(kind, str) or kind not in CHECKED_KEYWORDS:
-            raise GenerationError(place, f"a parameter of type {kind!r} cannot be generated")
-        known = (*CHECKED_KEYWORDS[kind], *UNCHECKED_KEYWORDS)
-        refuse_keywords(schema, [word for word in schema if word not in known and not word.startswith("x-")], place)
-        allowed = describe_allowed(schema)
-        sentences = [schema.get("description", "").strip(), f"{allowed[0].upper()}{allowed[1:]}."]
-        if "default" in schema:
-            sentences.append(f"The service's default: {schema['default']!r}.")
-        return PropertyView(
-            name=name,
-            python_name=name,
-            required=required,
-            annotation=enum or PYTHON_TYPES[kind],
-            reader=check_expression(schema, allowed),
-            description="\n\n".join(sentences) if "\n" in sentences[0] else " ".join(sentences),
-        )
+    def _request(
+        self, place: str, properties: Node, names: Mapping[str, str], required: Iterable[str]
+    ) -> list[tuple[PropertyView, frozenset[str]]]:
+        # What an object may have besides its parameters is checked where it is a parameter itself.
+        self._grammar.value({"$ref": place}, place)
+        return [
+            self._parameter(name, written, pointer_to(place, name), names[name], name in required)
+            for name, written in properties.items()
+        ]
 
-    def _answer(self, name: str, written: Node, place: str, required: bool, enum: str | None) -> PropertyView:
-        schema, _ = self._contract.resolve(written, place)
-        annotation, reader = self._kind(written, place)
-        python_name = name.replace("-", "_")
-        if not python_name.isidentifier() or keyword.iskeyword(python_name) or python_name in RESPONSE_MEMBERS:
-            python_name = f"{name}_"
-        if not python_name.isidentifier():
-            raise GenerationError(place, f"{name!r} cannot be the name of a Python attribute")
-        return PropertyView(
+    def _parameter(
+        self, name: str, written: Node, place: str, python_name: str, required: bool
+    ) -> tuple[PropertyView, frozenset[str]]:
+        value = self._grammar.value(written, place)
+        schema, _ = self._grammar.flattened(written, place)
+        sentences = [
+            schema.get("description", "").strip(),
+            "Deprecated." if schema.get("deprecated") else "",
+            f"{value.allowed[0].upper()}{value.allowed[1:]}.",
+            f"Sent as {name!r}." if name != python_name else "",
+            f"The service's default: {schema['default']!r}." if "default" in schema else "",
+        ]
+        sentences = [sentence for sentence in sentences if sentence]
+        view = PropertyView(
             name=name,
             python_name=python_name,
             required=required,
-            annotation=f"{enum} | str" if enum else annotation,
-            reader=reader,
-            description=schema.get("description", ""),
+            annotation=value.annotation,
+            reader=value.check,
+            description="\n\n".join(sentences) if "\n" in sentences[0] else " ".join(sentences),
+            meaning=schema.get("description", ""),
+            allowed=value.allowed,
+            has_default="default" in schema,
+            default_value=schema.get("default"),
+            default=default_expression(schema),
         )
+        return view, value.classes
 
-    def _kind(self, written: Node, place: str) -> tuple[str, str]:
-        """Annotation of a response's value, and the expression that reads it."""
+    def _answer(
+        self, place: str, properties: Node, names: Mapping[str, str], required: Iterable[str]
+    ) -> list[tuple[PropertyView, frozenset[str]]]:
+        refuse_keywords(self._contract.at(place), COMBINING_KEYWORDS, place)
+        found: list[tuple[PropertyView, frozenset[str]]] = []
+        for name, written in properties.items():
+            schema, _ = self._contract.resolve(written, pointer_to(place, name))
+            annotation, reader, places = self._kind(written, pointer_to(place, name))
+            if schema.get("type") == "string" and "enum" in schema:
+                annotation = f"{literal(schema['enum'])} | str"
+            view = PropertyView(
+                name=name,
+                python_name=names[name],
+                required=name in required,
+                annotation=annotation,
+                reader=reader,
+                description=schema.get("description", ""),
+            )
+            found.append((view, places))
+        return found
+
+    def _kind(self, written: Node, place: str) -> tuple[str, str, frozenset[str]]:
+        """Annotation of a response's value, the expression that reads it, and the schemas whose classes they name."""
         schema, place = self._contract.resolve(written, place)
         refuse_keywords(schema, COMBINING_KEYWORDS, place)
         kind = schema.get("type")
         if kind == "object" and place in self.classes:
             name = self.classes[place].name
-            return name, f"{name}.from_raw"
+            return name, f"{name}.from_raw", frozenset({place})
         if kind == "array" and "items" in schema:
-            annotation, reader = self._kind(schema["items"], f"{place}/items")
-            return f"tuple[{annotation}, ...]", f"tuple_of({reader})"
+            annotation, reader, places = self._kind(schema["items"], f"{place}/items")
+            return f"tuple[{annotation}, ...]", f"tuple_of({reader})", places
         kinds = [str(item) for item in (kind if is_list(kind) else [kind])]
         if not all(item in PYTHON_TYPES for item in kinds):
             raise GenerationError(place, f"an answer of type {kind!r} cannot be generated; name it as a component")
         annotation = union(PYTHON_TYPES[item] for item in kinds)
         readers = [f"as_{item}" for item in kinds]
         if len(readers) == 1:
-            return annotation, readers[0]
-        return annotation, f"cast('Reader[{annotation}]', either({', '.join(readers)}))"
+            return annotation, readers[0], frozenset()
+        return annotation, f"cast('Reader[{annotation}]', either({', '.join(readers)}))", frozenset()
 
     def _headers(self) -> list[PropertyView]:
         found: dict[str, PropertyView] = {}
@@ -330,10 +443,11 @@ class Views:
         response = self._contract.at(place)
         annotations: list[str] = []
         bodies: dict[str, str] = {}
+        named: frozenset[str] = frozenset()
         for media_type, media in response["content"].items():
             if media_type == "application/json":
-                annotation, reader = self._kind(media["schema"], f"{place}/content/{media_type}/schema")
-                bodies[media_type] = f"json_body({reader})"
+                annotation, reader, places = self._kind(media["schema"], f"{place}/content/{media_type}/schema")
+                bodies[media_type], named = f"json_body({reader})", named | places
             elif media_type.startswith("text/"):
                 annotation, bodies[media_type] = "str", "text_body"
             else:
@@ -344,23 +458,29 @@ class Views:
             description=response["description"],
             annotation=union(annotations),
             bodies=bodies,
+            places=named,
         )
 
-    def _operation(self, path: str, method: str, operation: Node, module: str) -> OperationView:
+    def _operation(self, path: str, method: str, operation: Node) -> OperationView:
         place = pointer("paths", path, method.lower())
         role = operation["x-role"]
         if role not in ROLES:
             raise GenerationError(f"{place}/x-role", f"{role!r} is none of {', '.join(ROLES)}")
         if "x-source" not in operation:
             raise GenerationError(place, "x-source is missing")
+        operation_id, tags = operation["operationId"], operation["tags"]
+        if not OPERATION_ID.fullmatch(operation_id):
+            raise GenerationError(
+                f"{place}/operationId", f"{operation_id!r} is not in letters and digits, as in submitIt"
+            )
+        if len(tags) != 1 or not CLASS_NAME.fullmatch(tags[0].capitalize()):
+            raise GenerationError(f"{place}/tags", "expected one tag, in letters and digits")
         body: str | None = None
         if "requestBody" in operation:
+            if not SLUG.fullmatch(path.rpartition("/")[2]):
+                raise GenerationError(place, "the last part of the path is no slug: letters, digits and . _ ~ - only")
             request_body, body_place = self._contract.resolve(operation["requestBody"], place)
-            schema = request_body["content"]["application/json"]["schema"]
-            _, schema_place = self._contract.resolve(schema, body_place)
-            if schema_place not in self.classes:
-                raise GenerationError(schema_place, "a request can only be generated from an object")
-            body = self.classes[schema_place].name
+            _, body = self._contract.resolve(request_body["content"]["application/json"]["schema"], body_place)
         parameters = [
             self._contract.resolve(parameter, place)[0]
             for parameter in (
@@ -371,6 +491,9 @@ class Views:
         for parameter in parameters:
             if parameter["in"] != "path":
                 raise GenerationError(place, f"the parameter {parameter['name']!r} is not in the path")
+        declared = [parameter["name"] for parameter in parameters]
+        if re.findall(r"{(.*?)}", path) != declared:
+            raise GenerationError(place, f"the path has other parameters than those that are declared, {declared}")
         responses: dict[str, ResponseView] = {}
         for status, response in operation["responses"].items():
             reference = str(response.get("$ref"))
@@ -380,8 +503,9 @@ class Views:
                 )
             responses[status] = self.responses[reference.rpartition("/")[2]]
         return OperationView(
-            module=module,
-            operation_id=operation["operationId"],
+            tag=tags[0],
+            module=module_name(operation_id),
+            operation_id=operation_id,
             method=method,
             path=path,
             summary=operation["summary"],
@@ -406,24 +530,67 @@ class Views:
             generate = by_role["generate"][slug]
             if submit.body is None or generate.body != submit.body:
                 raise GenerationError(pointer("paths", submit.path, "post"), "v1 and v2 do not take the same body")
-            (place,) = (place for place, found in self.classes.items() if found.name == submit.body)
-            schema = self._contract.at(place)
+            schema = self._contract.at(submit.body)
             entries.append(
                 CatalogEntry(
                     slug=slug,
                     request=submit.body,
                     generate=generate,
                     submit=submit,
-                    price_usd=sourced_number(schema, "x-price-usd"),
-                    typical_latency_seconds=sourced_number(schema, "x-typical-latency-seconds"),
+                    output=output_of(schema),
+                    price_usd=sourced_amount(schema, "x-price-usd"),
+                    typical_latency_seconds=sourced_amount(schema, "x-typical-latency-seconds"),
                 )
             )
+        refuse_twins((self.parameters_name(place), place) for place in self.bodies)
         return entries
 
 
-def plain(name: Any) -> str:
-    """The text of a name; the generator wraps those that come from the contract."""
-    return name if isinstance(name, str) else str(name.get_untrusted_value())
+def pointer_to(place: str, name: str) -> str:
+    """The place of a property of the schema at a place."""
+    return f"{place}/properties{pointer(name)[1:]}"
+
+
+def refuse_twins(names: Iterable[tuple[str, str]]) -> None:
+    """Raises GenerationError for a name that two places get."""
+    found: dict[str, str] = {}
+    for name, place in names:
+        if found.setdefault(name, place) != place:
+            raise GenerationError(place, f"gets the Python name {name!r}, which {found[name]} has too")
+
+
+def reachable_schemas(contract: Contract, node: Any) -> set[str]:
+    """Names of the component schemas that a part of the contract refers to, however indirectly."""
+    found: set[str] = set()
+    waiting: list[Any] = [node]
+    while waiting:
+        part = waiting.pop()
+        if is_mapping(part):
+            reference = part.get("$ref")
+            name = str(reference).rpartition("/")[2]
+            if str(reference).startswith(SCHEMAS) and name not in found:
+                found.add(name)
+                waiting.append(contract.at(str(reference)))
+            waiting.extend(part.values())
+        elif is_list(part):
+            waiting.extend(part)
+    return found
+
+
+def default_expression(schema: Node) -> str:
+    """A default in Python; `...` where nobody says it, or it is an object."""
+    default = schema.get("default", ...)
+    if is_list(default):
+        scalars = all(item is None or isinstance(item, str | int | float) for item in default)
+        return repr(tuple(default)) if scalars else "..."
+    return "..." if default is ... or is_mapping(default) else repr(default)
+
+
+def output_of(schema: PlacedNode) -> str:
+    output = schema.get("x-output", OUTPUTS[0])
+    if output not in OUTPUTS:
+        raise GenerationError(f"{schema.place}/x-output", f"{output!r} is none of {', '.join(OUTPUTS)}")
+    return str(output)
 
 
 def union(annotations: Iterable[str]) -> str:
@@ -432,12 +599,32 @@ def union(annotations: Iterable[str]) -> str:
 
 def sourced_number(node: PlacedNode, key: str) -> float:
     """The number of an extension that is written {value: …, source: …}."""
+    return amount(sourced(node, key), "value")
+
+
+def sourced_amount(node: PlacedNode, key: str) -> Amount | None:
+    """The number or the range, {from: …, to: …, source: …}, of an extension; None where there is none."""
+    if key not in node:
+        return None
+    fact = sourced(node, key)
+    if fact.keys() == {"value", "source"}:
+        value = amount(fact, "value")
+        return Amount(value, value, fact["source"])
+    if fact.keys() != {"from", "to", "source"}:
+        raise GenerationError(f"{node.place}/{key}", "expected source, and either value or from and to")
+    found = Amount(amount(fact, "from"), amount(fact, "to"), fact["source"])
+    if found.low > found.high:
+        raise GenerationError(f"{node.place}/{key}", "from is above to")
+    return found
+
+
+def sourced(node: PlacedNode, key: str) -> PlacedNode:
     fact = node[key]
     if not isinstance(fact, PlacedNode):
         raise GenerationError(f"{node.place}/{key}", "expected value and source")
     if fact["source"] not in SOURCES:
         raise GenerationError(f"{fact.place}/source", f"{fact['source']!r} is none of {', '.join(SOURCES)}")
-    return amount(fact, "value")
+    return fact
 
 
 def amount(node: PlacedNode, key: str) -> float:
@@ -470,37 +657,3 @@ def refuse_keywords(schema: Node, words: Iterable[str], place: str) -> None:
     for word in words:
         if word in schema:
             raise GenerationError(place, f"the keyword {word!r} cannot be generated")
-
-
-def describe_allowed(schema: Node) -> str:
-    """What a parameter may be, as the end of «expected …»."""
-    kind = schema["type"]
-    if "enum" in schema:
-        return "one of " + ", ".join(map(repr, schema["enum"]))
-    article = "an" if kind == "integer" else "a"
-    low, high = (
-        (schema.get("minLength") or None, schema.get("maxLength"))
-        if kind == "string"
-        else (schema.get("minimum"), schema.get("maximum"))
-    )
-    unit = " characters" if kind == "string" else ""
-    if low is not None and high is not None:
-        return f"{article} {kind} from {low} to {high}{unit}"
-    if high is not None:
-        return f"{article} {kind} up to {high}{unit}"
-    if kind == "string" and low == 1:
-        return "a string that is not empty"
-    return f"{article} {kind} of {low} or more{unit}" if low is not None else f"{article} {kind}"
-
-
-def check_expression(schema: Node, allowed: str) -> str:
-    bounds = {
-        "minimum": schema.get("minimum"),
-        "maximum": schema.get("maximum"),
-        "min_length": schema.get("minLength"),
-        "max_length": schema.get("maxLength"),
-    }
-    if "enum" in schema:
-        return f"one_of({tuple(schema['enum'])!r}, allowed={allowed!r})"
-    arguments = "".join(f"{name}={value!r}, " for name, value in bounds.items() if value is not None)
-    return f"{schema['type']}({arguments}allowed={allowed!r})"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 import jsonschema_rs
 
 Node = Mapping[str, Any]
+BASE_URI = "urn:contract"
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,26 @@ class Model:
     """The parameters, the price and the latency of one model."""
 
     slug: str
-    validator: jsonschema_rs.Draft202012Validator
+    request: dict[str, Any]
+    """The schema of its parameters."""
+    registry: jsonschema_rs.Registry
     parameters: frozenset[str]
     defaults: Node
     price: float
-    """US dollars for one image."""
+    """US dollars for one generation: the most, if the contract has a range, so that who can pay here can pay there;
+    nothing, if it has none.
+    """
     typical_latency: float
-    """Seconds that one image usually takes."""
+    """Seconds that one generation usually takes: the middle of a range; 0, if the contract does not say."""
+    output: str
+    """What it makes: image, video, audio, text or json."""
+
+    @cached_property
+    def validator(self) -> jsonschema_rs.Draft202012Validator:
+        # Made when the model is first called: with many models, making all of them takes seconds.
+        return jsonschema_rs.Draft202012Validator(
+            self.request, registry=self.registry, validate_formats=True, formats=FORMATS
+        )
 
     def own(self, parameters: Node) -> dict[str, Any]:
         """The parameters that the contract has for this model; validation ignores all others."""
@@ -51,6 +67,8 @@ class Contract:
 
     def __init__(self, document: Node) -> None:
         self._document = document
+        self._registry = jsonschema_rs.Registry([(BASE_URI, {"components": document["components"]})])
+        self._models: dict[str, Model] = {}
         self.operations = list(self._operations())
         self._by_path: dict[str, dict[str, Operation]] = {}
         for operation in self.operations:
@@ -115,7 +133,7 @@ class Contract:
     def validator(self, schema: Node) -> jsonschema_rs.Draft202012Validator:
         # With the components, so that references between schemas resolve.
         complete = {**schema, "components": self._document["components"]}
-        return jsonschema_rs.Draft202012Validator(complete, validate_formats=True)
+        return jsonschema_rs.Draft202012Validator(complete, validate_formats=True, formats=FORMATS)
 
     def headers(self, response: Node) -> Mapping[str, Node]:
         """The headers of a response, by name."""
@@ -138,18 +156,30 @@ class Contract:
                     )
 
     def _model(self, path: str, operation: Node) -> Model:
-        reference = self._resolve(operation["requestBody"])["content"]["application/json"]["schema"]
-        schema = self._resolve(reference)
-        return Model(
-            slug=path.rpartition("/")[2],
-            validator=self.validator(reference),
-            parameters=frozenset(schema["properties"]),
-            defaults={
-                name: written["default"] for name, written in schema["properties"].items() if "default" in written
-            },
-            price=schema["x-price-usd"]["value"],
-            typical_latency=schema["x-typical-latency-seconds"]["value"],
-        )
+        slug = path.rpartition("/")[2]
+        if slug not in self._models:
+            written = self._resolve(operation["requestBody"])["content"]["application/json"]["schema"]
+            schema = self._resolve(written)
+            properties: Mapping[str, Node] = {
+                name: self._flattened(property_schema) for name, property_schema in schema.get("properties", {}).items()
+            }
+            self._models[slug] = Model(
+                slug=slug,
+                request={**written, "$ref": BASE_URI + written["$ref"]},
+                registry=self._registry,
+                parameters=frozenset(properties),
+                defaults={name: known["default"] for name, known in properties.items() if "default" in known},
+                price=amount(schema.get("x-price-usd"), highest=True),
+                typical_latency=amount(schema.get("x-typical-latency-seconds"), highest=False),
+                output=schema.get("x-output", "image"),
+            )
+        return self._models[slug]
+
+    def _flattened(self, schema: Node) -> Node:
+        """A schema with what is behind its `$ref`, over which its siblings are laid."""
+        if "$ref" not in schema:
+            return schema
+        return {**self._flattened(self._resolve({"$ref": schema["$ref"]})), **schema}
 
     def _resolve(self, node: Node) -> Node:
         while "$ref" in node:
@@ -158,6 +188,27 @@ class Contract:
                 target = target[part]
             node = target
         return node
+
+
+def amount(fact: Node | None, *, highest: bool) -> float:
+    """The number of a price or a latency; of a range, its upper end or its middle. 0 where there is none."""
+    if fact is None:
+        return 0.0
+    if "value" in fact:
+        return float(fact["value"])
+    return float(fact["to"] if highest else (fact["from"] + fact["to"]) / 2)
+
+
+def is_base64(text: str) -> bool:
+    try:
+        b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+FORMATS = {"byte": is_base64}
+"""Formats of OpenAPI that JSON Schema does not know."""
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import struct
 import zlib
@@ -20,6 +21,8 @@ from segmind_mock.settings import ImageFormat, Settings
 
 LONGEST_SIDE = 1024
 """Pixels of the longer side of an image whose aspect ratio is given, not its size."""
+SHAPE = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
+"""Width to height; a model may also take words, such as auto."""
 PALETTES = 64
 LARGEST_SIDE = 4096
 """Most pixels of a side."""
@@ -39,11 +42,16 @@ def image_size(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> tu
         if "width" in source or "height" in source:
             sizes = {"width": LONGEST_SIDE, "height": LONGEST_SIDE, **defaults, **source}
             return min(int(sizes["width"]), LARGEST_SIDE), min(int(sizes["height"]), LARGEST_SIDE)
-        if "aspect_ratio" in source:
-            across, down = (int(part) for part in str(source["aspect_ratio"]).split(":"))
+        shape = SHAPE.fullmatch(str(source.get("aspect_ratio")))
+        if shape:
+            across, down = int(shape[1]), int(shape[2])
             scale = LONGEST_SIDE / max(across, down)
-            return round(across * scale), round(down * scale)
+            return max(1, round(across * scale)), max(1, round(down * scale))
     return LONGEST_SIDE, LONGEST_SIDE
+
+
+def is_size(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < math.inf
 
 
 def image_digest(slug: str, parameters: Mapping[str, Any], seed: int) -> str:
@@ -130,7 +138,7 @@ def digest_of(job: Job) -> str:
 
 
 def caption_of(job: Job) -> str:
-    return f"{job.slug}, seed {job.seed}: {str(job.parameters['prompt'])[:80]}"
+    return f"{job.slug}, seed {job.seed}: {prompt_of(job.parameters)[:80]}"
 
 
 def image_of(job: Job, model: Model, settings: Settings) -> bytes:
@@ -163,3 +171,8 @@ def image_named(name: str, caption: str, settings: Settings, *, made_after: floa
         return None
     shown = caption[:LONGEST_CAPTION] if settings.captions else ""
     return draw(match[1], int(match[2]), int(match[3]), image_format=image_format, caption=shown), image_format
+
+
+def prompt_of(parameters: Mapping[str, Any]) -> str:
+    """The prompt that was sent; empty for a model that takes none."""
+    return str(parameters.get("prompt", ""))

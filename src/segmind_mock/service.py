@@ -13,7 +13,7 @@ from segmind_mock import money
 from segmind_mock.calls import JSON, LONGEST_MESSAGE, Call, Outcome, RefusedError, limit_headers
 from segmind_mock.contract import Contract, Model, Operation, describe, media_type_of
 from segmind_mock.faults import Fault, replacement
-from segmind_mock.images import describe_image, digest_of, image_of
+from segmind_mock.images import describe_image, digest_of, image_of, prompt_of
 from segmind_mock.records import NEVER, Account, Job, Transaction, new_opening
 from segmind_mock.settings import Settings
 
@@ -115,8 +115,10 @@ class Service:
         return model.typical_latency * self.settings.latency_factor * varied
 
     def _seed(self, model: Model, parameters: Mapping[str, Any]) -> int:
-        seed = int(parameters.get("seed", -1)) if "seed" in model.parameters else -1
-        return self._random.getrandbits(SEED_BITS) if seed == -1 else seed
+        seed = parameters.get("seed", -1) if "seed" in model.parameters else -1
+        # A number by the contract of the models that it has; another model may say otherwise.
+        is_drawn = seed == -1 or isinstance(seed, bool) or not isinstance(seed, int | float)
+        return self._random.getrandbits(SEED_BITS) if is_drawn else int(seed)
 
     def _accept(self, call: Call, account: Account) -> tuple[Job, float]:
         """A new job, which ends now, and the latency to add. Raises RefusedError."""
@@ -281,7 +283,7 @@ class Service:
     def _image_fields(self, call: Call, job: Job, model: Model, *, made_at: float) -> dict[str, Any]:
         """The fields of a response about the image of a job."""
         image = describe_image(job, model, self.settings, call.base_url, made_at)
-        fields = {"output": image["url"], "images": [image], "prompt": job.parameters["prompt"]}
+        fields = {"output": image["url"], "images": [image], "prompt": prompt_of(job.parameters)}
         return {**fields, "seed": job.seed} if "seed" in model.parameters else fields
 
 

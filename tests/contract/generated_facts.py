@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Literal, TypeGuard, cast, get_args, get_origin
+from inspect import Parameter, signature
+from typing import Any, Literal, TypeGuard, cast, get_args, get_origin, get_overloads
 
 from generator.contract import is_list, is_mapping
 from tests.contract.facts import (
@@ -78,9 +80,12 @@ def claims_of_catalog(package: str) -> Iterator[Claim]:
 
 
 def claims_of_requests(package: str) -> Iterator[Claim]:
+    call: Any = import_module(f"{package}.signatures").Call.__call__
+    signatures = {it.parameters["model"].annotation: it.parameters for it in map(signature, get_overloads(call))}
     for slug, found in import_module(f"{package}.catalog").MODELS.items():
         if slug not in MODELS:
             continue
+        shown = signatures[f"Literal[{slug!r}]"]
         request, parameters = found.request, MODELS[slug].parameters
         yield f"{slug} knows the documented parameters", set(request.names()) == parameters.keys()
         least = {name: within(parameters[name])[0] for name in REQUIRED_PARAMETERS}
@@ -89,6 +94,9 @@ def claims_of_requests(package: str) -> Iterator[Claim]:
         for name in least:
             yield f"{slug} refuses to go without {name}", refuses(request, without(least, name))
         for name, schema in parameters.items():
+            default = shown[name].default if name in shown else UNREADABLE
+            unsaid = Parameter.empty if name in REQUIRED_PARAMETERS else ...
+            yield f"{slug} shows the default of {name}", default == schema.get("default", unsaid)
             for value in within(schema):
                 yield f"{slug} sends {name}={value!r:.40}", sends(request, {**least, name: value})
             for value in beyond(schema):
@@ -215,7 +223,10 @@ def without(parameters: Facts, name: str) -> Facts:
 
 def literals(kind: type, annotation: str) -> list[Any]:
     """The values that an annotation begins with, in their order, which evaluating the whole of it may lose."""
-    alias = getattr(import_module(kind.__module__), annotation.partition(" ")[0], None)
+    first = annotation.partition(" | ")[0]
+    if first.startswith("Literal["):
+        return list(ast.literal_eval(f"[{first.removeprefix('Literal[')}"))
+    alias = getattr(import_module(kind.__module__), first, None)
     return list(get_args(alias)) if get_origin(alias) is Literal else []
 
 

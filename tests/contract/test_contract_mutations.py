@@ -64,6 +64,11 @@ BREAKS = [
     ("deadline-seconds: raised", f"{STATUS}/x-polling/deadline-seconds", "polling has its deadline"),
     ("name: changed", "#/components/securitySchemes/ApiKey/name", "the header of the key is known"),
     ("url: changed", "#/servers/0/url", "the server is known"),
+    (
+        "default: changed",
+        "#/components/schemas/ImagenRequest/properties/aspect_ratio/default",
+        "imagen shows the default of aspect_ratio",
+    ),
 ]
 
 
@@ -91,7 +96,6 @@ def test_python_that_is_generated_from_the_change_does_what_is_not_documented(
     assert claim in (broken_claims_from(mutation.of(the_contract())) or [])
 
 
-@pytest.mark.parametrize("kind", ["default: changed", "x-source: changed"])
-def test_what_only_the_contract_says_is_not_in_the_code(kind: str) -> None:
-    mutation = next(mutation for mutation in MADE if mutation.kind == kind)
+def test_what_only_the_contract_says_is_not_in_the_code() -> None:
+    mutation = next(mutation for mutation in MADE if mutation.kind == "x-source: changed")
     assert broken_claims_from(mutation.of(the_contract())) is None

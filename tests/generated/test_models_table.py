@@ -9,6 +9,7 @@ import pytest
 
 from generator.contract import Contract
 from generator.models_table import write_models_table
+from generator.views import Views
 from segmind_api.catalog import MODELS
 
 
@@ -19,7 +20,7 @@ def lines(contract: Contract, tmp_path: Path) -> list[str]:
 
 def written(contract: Contract, folder: Path) -> list[str]:
     path = folder / "models.md"
-    write_models_table(contract, path)
+    write_models_table(Views(contract), path)
     return path.read_text(encoding="utf-8").splitlines()
 
 
@@ -33,7 +34,7 @@ def section(lines: list[str], slug: str) -> list[str]:
 @pytest.mark.parametrize("slug", MODELS)
 def test_a_model_has_its_price_and_its_typical_latency_with_their_sources(lines: list[str], slug: str) -> None:
     (row,) = (line for line in lines if line.startswith(f"| [`{slug}`]"))
-    price, latency = row.split("|")[2:4]
+    price, latency = row.split("|")[3:5]
     assert (float(price.split("(")[0]), float(latency.split("(")[0])) == (
         MODELS[slug].price_usd,
         MODELS[slug].typical_latency_seconds,

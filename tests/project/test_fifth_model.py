@@ -14,42 +14,87 @@ import pytest
 from generator.contract import Contract
 from tests.conftest import ROOT
 
-SLUG = "made-up-5"
-REQUEST_SCHEMA = {
-    "description": "Parameters of a made-up model.",
-    "type": "object",
-    "additionalProperties": True,
-    "x-price-usd": {"value": 0.5, "source": "inferred"},
-    "x-typical-latency-seconds": {"value": 3, "source": "inferred"},
-    "required": ["prompt"],
-    "properties": {
-        "prompt": {"$ref": "#/components/schemas/Prompt"},
-        "sparkle": {"description": "How much it sparkles.", "type": "integer", "minimum": 1, "maximum": 9},
-        "mood": {"description": "Mood.", "type": "string", "enum": ["calm", "wild"], "default": "calm"},
+SLUG = "Flux-1.1.5"
+SCHEMAS: dict[str, Any] = {
+    "Shot": {
+        "description": "One part of the video.",
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {
+            "prompt": {"$ref": "#/components/schemas/Prompt"},
+            "duration": {"description": "Seconds.", "type": "integer", "minimum": 0, "maximum": 9},
+        },
+    },
+    "Flux115Request": {
+        "description": "Parameters of a made-up model.",
+        "type": "object",
+        "additionalProperties": True,
+        "x-output": "video",
+        "x-price-usd": {"from": 0.25, "to": 0.5, "source": "inferred"},
+        "required": ["prompt"],
+        "properties": {
+            "prompt": {"$ref": "#/components/schemas/Prompt"},
+            "class": {"description": "Kind of film.", "type": "string", "enum": ["calm", "wild"], "default": "calm"},
+            "2d": {"description": "Whether it is flat.", "type": "boolean"},
+            "image_urls": {
+                "description": "Pictures to begin with.",
+                "type": "array",
+                "items": {"type": "string", "format": "uri"},
+                "maxItems": 2,
+            },
+            "multi_prompt": {
+                "description": "The parts.",
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/Shot"},
+            },
+            "fps": {"description": "Pictures a second.", "type": ["integer", "null"], "enum": [24, 30, None]},
+        },
     },
 }
 
 RIGHT = """\
+import json
+
+from segmind_api.catalog import MODELS
+from segmind_api.models import Shot
 from segmind_client import Client, SegmindError
 from segmind_mock import DEFAULT_KEY, Double, serve
 
-with serve(Double().app) as address, Client(DEFAULT_KEY, base_url=address) as client:
-    result = client.run("made-up-5", prompt="x", sparkle=9, mood="wild")
-    print(result.status, result.metrics.cost, client.generate("made-up-5", prompt="x").headers.cost)
-    try:
-        client.run_model("made-up-5", {"prompt": "x", "sparkle": 10})
-    except SegmindError as error:
-        print(error)
+double = Double()
+with serve(double.app) as address, Client(DEFAULT_KEY, base_url=address) as client:
+    result = client.run(
+        "Flux-1.1.5",
+        prompt="x",
+        class_="wild",
+        p_2d=True,
+        image_urls=["https://images.example/a.png"],
+        multi_prompt=[Shot(prompt="y"), {"prompt": "z", "duration": 0}],
+        fps=None,
+    )
+    print(result.status, result.metrics.cost, client.generate("Flux-1.1.5", prompt="x").headers.cost)
+    print(json.loads(double.requests()[0].body))
+    shots = [{"prompt": "y"}, {"prompt": "z", "duration": -1}]
+    for parameters in ({"class": "grim"}, {"image_urls": ["x"]}, {"multi_prompt": shots}):
+        try:
+            client.run_model("Flux-1.1.5", {"prompt": "x", **parameters})
+        except SegmindError as error:
+            print(error)
     print(client.credits().credits)
+model = MODELS["Flux-1.1.5"]
+print(model.output, model.price_usd, model.price_range_usd, model.typical_latency_seconds)
 """
 WRONG = """\
 from segmind_client import Client
 
 client = Client("key")
-client.run("made-up-5", prompt="x", sparkle="9")
-client.run("made-up-5", prompt="x", mood="grim")
-client.run("made-up-5", sparkle=9)
-client.run("made-up-6", prompt="x")
+client.run("Flux-1.1.5", prompt="x", p_2d="9")
+client.run("Flux-1.1.5", prompt="x", class_="grim")
+client.run("Flux-1.1.5", p_2d=True)
+client.run("Flux-1.1.6", prompt="x")
+client.run("Flux-1.1.5", prompt="x", image_urls=[1])
+client.run("Flux-1.1.5", prompt="x", multi_prompt=[{"prompt": "y", "duration": "3"}])
+client.run("Flux-1.1.5", prompt="x", fps=25)
+client.run("Flux-1.1.5", prompt="x", width=512)
 """
 
 
@@ -59,24 +104,24 @@ def generated(tmp_path_factory: pytest.TempPathFactory, contract: Contract) -> P
     folder = tmp_path_factory.mktemp("fifth")
     document = json.loads(json.dumps(contract.document))
     template = document["paths"]["/v2/imagen-4"]["post"]
-    document["components"]["schemas"]["MadeUp5Request"] = REQUEST_SCHEMA
-    document["components"]["requestBodies"]["MadeUp5"] = {
+    document["components"]["schemas"] |= SCHEMAS
+    document["components"]["requestBodies"]["Flux115"] = {
         "description": "The parameters of a made-up model.",
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"$ref": "#/components/schemas/MadeUp5Request"},
+                "schema": {"$ref": "#/components/schemas/Flux115Request"},
                 "examples": {"least": {"summary": "Nothing but a prompt", "value": {"prompt": "x"}}},
             }
         },
     }
-    for version, role, operation_id in (("v1", "generate", "generateMadeUp5"), ("v2", "submit", "submitMadeUp5")):
+    for version, role, operation_id in (("v1", "generate", "generateFlux115"), ("v2", "submit", "submitFlux115")):
         document["paths"][f"/{version}/{SLUG}"] = {
             "post": {
                 **template,
                 "operationId": operation_id,
                 "x-role": role,
-                "requestBody": {"$ref": "#/components/requestBodies/MadeUp5"},
+                "requestBody": {"$ref": "#/components/requestBodies/Flux115"},
                 "responses": document["paths"][f"/{version}/imagen-4"]["post"]["responses"],
             }
         }
@@ -104,12 +149,27 @@ def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(g
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
         "COMPLETED 0.5 0.5",
-        "MadeUp5Request.sparkle: expected an integer from 1 to 9, got 10",
+        str(
+            {
+                "prompt": "x",
+                "class": "wild",
+                "2d": True,
+                "image_urls": ["https://images.example/a.png"],
+                "multi_prompt": [{"prompt": "y"}, {"prompt": "z", "duration": 0}],
+                "fps": None,
+            }
+        ),
+        "Flux115Request.class_: expected one of 'calm', 'wild', got 'grim'",
+        "Flux115Request.image_urls[0]: expected a string that is a URI, got 'x'",
+        "Flux115Request.multi_prompt[1].duration: expected an integer from 0 to 9, got -1",
         "99.0",
+        "video 0.5 (0.25, 0.5) None",
     ]
 
 
-@pytest.mark.parametrize(("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7])], ids=["right", "wrong"])
+@pytest.mark.parametrize(
+    ("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7, 8, 9, 10, 11])], ids=["right", "wrong"]
+)
 def test_the_calls_of_a_fifth_model_are_checked_by_type(
     generated: Path, tmp_path: Path, program: str, lines: list[int]
 ) -> None:

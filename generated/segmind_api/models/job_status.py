@@ -1,9 +1,10 @@
 # Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
 from __future__ import annotations
 
+from typing import Literal
+
 from ..types import ResponseObject, as_string
 from .job_metrics import JobMetrics
-from .job_status_status import JobStatusStatus
 
 
 class JobStatus(ResponseObject):
@@ -17,7 +18,7 @@ class JobStatus(ResponseObject):
         return self._promised("request_id", as_string)
 
     @property
-    def status(self) -> JobStatusStatus | str:
+    def status(self) -> Literal["QUEUED", "PROCESSING", "COMPLETED"] | str:
         """The state of the job. It only ever moves from left to right."""
         return self._promised("status", as_string)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ... import responses
 from ...client import send, send_async
-from ...models.credits_ import Credits
+from ...models.credits import Credits
 from ...models.error_response import ErrorResponse
 from ...types import Answer, ApiRequest, ApiResponse, Bodies, read_answer
 

@@ -1,4 +1,0 @@
-# Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
-from typing import Literal
-
-JobStatusStatus = Literal["QUEUED", "PROCESSING", "COMPLETED"]
