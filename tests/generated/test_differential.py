@@ -15,4 +15,5 @@ def test_generated_classes_and_the_double_accept_what_jsonschema_accepts_and_pas
 ) -> None:
     compared = compare(tmp_path, document, contracts_count=CONTRACTS, seed_value=1)
     assert compared > 25 * CONTRACTS
-    assert type_errors(tmp_path) == []
+    # Type checkers need seconds for each.
+    assert type_errors(tmp_path, most=3) == []
