@@ -58,8 +58,11 @@ class ApiResponse:
 
     @cached_property
     def parsed(self) -> Any:
-        """The body, parsed as JSON once. Raises ValueError and RecursionError."""
-        return json.loads(self.content)
+        """The body, parsed as JSON once; None if it is not JSON."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
 
 
 @attrs.frozen
@@ -281,13 +284,7 @@ def tuple_of(reader: Reader[T]) -> Reader[tuple[T, ...]]:
 
 
 def json_body(reader: Reader[T]) -> Body[T]:
-    def read(response: ApiResponse) -> T | None:
-        try:
-            return reader(response.parsed)
-        except (ValueError, RecursionError):
-            return None
-
-    return read
+    return lambda response: reader(response.parsed)
 
 
 def text_body(response: ApiResponse) -> str | None:

@@ -224,9 +224,8 @@ class Caller:
         try:
             return (yield from self._send(sending, None))
         except RateLimited as error:
-            if error.response is None:
-                raise
-            return error.response
+            # A limit that resets too late is for the caller to report, like any other response of an image's host.
+            return cast(ApiResponse, error.response)
 
     def _send(self, sending: ServiceRequest | ImageRequest, call: Call | None) -> Flow[ApiResponse]:
         last = min(sending.until, sending.since + self.options.retry_seconds)
