@@ -162,7 +162,7 @@ class SegmindClient(Client):
         """
         call = Call()
         try:
-            flow = traced(self._caller.run(call, unchecked(slug), params), OPERATION, model=slug)
+            flow = traced(self._caller.run(call, unchecked(slug), renamed(slug, params)), OPERATION, model=slug)
             return ResultDict(self._driver.carry_out(flow), self._caller)
         except BaseException as error:
             call.fail(error)
@@ -172,7 +172,7 @@ class SegmindClient(Client):
         """One blocking call (v1). Every keyword goes into the body, as with `run`."""
         call, began = Call(is_generation=True), time.monotonic()
         try:
-            flow = traced(self._caller.generate(call, unchecked(slug), params), OPERATION, model=slug)
+            flow = traced(self._caller.generate(call, unchecked(slug), renamed(slug, params)), OPERATION, model=slug)
             response, _ = self._driver.carry_out(flow)
             return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
         except BaseException as error:
@@ -188,7 +188,9 @@ class SegmindClient(Client):
         call = Call()
         try:
             model = unchecked(slug)
-            submitted = self._driver.carry_out(traced(self._caller.submit(call, model, params), "submit", model=slug))
+            submitted = self._driver.carry_out(
+                traced(self._caller.submit(call, model, renamed(slug, params)), "submit", model=slug)
+            )
             submission = Submission(model, self._caller.clock.monotonic())
             return AsyncJob(JobHandle(self._caller, self._driver, submitted, submission), self._caller)
         except BaseException as error:
@@ -222,6 +224,12 @@ def unchecked(slug: str) -> Model:
     Raises InvalidParameter for a slug that cannot be called.
     """
     return attrs.evolve(model_of(slug), request=RequestBody)
+
+
+def renamed(slug: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters by their names in the contract, which Python may not be able to say."""
+    known = model_of(slug).request.PARAMETERS
+    return {known[name].name if name in known else name: value for name, value in params.items()}
 
 
 def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:
