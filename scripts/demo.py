@@ -50,7 +50,9 @@ def main() -> int:
 def confirmed(client: Client) -> bool:
     unpriced = [slug for slug, model in MODELS.items() if model.price_usd is None]
     total = 2 * sum(model.price_usd or 0.0 for model in MODELS.values())
-    print(f"{client}: {2 * len(MODELS)} images, at the contract's prices {total:.2f} US dollars.")
+    # A price that is a range counts with its upper end.
+    most = " at most" if any(model.price_range_usd for model in MODELS.values()) else ""
+    print(f"{client}: {2 * len(MODELS)} images, at the contract's prices {total:.2f} US dollars{most}.")
     if unpriced:
         print(f"Nobody says what these cost: {', '.join(unpriced)}.")
     try:

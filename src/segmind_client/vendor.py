@@ -164,7 +164,7 @@ class SegmindClient(Client):
         with whatever value: what the service refuses is an error with its status, and is not charged.
         """
         call = Call()
-        flow = traced(jobs.run(self._caller, call, unchecked(slug), params), OPERATION, model=slug)
+        flow = traced(jobs.run(self._caller, call, unchecked(slug), renamed(slug, params)), OPERATION, model=slug)
         return self._driver.complete(call, then(flow, lambda result: ResultDict(result, self._caller)))
 
     @typed_method
@@ -172,7 +172,9 @@ class SegmindClient(Client):
         """One blocking call (v1). Every keyword goes into the body, as with `run`."""
         call, began = Call(is_generation=True), time.monotonic()
         try:
-            flow = traced(operations.generate(self._caller, call, unchecked(slug), params), OPERATION, model=slug)
+            flow = traced(
+                operations.generate(self._caller, call, unchecked(slug), renamed(slug, params)), OPERATION, model=slug
+            )
             response, _ = self._driver.carry_out(flow)
             return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
         except BaseException as error:
@@ -186,7 +188,7 @@ class SegmindClient(Client):
     def submit_async(self, slug: str, **params: Any) -> AsyncJob:
         """Submits a job (v2). Every keyword goes into the body, as with `run`."""
         call, model = Call(), unchecked(slug)
-        flow = traced(operations.submit(self._caller, call, model, params), "submit", model=slug)
+        flow = traced(operations.submit(self._caller, call, model, renamed(slug, params)), "submit", model=slug)
         return self._driver.complete(call, then(flow, lambda job: AsyncJob(self._handle(job, model), self._caller)))
 
 
@@ -217,6 +219,12 @@ def unchecked(slug: str) -> Model:
     Raises InvalidParameter for a slug that cannot be called.
     """
     return attrs.evolve(model_of(slug), request=RequestBody)
+
+
+def renamed(slug: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters by their names in the contract, which Python may not be able to say."""
+    known = model_of(slug).request.PARAMETERS
+    return {known[name].name if name in known else name: value for name, value in params.items()}
 
 
 def as_httpx(response: ApiResponse, url: str, seconds: float) -> httpx.Response:

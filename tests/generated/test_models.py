@@ -79,6 +79,20 @@ def test_a_default_that_nobody_set_is_not_sent() -> None:
     assert ImagenRequest(prompt="a fox").to_dict() == {"prompt": "a fox"}
 
 
+def test_none_for_a_parameter_that_may_be_missing_says_to_leave_it_out() -> None:
+    with pytest.raises(InvalidParameter) as refusal:
+        ImagenRequest.from_parameters({"prompt": "a fox", "aspect_ratio": None})
+    assert str(refusal.value).endswith(", or leave it out, got None")
+    with pytest.raises(InvalidParameter, match="a string that is not empty, got"):
+        ImagenRequest.from_parameters({"prompt": None})
+
+
+def test_unknown_parameters_that_change_later_do_not_shadow_known_ones() -> None:
+    body = ImagenRequest(prompt="a fox", additional_properties={"new": 1})
+    body.additional_properties["aspect_ratio"] = "2:1"
+    assert body.to_dict() == {"prompt": "a fox", "new": 1}
+
+
 def test_a_missing_prompt_is_refused() -> None:
     with pytest.raises(InvalidParameter, match=r"Imagen4Request\.prompt: .*it is required"):
         Imagen4Request.from_parameters({"aspect_ratio": "1:1"})

@@ -57,7 +57,7 @@ import json
 
 from segmind_api.catalog import MODELS
 from segmind_api.models import Shot
-from segmind_client import Client, SegmindError
+from segmind_client import Client, SegmindClient, SegmindError
 from segmind_mock import DEFAULT_KEY, Double, serve
 
 double = Double()
@@ -80,6 +80,9 @@ with serve(double.app) as address, Client(DEFAULT_KEY, base_url=address) as clie
         except SegmindError as error:
             print(error)
     print(client.credits().credits)
+with serve(double.app) as address, SegmindClient(DEFAULT_KEY, base_url=address) as vendors:
+    vendors.run("Flux-1.1.5", prompt="x", class_="wild")
+    print(json.loads(double.requests(operation_id="submitFlux115")[-1].body))
 model = MODELS["Flux-1.1.5"]
 print(model.output, model.price_usd, model.price_range_usd, model.typical_latency_seconds)
 """
@@ -163,6 +166,7 @@ def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(g
         "Flux115Request.image_urls[0]: expected a string that is a URI, got 'x'",
         "Flux115Request.multi_prompt[1].duration: expected an integer from 0 to 9, got -1",
         "99.0",
+        "{'prompt': 'x', 'class': 'wild'}",
         "video 0.5 (0.25, 0.5) None",
     ]
 
