@@ -21,14 +21,16 @@ class Call:
         self.is_generation = is_generation
         """Whether it is a v1 call, whose response is the image."""
         self.request_id = request_id
-        """Of the job, once it is known to exist."""
+        """The id of the job, once it is known."""
         self.sent: Sent | None = None
-        """The last POST."""
+        """The last POST that was sent."""
         self.response: ApiResponse | None = None
-        """To the last POST, as far as it was received."""
+        """The response to the last POST, as far as it was received."""
 
     def fail(self, error: BaseException) -> NoReturn:
-        """Raises a SegmindError that names the job; an interruption such as KeyboardInterrupt is raised with a note."""
+        """Raises the error as a SegmindError that names the job, or an interruption such as KeyboardInterrupt with a
+        note.
+        """
         try:
             failure = self._failure(error)
         except BaseException as interruption:
@@ -37,7 +39,7 @@ class Call:
         raise failure
 
     def _failure(self, error: BaseException) -> BaseException:
-        request_id, charges = self._charges()
+        request_id, charges = self._accepted()
         if not isinstance(error, Exception):
             if charges:
                 error.add_note(charges)
@@ -71,7 +73,7 @@ class Call:
         failure.__cause__ = without_key(error)
         return failure
 
-    def _charges(self) -> tuple[str | None, str]:
+    def _accepted(self) -> tuple[str | None, str]:
         """The id of what the service has accepted, and what it may charge for, as a sentence; empty if nothing."""
         if self.request_id:
             return self.request_id, (

@@ -1,4 +1,4 @@
-"""Waits for jobs: when each is polled, what ends the wait, and how long jobs took."""
+"""Waits for jobs: polls them at the times that `polling.py` gives, and decides what ends the wait."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class JobUpdate:
     job: JobStatus
     """The response of the service."""
     remaining: float | None = None
-    """Seconds until the job is likely to have completed, by the latencies of its model; None for a job that was picked
-    up.
+    """Seconds until the job is likely to have completed, by the latencies of its model; None if none are known, and for
+    a job that was picked up.
     """
 
 
@@ -61,13 +61,13 @@ class Watch:
     polled: float = -math.inf
     """When the last poll was sent."""
     answered: float = -math.inf
-    """When its response came, or its error."""
+    """When the response to it came, or its error."""
     trouble: SegmindError | None = None
     """The transient error of the last poll or fetch."""
     state: str = ""
-    """Of the last update."""
+    """That was last reported to the user."""
     last_state: str = ""
-    """Of the last poll."""
+    """In the response to the last poll."""
 
     @property
     def submitted(self) -> float:
@@ -75,11 +75,11 @@ class Watch:
 
     @property
     def expires(self) -> float:
-        """When the job is of no use any more: after the deadline, or when the service forgets it."""
+        """When requests about the job become pointless: at the deadline, or when the service forgets the job."""
         return min(self.until, self.submitted + JOB_RETENTION_SECONDS)
 
     def record_transient(self, error: SegmindError, now: float, chance: float, utc: float) -> None:
-        """Records a transient error; raises any other, with the id of the job."""
+        """Records a transient error; raises any other with the id of the job, RateLimited as InferenceTimeout."""
         if isinstance(error, RateLimited):
             self.trouble = error
             raise self.timed_out(now) from error
@@ -121,7 +121,7 @@ class Watch:
 
 def run(caller: Caller, call: Call, model: Model, parameters: Mapping[str, Any]) -> Flow[JobResult]:
     """Submits a job, waits until it has completed, and fetches its result."""
-    # Of the response, only the id is kept while the job runs: many may run at the same time.
+    # Only the id is kept while the job runs: many jobs may run at the same time, and responses use memory.
     request_id = (yield from submit(caller, call, model, parameters)).request_id
     return (yield from wait(caller, call, request_id, Submission(model, caller.clock.monotonic())))
 
@@ -162,7 +162,7 @@ def watch_job(caller: Caller, request_id: str, submission: Submission | None) ->
 
 
 def update(caller: Caller, watch: Watch) -> Flow[JobUpdate | None]:
-    """Polls until the job's state is another than at the last update; None after the job has completed."""
+    """Polls until the job's state differs from the last update; None after the job has completed."""
     try:
         while watch.state != "COMPLETED":
             job = yield from poll(caller, watch)
@@ -171,7 +171,7 @@ def update(caller: Caller, watch: Watch) -> Flow[JobUpdate | None]:
                 return job_update(caller, watch, job)
         return None
     finally:
-        # The caller may never ask for the next update, and other jobs may wait for the durations that this one shows.
+        # The next update may never be asked for, and other jobs of the model may wait for the duration of this one.
         watch.plan.release()
 
 
@@ -228,7 +228,7 @@ def pause_before_poll(caller: Caller, watch: Watch) -> Flow[None]:
 
 
 def completed_result(caller: Caller, watch: Watch) -> Flow[JobResult]:
-    """The result of a completed job. The status is not polled again: the next request of a window is this one."""
+    """The result of a completed job, without another poll: a window may have only one request left."""
     while True:
         try:
             return (yield from result(caller, watch.request_id, until=watch.until, expires=watch.expires))

@@ -35,7 +35,7 @@ RETRIED = {"POST": frozenset({500, 502, 503}), "GET": frozenset({408, *range(500
 LONGEST_TIME = 50
 """The most characters of a time of the service in a message."""
 DOUBT = (
-    "It may have been accepted, and then it is charged: sending it again may pay twice, credits() says whether the "
+    "It may have been accepted, and then it is charged: sending it again may pay twice. credits() says whether the "
     "balance fell"
 )
 ERROR_FIELDS = frozenset(name for name in vars(ErrorResponse) if not name.startswith("_"))

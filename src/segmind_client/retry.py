@@ -1,4 +1,7 @@
-"""Sends a request, and retries it where that is safe: exponential backoff with full jitter, and rate limits."""
+"""Sends a request and retries it where that cannot pay twice: exponential backoff with full jitter, and rate limits.
+
+`Caller` is what all flows of one client share.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class ServiceRequest:
     line: Line
     options: Options
     since: float
-    """When it was first to be sent."""
+    """The time of the call."""
     until: float = math.inf
     """The deadline for its response."""
     expires: float = math.inf
@@ -98,7 +101,7 @@ class ServiceRequest:
         )
 
     def lost(self, sent: Sent, error: ConnectionLost) -> ConnectionLost:
-        """The error for a GET whose response was lost. Raises MayHaveBeenAccepted for a POST."""
+        """Returns the error for a GET whose response was lost; raises MayHaveBeenAccepted for a POST."""
         if self.request.method == "GET":
             failure = ConnectionLost(f"{self.name} was sent, but its response was lost ({error.detail})")
             failure.__cause__ = error
@@ -154,14 +157,14 @@ class Caller:
     options: Options = attrs.field(factory=Options)
     clock: Clock = attrs.field(factory=SystemClock)
     chance: Callable[[], float] = random.random
-    """From 0 to 1."""
+    """A random number from 0 to 1, for the jitter."""
     utc: Callable[[], float] = time.time
     """Seconds since the epoch by this machine, for responses without a Date header."""
     latencies: Latencies = attrs.field(factory=Latencies)
     line: Line = attrs.field(factory=Line)
     image_line: Line = attrs.field(factory=Line)
     trusted: tuple[str, ...] = ()
-    """URL prefixes under which a job may be; any, without."""
+    """The URLs of a job must begin with one of these; an empty tuple allows any."""
     is_https: bool = False
     """Whether the service is called over https."""
 
@@ -224,7 +227,7 @@ class Caller:
         try:
             return (yield from self._send(sending, None))
         except RateLimited as error:
-            # A limit that resets too late is for the caller to report, like any other response of an image's host.
+            # Reported by `downloads.py`, like any other response of the host of an image.
             return cast(ApiResponse, error.response)
 
     def _send(self, sending: ServiceRequest | ImageRequest, call: Call | None) -> Flow[ApiResponse]:
@@ -273,9 +276,9 @@ class Caller:
             yield Pause(pause)
 
     def _longer_wait(self, wanted: float, refusals: int, left: float) -> float:
-        """The wait after one of several refusals that name none, or a short one."""
+        """How long to wait after repeated 429s that name no time, or less than a second."""
         longer = max(wanted, self.chance() * backoff(refusals))
-        # No deadline is given up for a time that the service has not named.
+        # A wait that the service has not named never goes past the deadline.
         return max(wanted, min(longer, left)) if left > 0 else longer
 
 

@@ -17,8 +17,8 @@ T = TypeVar("T")
 MadeT = TypeVar("MadeT")
 
 LAST_SECONDS = 0.5
-"""At least, for the last request before a deadline: it may be for a result that is paid for. Further ones share as much
-again.
+"""The least time for the last request before a deadline: it may fetch a result that is paid for. Requests after it
+share another half second.
 """
 SHORTEST_SECONDS = 0.1
 WRITE_SECONDS = 30.0
