@@ -119,14 +119,14 @@ class MockApp:
                 except Exception as error:
                     # Handled here, so that the call is in the journal like any other.
                     outcome = failure(scope, error)
-        wait, gone = partial(self._wait, scope, receive, now), True
+        gone = True
         try:
             if outcome.finish is not None:
-                outcome = await self._wait_and_finish(outcome, wait)
+                outcome = await self._wait_and_finish(outcome, scope, receive, now)
             if fault.malformed:
                 outcome.body = b'{"error": '
             if fault.latency:
-                await wait(fault.latency)
+                await self._wait(fault.latency, scope, receive, now)
             gone = False
         except CallerGoneError:
             return
@@ -137,12 +137,15 @@ class MockApp:
             row = entry(
                 at=now,
                 operation_id=operation.operation_id if operation else None,
-                scope=scope,
+                method=scope["method"],
+                path=scope["path"],
                 headers=headers,
                 key_header=contract.key_header,
                 body=body,
                 status=HUNG_UP if gone else 0 if fault.drop else outcome.status,
-                outcome=outcome,
+                answer=outcome.body,
+                request_id=outcome.request_id,
+                accepted=outcome.accepted,
                 fault=fault.fields,
             )
             try:
@@ -162,7 +165,7 @@ class MockApp:
             return NO_FAULT, Outcome(400, orjson.dumps({"error": f"Prefer: {error}"}))
         return fault, self._service.answer(tx, call, fault)
 
-    async def _wait(self, scope: Scope, receive: Receive, since: float, seconds: float) -> None:
+    async def _wait(self, seconds: float, scope: Scope, receive: Receive, since: float) -> None:
         """Waits before a response. Raises CallerGoneError as soon as the caller hangs up."""
         hangs_up_at = since + scope.get("state", {}).get(READ_SECONDS, math.inf)
         left = max(0.0, hangs_up_at - self._clock.now())
@@ -170,11 +173,11 @@ class MockApp:
         if seconds > left:
             raise CallerGoneError
 
-    async def _wait_and_finish(self, outcome: Outcome, wait: Callable[[float], Awaitable[None]]) -> Outcome:
+    async def _wait_and_finish(self, outcome: Outcome, scope: Scope, receive: Receive, since: float) -> Outcome:
         """The final outcome, after the wait. A caller who hangs up is not charged: raises CallerGoneError."""
         store, clock, finish, abandon = self._store, self._clock, outcome.finish, outcome.abandon
         try:
-            await wait(outcome.wait)
+            await self._wait(outcome.wait, scope, receive, since)
         except BaseException:
             # A call in process is cancelled.
             if abandon is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from segmind_mock.asgi import Scope
-from segmind_mock.calls import Outcome
+from functools import partial
+from typing import Any
 
 JOURNAL_LENGTH = 1000
 """Most recent calls that are kept."""
@@ -40,41 +39,29 @@ class JournalRow:
 
 
 Entry = Callable[[], JournalRow]
-"""A row that is made when the journal is read: making it takes longer than the rest of the call."""
+"""Makes a row when the journal is read, since that takes longer than the rest of the call."""
 
 
 def entry(
-    *,
-    at: float,
-    operation_id: str | None,
-    scope: Scope,
-    headers: Mapping[str, str],
-    key_header: str,
-    body: bytes,
-    status: int,
-    outcome: Outcome,
-    fault: dict[str, str],
+    *, path: str, headers: Mapping[str, str], key_header: str, body: bytes, answer: bytes, **other_fields: Any
 ) -> Entry:
-    method, path = scope["method"], scope["path"]
-    answer, request_id, accepted = outcome.body, outcome.request_id, outcome.accepted
+    """Keeps the fields of a row, truncated."""
     # Usually the call is short, so that one comparison each is enough; joining counts fastest.
     if len(body) + len(answer) + len(path) > LONGEST_IN_JOURNAL:
         path, body, answer = path[:LONGEST_IN_JOURNAL], body[:LONGEST_IN_JOURNAL], answer[:LONGEST_IN_JOURNAL]
     if len("".join([*headers, *headers.values()])) > LONGEST_IN_JOURNAL:
         headers = truncated(headers, key_header)
-    return lambda: JournalRow(
-        at=at,
-        operation_id=operation_id,
-        method=method,
-        path=path,
+    # A closure would have a cell for each field, and so many objects make garbage collection slower.
+    return partial(row, path=path, headers=headers, key_header=key_header, body=body, answer=answer, **other_fields)
+
+
+def row(*, headers: Mapping[str, str], key_header: str, body: bytes, answer: bytes, **other_fields: Any) -> JournalRow:
+    return JournalRow(
         headers=[item for item in headers.items() if item[0] not in (key_header, "authorization")],
         key=mask(headers.get(key_header)),
         body=body.decode(errors="replace"),
-        status=status,
         answer=answer.decode(errors="replace"),
-        request_id=request_id,
-        accepted=accepted,
-        fault=fault,
+        **other_fields,
     )
 
 

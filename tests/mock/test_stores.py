@@ -20,7 +20,6 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, Settings, SqliteStore
-from segmind_mock.calls import Outcome
 from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Entry, entry, mask
 from segmind_mock.records import NEVER, Transaction
 from segmind_mock.redis_store import RedisStore
@@ -67,12 +66,15 @@ def made_entry(
     return entry(
         at=1.5,
         operation_id="submitX",
-        scope={"method": "POST", "path": path},
+        method="POST",
+        path=path,
         headers=headers or {"a": "b", "k": DEFAULT_KEY},
         key_header="k",
         body=body,
         status=status,
-        outcome=Outcome(200, answer, request_id="id", accepted=True),
+        answer=answer,
+        request_id="id",
+        accepted=True,
         fault={"code": "1"},
     )
 
