@@ -298,6 +298,57 @@ PATHS: Facts = {
     "/v2/requests/{request_id}": {**OF_A_JOB, "get": KEPT_FOR_AN_HOUR | operation("result", "getJobResult", "jobs")},
     "/v1/get-user-credits": {"get": operation("credits", "getUserCredits", "account", source="guide")},
 }
+
+
+def models_from_pages(document: Mapping[str, Any]) -> Facts:
+    """The paths of the models that the contract has and the table above has not.
+
+    `scripts/pages.py check` holds their parameters, prices and latencies against their pages; here these are what the
+    contract says, and everything else about their operations is as for any model.
+    """
+    paths = document["paths"]
+    found: Facts = {}
+    for path in paths:
+        version, _, slug = path.removeprefix("/").partition("/")
+        pair = [spelled_out(paths.get(f"/{it}/{slug}", {}).get("post", {}), document) for it in ("v1", "v2")]
+        if version != "v1" or slug in MODELS or not all("requestBody" in it for it in pair):
+            continue
+        request: Facts = {"requestBody": pair[0]["requestBody"]}
+        name = pair[0]["operationId"].removeprefix("generate")
+        source = "inferred" if pair[1].get("x-source") == "inferred" else "page"
+        found[f"/v1/{slug}"] = {"post": request | operation("generate", f"generate{name}", "generations")}
+        found[f"/v2/{slug}"] = {"post": request | operation("submit", f"submit{name}", "jobs", source=source)}
+    return found
+
+
+def without_models_from_pages(document: Mapping[str, Any]) -> Facts:
+    """The contract with no models but those of the table, and without what only the others need."""
+    paths = {path: item for path, item in document["paths"].items() if path not in models_from_pages(document)}
+    found: Facts = {**document, "paths": paths}
+    used: set[str] = set()
+    waiting: list[Any] = [paths, document["components"]["responses"], document["components"]["parameters"]]
+    while waiting:
+        node = waiting.pop()
+        if is_mapping(node):
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference not in used:
+                used.add(reference)
+                _, _, section, name = reference.split("/")
+                waiting.append(document["components"][section][name])
+            waiting.extend(node.values())
+        elif is_list(node):
+            waiting.extend(node)
+    found["components"] = {
+        section: {
+            name: component
+            for name, component in components.items()
+            if section not in ("schemas", "requestBodies") or f"#/components/{section}/{name}" in used
+        }
+        for section, components in document["components"].items()
+    }
+    return found
+
+
 SERVER = "https://api.segmind.com"
 KEY = {
     "type": "apiKey",
@@ -313,7 +364,8 @@ WORDING = ("description", "summary", "title", "example", "examples")
 
 def deviations(document: Mapping[str, Any]) -> list[str]:
     """Where a contract says something else than the facts, more, or less: a line for each place."""
-    return list(differences("", DOCUMENTED, facts_of(document)))
+    documented = {**DOCUMENTED, "paths": {**PATHS, **models_from_pages(document)}}
+    return list(differences("", documented, facts_of(document)))
 
 
 def facts_of(document: Mapping[str, Any]) -> Facts:
