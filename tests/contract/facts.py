@@ -316,11 +316,40 @@ def deviations(document: Mapping[str, Any]) -> list[str]:
 
 
 def without_other_models(paths: Mapping[str, Facts]) -> Facts:
-    return {
-        path: item
-        for path, item in paths.items()
-        if path in PATHS or item.get("post", {}).get("x-role") not in ("generate", "submit")
+    return {path: item for path, item in paths.items() if not is_of_another_model(path, item)}
+
+
+def is_of_another_model(path: str, item: Facts) -> bool:
+    """Whether a path is of a model that the tables do not have; `scripts/pages.py check` compares it with its page."""
+    return path not in PATHS and item.get("post", {}).get("x-role") in ("generate", "submit")
+
+
+def without_models_from_pages(document: Mapping[str, Any]) -> Facts:
+    """The contract with no models but those of the table, and without what only the others need."""
+    paths = {path: item for path, item in document["paths"].items() if not is_of_another_model(path, item)}
+    found: Facts = {**document, "paths": paths}
+    used: set[str] = set()
+    waiting: list[Any] = [paths, document["components"]["responses"], document["components"]["parameters"]]
+    while waiting:
+        node = waiting.pop()
+        if is_mapping(node):
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference not in used:
+                used.add(reference)
+                _, _, section, name = reference.split("/")
+                waiting.append(document["components"][section][name])
+            waiting.extend(node.values())
+        elif is_list(node):
+            waiting.extend(node)
+    found["components"] = {
+        section: {
+            name: component
+            for name, component in components.items()
+            if section not in ("schemas", "requestBodies") or f"#/components/{section}/{name}" in used
+        }
+        for section, components in document["components"].items()
     }
+    return found
 
 
 def facts_of(document: Mapping[str, Any]) -> Facts:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,6 +76,17 @@ def run_against_a_double(command: str) -> None:
     assert (ROOT / "build" / "contract" / "html" / "index.html").exists()
 
 
+def run_with_a_saved_page(command: str) -> None:
+    """With a copy of the contract; a page can be checked once its model has been drafted."""
+    with tempfile.TemporaryDirectory() as folder:
+        contract = Path(folder) / "segmind.yaml"
+        shutil.copy(ROOT / "openapi" / "segmind.yaml", contract)
+        page = ROOT / "tests" / "pages" / "saved" / "paper-press.txt"
+        command = command.replace(".venv/bin/python", sys.executable).replace("paper-press.txt", f"{page}")
+        for step in ("draft", "check") if " check " in command else ("draft",):
+            run(f"{command.replace(' check ', f' {step} ')} --contract {contract}")
+
+
 OTHERWISE: dict[str, Callable[[str], None]] = {
     "make contract-": run_dry,
     "make defects": run_dry,
@@ -83,6 +96,7 @@ OTHERWISE: dict[str, Callable[[str], None]] = {
     "make test": run_dry,
     "make generate": run_dry,
     "pip install": resolve_only,
+    ".venv/bin/python scripts/pages.py": run_with_a_saved_page,
     "segmind-mock": serve_until_interrupted,
 }
 """Commands that are not simply run, by how they begin; the longest beginning counts."""

@@ -18,6 +18,8 @@ from segmind_mock.contract import Contract
 from segmind_mock.transport import DoubleTransport
 
 OTHER_KEY = "SG_fedcba9876543210"
+SETTINGS = Settings(latency_factor=1.0, generate_seconds=3600)
+"""Jobs take the contract's typical latency, and no model takes too long for v1."""
 FATES: list[list[float | None]] = [
     [30, 0, 3600],
     [0, 2, 30, 0, 3600],
@@ -36,7 +38,7 @@ class Stage:
 
     def __init__(self, settings: Settings | None = None, *, contract: Contract | None = None) -> None:
         self.clock = MovableClock()
-        self.double = Double(settings or Settings(latency_factor=1.0), clock=self.clock, seed=SEED, contract=contract)
+        self.double = Double(settings or SETTINGS, clock=self.clock, seed=SEED, contract=contract)
         self.double.open_account(credits=1_000_000)
         self.double.open_account(OTHER_KEY, credits=1_000_000)
         self.calls = 0
