@@ -311,22 +311,34 @@ def is_fact(keyword: str, value: Any) -> bool:
 
 def deviations(document: Mapping[str, Any]) -> list[str]:
     """Where a contract says something else than the facts, more, or less: a line for each place."""
-    found = facts_of(document)
-    return list(differences("", DOCUMENTED, {**found, "paths": without_other_models(found["paths"])}))
+    documented = {**DOCUMENTED, "paths": {**PATHS, **models_from_pages(document)}}
+    return list(differences("", documented, facts_of(document)))
 
 
-def without_other_models(paths: Mapping[str, Facts]) -> Facts:
-    return {path: item for path, item in paths.items() if not is_of_another_model(path, item)}
+def models_from_pages(document: Mapping[str, Any]) -> Facts:
+    """The paths of the models that the contract has and the table above has not.
 
-
-def is_of_another_model(path: str, item: Facts) -> bool:
-    """Whether a path is of a model that the tables do not have; `scripts/pages.py check` compares it with its page."""
-    return path not in PATHS and item.get("post", {}).get("x-role") in ("generate", "submit")
+    `scripts/pages.py check` holds their parameters, prices and latencies against their pages; here these are what the
+    contract says, and everything else about their operations is as for any model.
+    """
+    paths = document["paths"]
+    found: Facts = {}
+    for path in paths:
+        version, _, slug = path.removeprefix("/").partition("/")
+        pair = [spelled_out(paths.get(f"/{it}/{slug}", {}).get("post", {}), document) for it in ("v1", "v2")]
+        if version != "v1" or slug in MODELS or not all("requestBody" in it for it in pair):
+            continue
+        request: Facts = {"requestBody": pair[0]["requestBody"]}
+        name = pair[0]["operationId"].removeprefix("generate")
+        source = "inferred" if pair[1].get("x-source") == "inferred" else "page"
+        found[f"/v1/{slug}"] = {"post": request | operation("generate", f"generate{name}", "generations")}
+        found[f"/v2/{slug}"] = {"post": request | operation("submit", f"submit{name}", "jobs", source=source)}
+    return found
 
 
 def without_models_from_pages(document: Mapping[str, Any]) -> Facts:
     """The contract with no models but those of the table, and without what only the others need."""
-    paths = {path: item for path, item in document["paths"].items() if not is_of_another_model(path, item)}
+    paths = {path: item for path, item in document["paths"].items() if path not in models_from_pages(document)}
     found: Facts = {**document, "paths": paths}
     used: set[str] = set()
     waiting: list[Any] = [paths, document["components"]["responses"], document["components"]["parameters"]]
