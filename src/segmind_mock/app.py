@@ -28,7 +28,7 @@ from segmind_mock.calls import RESERVED_PREFIX, WITHOUT_BODY, Call, Outcome
 from segmind_mock.clock import Clock
 from segmind_mock.contract import Operation
 from segmind_mock.faults import NO_FAULT, Fault, fault_of
-from segmind_mock.journal import entry
+from segmind_mock.journal import Entry, truncate
 from segmind_mock.records import Transaction
 from segmind_mock.service import Service
 from segmind_mock.stores import Store
@@ -134,22 +134,22 @@ class MockApp:
             outcome, gone = failure(scope, error), False
         finally:
             # In `finally`, since a cancelled call in process is in the journal too.
-            row = entry(
-                at=now,
-                operation_id=operation.operation_id if operation else None,
-                method=scope["method"],
-                path=scope["path"],
-                headers=headers,
-                key_header=contract.key_header,
-                body=body,
-                status=HUNG_UP if gone else 0 if fault.drop else outcome.status,
-                answer=outcome.body,
-                request_id=outcome.request_id,
-                accepted=outcome.accepted,
-                fault=fault.fields,
-            )
+            entry: Entry = {
+                "at": now,
+                "operation_id": operation.operation_id if operation else None,
+                "method": scope["method"],
+                "path": scope["path"],
+                "headers": headers,
+                "key_header": contract.key_header,
+                "body": body,
+                "status": HUNG_UP if gone else 0 if fault.drop else outcome.status,
+                "answer": outcome.body,
+                "request_id": outcome.request_id,
+                "accepted": outcome.accepted,
+                "fault": fault.fields,
+            }
             try:
-                self._store.append(row)
+                self._store.append(truncate(entry))
             except Exception:
                 # The call has been carried out; a 500 would make the caller repeat it.
                 LOG.exception("%s %s is missing in the journal", scope["method"], scope["path"])

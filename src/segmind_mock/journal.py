@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 JOURNAL_LENGTH = 1000
@@ -38,21 +37,19 @@ class JournalRow:
     fault: dict[str, str]
 
 
-Entry = Callable[[], JournalRow]
-"""Makes a row when the journal is read, since that takes longer than the rest of the call."""
+Entry = dict[str, Any]
+"""Arguments of `row`, which makes the row when the journal is read: that takes longer than the rest of the call."""
 
 
-def entry(
-    *, path: str, headers: Mapping[str, str], key_header: str, body: bytes, answer: bytes, **other_fields: Any
-) -> Entry:
-    """Keeps the fields of a row, truncated."""
+def truncate(entry: Entry) -> Entry:
+    """Cuts an entry to what the journal keeps."""
+    path, headers, body, answer = entry["path"], entry["headers"], entry["body"], entry["answer"]
     # Usually the call is short, so that one comparison each is enough; joining counts fastest.
     if len(body) + len(answer) + len(path) > LONGEST_IN_JOURNAL:
-        path, body, answer = path[:LONGEST_IN_JOURNAL], body[:LONGEST_IN_JOURNAL], answer[:LONGEST_IN_JOURNAL]
+        entry |= {name: entry[name][:LONGEST_IN_JOURNAL] for name in ("path", "body", "answer")}
     if len("".join([*headers, *headers.values()])) > LONGEST_IN_JOURNAL:
-        headers = truncated(headers, key_header)
-    # A closure would have a cell for each field, and so many objects make garbage collection slower.
-    return partial(row, path=path, headers=headers, key_header=key_header, body=body, answer=answer, **other_fields)
+        entry["headers"] = truncated_headers(headers, entry["key_header"])
+    return entry
 
 
 def row(*, headers: Mapping[str, str], key_header: str, body: bytes, answer: bytes, **other_fields: Any) -> JournalRow:
@@ -65,7 +62,7 @@ def row(*, headers: Mapping[str, str], key_header: str, body: bytes, answer: byt
     )
 
 
-def truncated(headers: Mapping[str, str], key_header: str) -> dict[str, str]:
+def truncated_headers(headers: Mapping[str, str], key_header: str) -> dict[str, str]:
     """The first LONGEST_IN_JOURNAL characters of the headers; of the key first, since it is masked later."""
     left = LONGEST_IN_JOURNAL
     kept: dict[str, str] = {}

@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 import redis
 
-from segmind_mock.journal import JOURNAL_LENGTH, Entry, JournalRow
+from segmind_mock.journal import JOURNAL_LENGTH, Entry, JournalRow, row
 from segmind_mock.records import R, Record, Transaction
 from segmind_mock.stores import LOCK_SECONDS, T, decode
 
@@ -100,7 +100,7 @@ class RedisStore:
 
     def append(self, entry: Entry) -> None:
         name = self._name("journal")
-        self._redis.pipeline().rpush(name, orjson.dumps(entry())).ltrim(name, -JOURNAL_LENGTH, -1).execute()
+        self._redis.pipeline().rpush(name, orjson.dumps(row(**entry))).ltrim(name, -JOURNAL_LENGTH, -1).execute()
 
     def journal(self) -> list[JournalRow]:
         rows = cast(list[bytes], self._redis.lrange(self._name("journal"), 0, -1))

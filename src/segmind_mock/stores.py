@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from segmind_mock.clock import Shift
-from segmind_mock.journal import JOURNAL_LENGTH, Entry, JournalRow
+from segmind_mock.journal import JOURNAL_LENGTH, Entry, JournalRow, row
 from segmind_mock.records import Account, FaultRule, Job, R, Record, Transaction
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class MemoryStore:
     def journal(self) -> list[JournalRow]:
         with self._lock:
             entries = list(self._journal)
-        return [entry() for entry in entries]
+        return [row(**entry) for entry in entries]
 
     def close(self) -> None:
         """Nothing to close."""
@@ -177,7 +177,7 @@ class SqliteStore:
     def append(self, entry: Entry) -> None:
         with self._locked():
             position = self._connection.execute(
-                "INSERT INTO journal (value) VALUES (?)", (orjson.dumps(entry()),)
+                "INSERT INTO journal (value) VALUES (?)", (orjson.dumps(row(**entry)),)
             ).lastrowid
             self._connection.execute("DELETE FROM journal WHERE position <= ?", ((position or 0) - JOURNAL_LENGTH,))
 

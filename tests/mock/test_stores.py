@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, Settings, SqliteStore
-from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Entry, entry, mask
+from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Entry, JournalRow, mask, row, truncate
 from segmind_mock.records import NEVER, Transaction
 from segmind_mock.redis_store import RedisStore
 from segmind_mock.service import FORGOTTEN_AT_ONCE, LONGEST_TEXT
@@ -55,28 +55,24 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 JOB = Job("id", DEFAULT_KEY, "slug", {"prompt": "é", "n": 1.5}, 7, 0.06, 1.0, NEVER, NEVER, polls_left=3, error="no")
 
 
-def made_entry(
-    *,
-    path: str = "/v2/x",
-    headers: Mapping[str, str] | None = None,
-    body: bytes = b"{}",
-    status: int = 200,
-    answer: bytes = b"\xff",
-) -> Entry:
-    return entry(
-        at=1.5,
-        operation_id="submitX",
-        method="POST",
-        path=path,
-        headers=headers or {"a": "b", "k": DEFAULT_KEY},
-        key_header="k",
-        body=body,
-        status=status,
-        answer=answer,
-        request_id="id",
-        accepted=True,
-        fault={"code": "1"},
-    )
+ENTRY: Entry = {
+    "at": 1.5,
+    "operation_id": "submitX",
+    "method": "POST",
+    "path": "/v2/x",
+    "headers": {"a": "b", "k": DEFAULT_KEY},
+    "key_header": "k",
+    "body": b"{}",
+    "status": 200,
+    "answer": b"\xff",
+    "request_id": "id",
+    "accepted": True,
+    "fault": {"code": "1"},
+}
+
+
+def row_with(**fields: Any) -> JournalRow:
+    return row(**truncate({**ENTRY, **fields}))
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
@@ -129,7 +125,7 @@ def test_steps_of_several_threads_do_not_mix(store: Store) -> None:
 
 def test_the_journal_is_kept_in_order_and_bounded(store: Store) -> None:
     for number in range(JOURNAL_LENGTH + 3):
-        store.append(made_entry(status=number))
+        store.append({**ENTRY, "status": number})
     rows = store.journal()
     assert [row.status for row in rows] == list(range(3, JOURNAL_LENGTH + 3))
     row = rows[0]
@@ -146,7 +142,7 @@ def test_the_clock_is_moved_for_all(store: Store) -> None:
 
 def test_a_reset_forgets_everything(store: Store) -> None:
     store.transact(lambda tx: tx.put("id", JOB))
-    store.append(made_entry())
+    store.append(ENTRY)
     store.add_shift(5)
     store.reset()
     assert (store.transact(lambda tx: tx.count(Job)), store.journal(), store.shift()) == (0, [], 0)
@@ -382,9 +378,9 @@ def test_long_headers_and_paths_are_cut_in_the_journal_and_the_key_is_still_told
 def test_each_part_of_a_row_of_the_journal_is_cut_to_what_it_keeps() -> None:
     long = "v" * (LONGEST_IN_JOURNAL + 1)
     rows = [
-        made_entry(body=long.encode())().body,
-        made_entry(answer=long.encode())().answer,
-        made_entry(path=long)().path,
+        row_with(body=long.encode()).body,
+        row_with(answer=long.encode()).answer,
+        row_with(path=long).path,
     ]
     assert [len(part) for part in rows] == [LONGEST_IN_JOURNAL] * 3
 
@@ -392,14 +388,14 @@ def test_each_part_of_a_row_of_the_journal_is_cut_to_what_it_keeps() -> None:
 def test_a_row_of_the_journal_that_just_fits_is_kept_whole() -> None:
     body = b"v" * (LONGEST_IN_JOURNAL - len("/v2/x") - len(b"\xff"))
     headers = {"k": DEFAULT_KEY, "a": "v" * (LONGEST_IN_JOURNAL - len(DEFAULT_KEY) - 2)}
-    row = made_entry(body=body, headers=headers)()
+    row = row_with(body=body, headers=headers)
     assert row.body == body.decode()
     assert row.headers == [("a", headers["a"])]
 
 
 def test_headers_that_do_not_fit_are_cut_after_the_last_character_that_does() -> None:
     headers = {"a": "v" * 6000, "b": "v" * 6000, "c": "v", "k": DEFAULT_KEY}
-    row = made_entry(headers=headers)()
+    row = row_with(headers=headers)
     assert row.key == mask(DEFAULT_KEY)
     left = LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - 6001 - 1
     assert row.headers == [("a", headers["a"]), ("b", "v" * left)]
