@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +19,6 @@ from segmind_client.reading import check_state, is_transient, job_failed
 from segmind_client.retry import Caller, backoff
 from segmind_client.server_time import server_wait
 from segmind_client.steps import Flow, Pause
-
-logger = logging.getLogger("segmind_client")
 
 
 @attrs.frozen
@@ -141,11 +138,8 @@ def wait(
     caller = caller.with_options(changes or {})
     watch = watch_job(caller, request_id, submission)
     try:
-        while watch.state != "COMPLETED":
-            job = yield from poll(caller, watch)
-            if job.status != watch.state:
-                watch.state = job.status
-                tell(caller, watch, job)
+        while (job := (yield from next_change(caller, watch))) is not None:
+            tell(caller, watch, job)
         completed = yield from completed_result(caller, watch)
     finally:
         watch.plan.release()
@@ -164,15 +158,21 @@ def watch_job(caller: Caller, request_id: str, submission: Submission | None) ->
 def update(caller: Caller, watch: Watch) -> Flow[JobUpdate | None]:
     """Polls until the job's state differs from the last update; None after the job has completed."""
     try:
-        while watch.state != "COMPLETED":
-            job = yield from poll(caller, watch)
-            if job.status != watch.state:
-                watch.state = job.status
-                return job_update(caller, watch, job)
-        return None
+        job = yield from next_change(caller, watch)
+        return None if job is None else job_update(caller, watch, job)
     finally:
         # The next update may never be asked for, and other jobs of the model may wait for the duration of this one.
         watch.plan.release()
+
+
+def next_change(caller: Caller, watch: Watch) -> Flow[JobStatus | None]:
+    """Polls until the job's state differs from the last one that this returned; None after COMPLETED."""
+    while watch.state != "COMPLETED":
+        job = yield from poll(caller, watch)
+        if job.status != watch.state:
+            watch.state = job.status
+            return job
+    return None
 
 
 def tell(caller: Caller, watch: Watch, job: JobStatus) -> None:
