@@ -6,8 +6,8 @@ import logging
 from typing import NoReturn
 
 from segmind_api.types import ApiResponse
-from segmind_client.errors import NotSent, SegmindError
-from segmind_client.masking import masked, without_key
+from segmind_client.errors import NotSent, SegmindError, mask_keys
+from segmind_client.masking import without_key
 from segmind_client.reading import DOUBT, is_refusal, job_in_part, may_have_been_accepted
 from segmind_client.steps import Sent
 
@@ -50,8 +50,7 @@ class Call:
             return self._unexpected(error, request_id, charges)
         if error.request_id is None:
             error.request_id = self.request_id
-        error.detail = masked(error.detail)
-        error.args = (error.detail,)
+        mask_keys(error)
         return error
 
     def _unexpected(self, error: Exception, request_id: str | None, charges: str) -> SegmindError:
@@ -69,7 +68,7 @@ class Call:
                 request_id,
                 is_generation=self.is_generation,
             )
-        failure.detail = masked(failure.detail)
+        mask_keys(failure)
         failure.__cause__ = without_key(error)
         return failure
 

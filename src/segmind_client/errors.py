@@ -78,6 +78,12 @@ def cut(text: str) -> str:
     return f"{text[:LONGEST_MESSAGE]}… (the rest of {len(text)} characters is in `response`)"
 
 
+def mask_keys(error: SegmindError) -> None:
+    """Masks keys in the message of an error."""
+    error.detail = masked(error.detail)
+    error.args = (error.detail,)
+
+
 def in_words(seconds: float) -> str:
     """A period in the largest unit of which it is a whole number."""
     units = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}

@@ -12,7 +12,7 @@ import attrs
 from segmind_api.catalog import IMAGE_RETENTION_SECONDS, JOB_RETENTION_SECONDS
 from segmind_api.models import GenerationOutput, JobResult
 from segmind_api.types import ApiResponse
-from segmind_client.errors import ClientUnusable, InvalidParameter, NoImage, NotSaved, SegmindError, in_words
+from segmind_client.errors import ClientUnusable, InvalidParameter, NoImage, NotSaved, SegmindError, in_words, mask_keys
 from segmind_client.masking import masked, shown_url
 
 logger = logging.getLogger("segmind_client")
@@ -59,8 +59,7 @@ class Image:
             error.response = error.response or self.response
             if isinstance(error, NotSaved | InvalidParameter | ClientUnusable):
                 error.detail += f". {self._way_back()}"
-            error.detail = masked(error.detail)
-            error.args = (error.detail,)
+            mask_keys(error)
         elif not isinstance(error, GeneratorExit):
             named = f" of the request {self.request_id}" if self.request_id else ""
             note = masked(f"Getting the image{named} was interrupted. {self._way_back()}")

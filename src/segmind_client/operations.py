@@ -20,9 +20,8 @@ from segmind_api.catalog import JOB_RETENTION_SECONDS, Model
 from segmind_api.models import Credits, GenerationOutput, JobResult, JobStatus, SubmittedJob
 from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.call import Call
-from segmind_client.errors import InvalidParameter, NotFound, in_words
+from segmind_client.errors import InvalidParameter, NotFound, in_words, mask_keys
 from segmind_client.line import Rank
-from segmind_client.masking import masked
 from segmind_client.options import OPTIONS
 from segmind_client.reading import (
     check_completed,
@@ -121,11 +120,14 @@ def balance(caller: Caller) -> Flow[Credits]:
 def model_of(slug: object) -> Model:
     """The model of a slug, also of one that the contract does not know. Raises InvalidParameter."""
     if not isinstance(slug, str):
-        raise without_keys(InvalidParameter("Model", "slug", slug, "a string"))
+        error = InvalidParameter("Model", "slug", slug, "a string")
+        mask_keys(error)
+        raise error
     try:
         return catalog.model(slug)
     except InvalidParameter as error:
-        raise without_keys(error) from None
+        mask_keys(error)
+        raise
 
 
 def known_slug(slug: str, parameters: Mapping[str, Any]) -> str:
@@ -136,9 +138,5 @@ def known_slug(slug: str, parameters: Mapping[str, Any]) -> str:
     except InvalidParameter as error:
         if error.value in OPTIONS:
             error.detail += f". `{error.value}` is an option: use with_options({error.value}=...)"
-        raise without_keys(error) from None
-
-
-def without_keys(error: InvalidParameter) -> InvalidParameter:
-    error.detail = masked(error.detail)
-    return error
+        mask_keys(error)
+        raise
