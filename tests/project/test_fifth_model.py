@@ -42,6 +42,12 @@ SCHEMAS: dict[str, Any] = {
                 "items": {"type": "string", "format": "uri"},
                 "maxItems": 2,
             },
+            "last_image": {
+                "description": "The picture to end with.",
+                "type": "string",
+                "format": "uri",
+                "x-file": {"value": "data-url", "source": "inferred"},
+            },
             "multi_prompt": {
                 "description": "The parts.",
                 "type": "array",
@@ -68,6 +74,7 @@ with serve(double.app) as address, Client(DEFAULT_KEY, base_url=address) as clie
         class_="wild",
         p_2d=True,
         image_urls=["https://images.example/a.png"],
+        last_image=b"GIF89a",
         multi_prompt=[Shot(prompt="y"), {"prompt": "z", "duration": 0}],
         fps=None,
     )
@@ -98,6 +105,7 @@ client.run("Flux-1.1.5", prompt="x", image_urls=[1])
 client.run("Flux-1.1.5", prompt="x", multi_prompt=[{"prompt": "y", "duration": "3"}])
 client.run("Flux-1.1.5", prompt="x", fps=25)
 client.run("Flux-1.1.5", prompt="x", width=512)
+client.run("Flux-1.1.5", prompt="x", last_image=5)
 """
 
 
@@ -158,6 +166,7 @@ def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(g
                 "class": "wild",
                 "2d": True,
                 "image_urls": ["https://images.example/a.png"],
+                "last_image": "data:image/gif;base64,R0lGODlh",
                 "multi_prompt": [{"prompt": "y"}, {"prompt": "z", "duration": 0}],
                 "fps": None,
             }
@@ -172,7 +181,7 @@ def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(g
 
 
 @pytest.mark.parametrize(
-    ("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7, 8, 9, 10, 11])], ids=["right", "wrong"]
+    ("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7, 8, 9, 10, 11, 12])], ids=["right", "wrong"]
 )
 def test_the_calls_of_a_fifth_model_are_checked_by_type(
     generated: Path, tmp_path: Path, program: str, lines: list[int]
