@@ -18,8 +18,8 @@ DEFAULT_PORT = 4010
 TOKEN_VARIABLE = "SEGMIND_MOCK_ADMIN_TOKEN"  # noqa: S105  the name of a variable
 
 
-def main() -> int:
-    options = parse_arguments(sys.argv[1:])
+def main(arguments: list[str] | None = None, *, prog: str = "segmind-mock") -> int:
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments, prog)
     try:
         return int(options.command(options))
     except ModuleNotFoundError as error:
@@ -107,8 +107,8 @@ def without_password(url: str) -> str:
     return f"{before}{separator}{after.partition('?')[0].rpartition('@')[2]}" if separator else url
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="segmind-mock", description="A double of Segmind's image API.")
+def parse_arguments(arguments: list[str], prog: str = "segmind-mock") -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=prog, description="A double of Segmind's image API.")
     parser.set_defaults(**{**asdict(Settings()), "command": serve_double, "latency_factor": 1.0})
     add_listener(parser, "127.0.0.1", DEFAULT_PORT)
     parser.add_argument("--key", default=DEFAULT_KEY, help="key of the ready account (default: %(default)s)")
