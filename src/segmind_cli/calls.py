@@ -224,11 +224,13 @@ def report(settings: Settings, made: Result | Generation, saved: Path | None, ta
     cost = "" if facts["cost"] is None else f"{facts['cost']:g} dollars, "
     kind = "The double charged" if settings.mock else "It cost"
     tell(f"{kind} {cost or 'an unknown amount, '}request {facts['request_id'] or 'without an id'}.")
-    if saved is not None and target.shows and not settings.json and (made.content_type or "").startswith("image/"):
+    if saved is not None and target.shows and not settings.json and (facts["media_type"] or "").startswith("image/"):
         show_image(saved)
 
 
 def facts_of_result(made: Result | Generation, saved: Path | None) -> dict[str, Any]:
+    from mimetypes import guess_type
+
     from segmind_client import Result, SegmindError
 
     facts: dict[str, Any] = dict.fromkeys(("request_id", "status", "cost", "seconds", "seed"))
@@ -243,7 +245,7 @@ def facts_of_result(made: Result | Generation, saved: Path | None) -> dict[str, 
             facts |= {"request_id": headers.request_id, "cost": made.cost, "seed": headers.seed_value}
     return facts | {
         "url": made.image_url,
-        "media_type": made.content_type,
+        "media_type": made.content_type if saved is None else guess_type(saved.name)[0],
         "file": None if saved is None else str(saved),
     }
 
