@@ -44,7 +44,7 @@ def print_table(title: list[str], rows: list[list[str]]) -> None:
 
     table = Table(*title, box=SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(" ".join(cell.split())) for cell in row))
     Console().print(table)
 
 
@@ -108,6 +108,10 @@ def show_image(path: os.PathLike[str]) -> None:
     """Shows an image on a terminal that can; it is on disk, so that nothing is lost where it cannot be shown."""
     if not sys.stdout.isatty():
         return
+    import logging
+
+    # It logs a traceback where a terminal does not answer its questions.
+    logging.getLogger("textual_image").setLevel(logging.CRITICAL)
     try:
         from rich.console import Console
         from textual_image.renderable import Image
