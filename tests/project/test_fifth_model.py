@@ -13,6 +13,7 @@ import pytest
 
 from generator.contract import Contract
 from tests.conftest import ROOT
+from tests.support.models import add_model
 
 SLUG = "Flux-1.1.5"
 SCHEMAS: dict[str, Any] = {
@@ -106,28 +107,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory, contract: Contract) -> P
     """What scripts/generate.py makes of a copy of the contract with a fifth model in it."""
     folder = tmp_path_factory.mktemp("fifth")
     document = json.loads(json.dumps(contract.document))
-    template = document["paths"]["/v2/imagen-4"]["post"]
-    document["components"]["schemas"] |= SCHEMAS
-    document["components"]["requestBodies"]["Flux115"] = {
-        "description": "The parameters of a made-up model.",
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/Flux115Request"},
-                "examples": {"least": {"summary": "Nothing but a prompt", "value": {"prompt": "x"}}},
-            }
-        },
-    }
-    for version, role, operation_id in (("v1", "generate", "generateFlux115"), ("v2", "submit", "submitFlux115")):
-        document["paths"][f"/{version}/{SLUG}"] = {
-            "post": {
-                **template,
-                "operationId": operation_id,
-                "x-role": role,
-                "requestBody": {"$ref": "#/components/requestBodies/Flux115"},
-                "responses": document["paths"][f"/{version}/imagen-4"]["post"]["responses"],
-            }
-        }
+    document["components"]["schemas"]["Shot"] = SCHEMAS["Shot"]
+    add_model(document, SLUG, "Flux115", SCHEMAS["Flux115Request"], {"prompt": "x"})
     changed = folder / "segmind.yaml"
     # JSON is YAML.
     changed.write_text(json.dumps(document), encoding="utf-8")
