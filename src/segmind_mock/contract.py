@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import jsonschema_rs
@@ -236,12 +236,14 @@ def amount(fact: Node | None, *, highest: bool) -> float:
 
 def closed(schema: Any) -> Any:
     """A schema whose objects have no properties but those that it lists."""
-    if isinstance(schema, list):
-        return [closed(item) for item in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    parts = {name: closed(part) for name, part in cast("dict[str, Any]", schema).items()}
-    return {**parts, "additionalProperties": False} if "properties" in parts else parts
+    match schema:
+        case [*items]:
+            return [closed(item) for item in items]
+        case {**members}:
+            parts = {name: closed(part) for name, part in members.items()}
+            return {**parts, "additionalProperties": False} if "properties" in parts else parts
+        case _:
+            return schema
 
 
 def is_base64(text: str) -> bool:

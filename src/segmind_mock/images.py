@@ -193,7 +193,8 @@ def lines_of(text: str, font: FreeTypeFont, width: int, most: int) -> list[str]:
 
 def longest(text: str, end: str, font: FreeTypeFont, width: int) -> int:
     """How many characters of a text fit with `end` after them; 1 at least."""
-    return max(1, bisect_right(range(1, len(text) + 1), width, key=lambda count: font.getlength(text[:count] + end)))
+    counts = range(1, len(text) + 1)
+    return max(1, bisect_right(counts, float(width), key=lambda count: font.getlength(text[:count] + end)))
 
 
 def plain(text: str) -> str:

@@ -68,7 +68,7 @@ def test_a_suite_that_imports_nothing_gets_its_fixtures(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout
-    assert "4 passed" in run.stdout
+    assert "5 passed" in run.stdout
 
 
 def test_a_suite_without_the_extra_is_told_what_to_install(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from generator.contract import Contract
 from tests.conftest import ROOT
-from tests.support.models import add_model
+from tests.support.models import add_model, generate
 
 SLUG = "Flux-1.1.5"
 SCHEMAS: dict[str, Any] = {
@@ -109,17 +109,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory, contract: Contract) -> P
     document = json.loads(json.dumps(contract.document))
     document["components"]["schemas"]["Shot"] = SCHEMAS["Shot"]
     add_model(document, SLUG, "Flux115", SCHEMAS["Flux115Request"], {"prompt": "x"})
-    changed = folder / "segmind.yaml"
-    # JSON is YAML.
-    changed.write_text(json.dumps(document), encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "generate.py", "--contract", changed, "--output", folder / "generated"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return folder / "generated"
+    return generate(document, folder)
 
 
 def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(generated: Path) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
+
+from tests.conftest import ROOT
 
 
 def add_model(document: Any, slug: str, name: str, schema: dict[str, Any], example: dict[str, Any]) -> None:
@@ -28,3 +34,18 @@ def add_model(document: Any, slug: str, name: str, schema: dict[str, Any], examp
                 "requestBody": {"$ref": f"#/components/requestBodies/{name}"},
             }
         }
+
+
+def generate(document: Any, folder: Path) -> Path:
+    """What scripts/generate.py makes of a contract."""
+    changed, generated = folder / "segmind.yaml", folder / "generated"
+    # JSON is YAML.
+    changed.write_text(json.dumps(document), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "generate.py", "--contract", changed, "--output", generated],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return generated
