@@ -105,14 +105,14 @@ def admin_app(controls: Controls, access: AdminAccess) -> Starlette:
     # Not async: drawing is for another thread, so that it delays no other call.
     def serve_file(request: Request) -> Response:
         oldest = controls.clock.now() - controls.contract.image_retention
-        output = output_at(request.path_params["name"], request.query_params, made_after=oldest)
+        output = output_at(**request.path_params, made_after=oldest)
         if output is None:
             raise HTTPException(404)
         return Response(output.content(), media_type=output.format.media_type)
 
     return Starlette(
         routes=[
-            Route(f"{RESERVED_PREFIX}/files/{{name}}", serve_file),
+            Route(f"{RESERVED_PREFIX}/files/{{fields}}/{{name}}", serve_file),
             Route(f"{RESERVED_PREFIX}/health", report_health),
             route("POST", "/reset", controls.reset),
             route("GET", "/accounts", controls.accounts),

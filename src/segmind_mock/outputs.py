@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import orjson
 
@@ -102,16 +102,21 @@ def describe_output(output: Output, request_id: str, base_url: str, made_at: flo
 
 
 def url_of(output: Output, request_id: str, base_url: str, made_at: float) -> str:
-    """Holds all that the file is made from, so that any process can make it, also when the job is forgotten."""
-    return (
-        f"{base_url}{RESERVED_PREFIX}/files/{request_id}.{output.format.suffix}?digest={output.digest}"
-        f"&size={output.width}x{output.height}&made={int(made_at)}&model={quote(output.model)}&seed={output.seed}"
-        f"&prompt={quote(output.prompt, safe='')}"
+    """Holds all that the file is made from, so that any process can make it, also when the job is forgotten.
+
+    In the path, so that the URL ends as those of the service do.
+    """
+    fields = (
+        f"digest={output.digest}&size={output.width}x{output.height}&made={int(made_at)}&seed={output.seed}"
+        f"&model={quote(output.model, safe='')}&prompt={quote(output.prompt, safe='')}"
     )
+    # Quoted once more, since servers decode a path before they split it.
+    return f"{base_url}{RESERVED_PREFIX}/files/{quote(fields, safe='=&')}/{request_id}.{output.format.suffix}"
 
 
-def output_at(name: str, query: Mapping[str, str], *, made_after: float) -> Output | None:
+def output_at(fields: str, name: str, *, made_after: float) -> Output | None:
     """What a URL of `url_of` names; None if there is no such file, or if it is older."""
+    query = dict(parse_qsl(fields))
     file = FILE_NAME.fullmatch(name)
     found = formats.BY_SUFFIX.get(file[1]) if file else None
     size = SIZE.fullmatch(query.get("size", ""))

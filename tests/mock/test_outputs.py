@@ -13,7 +13,7 @@ import pytest
 from mutagen import mp3, mp4
 from PIL import Image
 
-from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings, serve
 from segmind_mock.contract import Contract
 from segmind_mock.settings import ImageFormat
 from tests.support.models import add_model
@@ -225,24 +225,36 @@ def test_an_image_shows_the_prompt_also_when_its_job_is_forgotten(kinds: Contrac
     double = Double(contract=kinds, clock=clock)
     headers = {"x-api-key": DEFAULT_KEY}
     with httpx.Client(transport=double.transport(), base_url="http://double", headers=headers) as client:
-        submitted = client.post("/v2/makes-image", json={"prompt": "a cabin & a lake?", "seed": 7}).json()
+        submitted = client.post("/v2/makes-image", json={"prompt": "a cabin & a 50% lake/river?", "seed": 7}).json()
         url = client.get(submitted["response_url"]).json()["output"]
         before = client.get(url).content
         clock.advance(hours=2)
         assert client.get(submitted["status_url"]).status_code == 404
         assert client.get(url).content == before
-    assert httpx.URL(url).params["prompt"] == "a cabin & a lake?"
+    assert url.endswith(f"/{submitted['request_id']}.png")
+
+
+def test_the_url_of_a_file_holds_any_prompt_on_a_port_too(call: Call, kinds: Contract) -> None:
+    headers = {"x-api-key": DEFAULT_KEY}
+    with (
+        serve(Double(contract=kinds).app) as url,
+        httpx.Client(base_url=url, headers=headers, timeout=30) as client,
+    ):
+        for prompt in ("a&b=c", "50% of/it", "a+b c", "\u00e9\U0001f600", "#?;", "%2F%252F", "", "../.."):
+            request = {"prompt": prompt, "seed": 7}
+            made = call("POST", "/v1/makes-video", json=request, settings=Settings(generate_as="image"))
+            assert client.get(client.post("/v1/makes-video", json=request).json()["output"]).content == made.content
 
 
 DIGEST = "0" * 32
-FILE = f"/_mock/files/7c9e6679-7425-40de-944b-e07fc1f90ae7.png?digest={DIGEST}&size=1x1&made=1800000000"
+FILE = f"/_mock/files/digest={DIGEST}&size=1x1&made=1800000000/7c9e6679-7425-40de-944b-e07fc1f90ae7.png"
 
 
 @pytest.mark.parametrize(
     ("url", "status"),
     [
         (FILE, 200),
-        (f"{FILE}&model=any&seed=7&prompt=x", 200),
+        (FILE.replace("&size", "&model=any&seed=7&prompt=x%2520%2526&size"), 200),
         *((FILE.replace("1x1", size), 200) for size in ("4096x1", "1x4096")),
         *(
             (FILE.replace("1x1", size), 404)
@@ -252,8 +264,8 @@ FILE = f"/_mock/files/7c9e6679-7425-40de-944b-e07fc1f90ae7.png?digest={DIGEST}&s
         *((FILE.replace("1800000000", made), 404) for made in ("", "x", "0", "-1", "9" * 16)),
         *((FILE.replace(".png", suffix), 404) for suffix in ("", ".gif", ".txt", ".json", ".png.png")),
         *((FILE.replace(".png", suffix), 200) for suffix in (".jpg", ".webp", ".mp4", ".mp3", ".wav")),
-        (FILE.partition("?")[0], 404),
-        (f"{FILE}&prompt={'x' * 10_000}", 200),
+        (FILE.replace(f"digest={DIGEST}&size=1x1&made=1800000000", "x"), 404),
+        (FILE.replace("&size", f"&prompt={'x' * 10_000}&size"), 200),
     ],
 )
 def test_a_url_that_the_double_has_not_made_is_404(call: Call, url: str, status: int) -> None:
