@@ -43,10 +43,10 @@ def test_the_media_type_is_shown_by_the_first_bytes() -> None:
 
 
 def test_a_result_without_an_image_is_shown_as_text_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    result = Result(JobResult({"request_id": "id", "output": "no URL"}))
+    result = Result(JobResult({"request_id": "id", "output": "no URL"}), kind="image")
     assert result._repr_mimebundle_() == {"text/plain": repr(result)}  # pyright: ignore[reportPrivateUsage]  # the same
     assert result._repr_png_() is None  # pyright: ignore[reportPrivateUsage]  # the same
-    assert "The image cannot be shown: NoImage" in caplog.text
+    assert "The output cannot be shown: NoOutput" in caplog.text
 
 
 def test_the_media_type_of_a_job_is_known_once_its_image_is_downloaded(client: Client) -> None:
