@@ -86,7 +86,9 @@ class Output:
         try:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise UnreadableResponse(f"the output is not JSON: {error}; `content` has its bytes") from None
+            failure = UnreadableResponse(f"the output is not JSON: {error}; `content` has its bytes")
+            self.add_to(failure)
+            raise failure from None
 
     def shown(self, content: bytes) -> dict[str, Any]:
         """The output for notebooks, by media type."""

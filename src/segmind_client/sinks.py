@@ -79,13 +79,11 @@ class OutputSink(ABC):
 
     def write(self, piece: bytes) -> None:
         self._received += len(piece)
+        self._refuse_beyond_limit(self._received)
         if self._monotonic() > self.until:
             detail = f"only {self._received} bytes of the file came within {DOWNLOAD_SECONDS:g} s; try again, {KEPT}"
             raise DownloadFailed(detail, response=self._head)
         self._add(piece)
-        if self._format:
-            self._largest = LARGEST[self._format.kind]
-        self._refuse_beyond_limit(self._received)
 
     def end(self) -> None:
         if self._expected not in (None, self._received):
@@ -140,6 +138,9 @@ class OutputSink(ABC):
         is_unknown = self._format is None and self._media_type in UNTYPED
         if not is_sure and (not self._beginning or is_page or is_unknown):
             raise self._no_output(self._contents())
+        if self._format and not self._is_received:
+            self._largest = LARGEST[self._format.kind]
+            self._refuse_beyond_limit(self._received)
         self._open()
         self._put(self._beginning)
         self._opened = True
