@@ -127,7 +127,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
 
     def known(kind: Any) -> None:
         if kind is not None:
-            paths = {"generate_path": f"/v1/{SLUG}", "submit_path": f"/v2/{SLUG}"}
+            paths: Any = {"generate_path": f"/v1/{SLUG}", "submit_path": f"/v2/{SLUG}"}
             monkeypatch.setattr(catalog, "MODELS", {SLUG: attrs.evolve(template, slug=SLUG, output=kind, **paths)})
 
     return known
@@ -382,11 +382,11 @@ ENDED = ("PNG", "MP4", "MOV", "WebM", "WAV", "Ogg", "M4A", "JSON")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ENDED)
 def test_a_download_without_a_length_is_complete_if_the_file_says_so(tmp_path: Path, way: str, name: str) -> None:
-    async def use(client: Any) -> bytes:
-        return (await given((await make(client, "v2")).save(tmp_path))).read_bytes()
+    async def use(client: Any) -> Any:
+        return await given((await make(client, "v2")).save(tmp_path))
 
     service = service_of(name, "v2", inline=False, framed=False)
-    assert play(way, service, use) == FILES[name]
+    assert play(way, service, use).read_bytes() == FILES[name]
     (tmp_path / f"made{EXTENSIONS[name]}").unlink()
     with pytest.raises(errors.DownloadFailed, match=f"closed before the end of the {name} data"):
         play(way, attrs.evolve(service, body=FILES[name][:-1]), use)
