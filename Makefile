@@ -30,8 +30,8 @@ types: .venv/dev-ready node-tools  ## mypy and pyright
 	$(BIN)/mypy
 	node_modules/.bin/pyright
 
-contract: .venv/dev-ready node-tools  ## the linters of the contract
-	node_modules/.bin/redocly lint segmind
+contract: .venv/dev-ready node-tools  ## the linters of the contract and of its editions
+	node_modules/.bin/redocly lint segmind generated/segmind_openapi/*.json
 	node_modules/.bin/spectral lint --fail-severity=hint openapi/segmind.yaml
 	$(BIN)/openapi-spec-validator openapi/segmind.yaml
 

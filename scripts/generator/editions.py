@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from generator.contract import Contract, GenerationError, Node, check_openapi, is_list, is_mapping, pointer
 from generator.views import SCHEMAS, reachable_schemas
+from generator.workflows import arazzo_document, vocabularies_overlay
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOWN_CONVERTER = ROOT / "node_modules" / ".bin" / "openapi-down-convert"
@@ -23,7 +24,8 @@ PACKAGE_INIT = '''\
 `segmind.json` is the contract itself, `segmind.codegen.json` its edition for code generators, and
 `segmind.codegen-3.0.3.json` the same for tools that stop at OpenAPI 3.0. `segmind.strict-requests.json` refuses
 parameters that no model has; `segmind.one-error-3.0.3.json` has one type of error. `info.x-edition` has the SHA-256 of
-the contract that an edition was made from.
+the contract that an edition was made from. `segmind.vocabularies.overlay.json` is an OpenAPI Overlay that says when to
+poll and retry, `segmind.arazzo.json` has the calls of each model as Arazzo workflows.
 """
 '''
 RESERVED_NAMES = {"ErrorResponse": "ErrorBody"}
@@ -62,6 +64,8 @@ def write_editions(contract: Contract, folder: Path, *, source: bytes) -> None:
     codegen_3_0 = down_convert(path)
     write("codegen-3.0.3", codegen_3_0, "3.0")
     write("one-error-3.0.3", one_error_edition(codegen_3_0), "3.0")
+    write_json(vocabularies_overlay(contract), folder / "segmind.vocabularies.overlay.json")
+    write_json(arazzo_document(contract), folder / "segmind.arazzo.json")
 
 
 def write_json(document: Node, path: Path) -> None:
