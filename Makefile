@@ -5,7 +5,7 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo help setup test format lint types contract drift imports tests defects chaos mutants models-long \
+.PHONY: demo help setup test format lint types contract drift change imports tests defects chaos mutants models-long \
 	contract-long contract-live contract-prism generate lock node-tools redis-server
 
 demo: .venv/demo-ready  ## one image with each model, against the double (ARGS=--live: the service)
@@ -17,7 +17,7 @@ setup: .venv/dev-ready node-tools redis-server  ## install all that the other ta
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' Makefile | expand -t 18
 
-test: format lint types contract drift imports tests  ## every check and every test
+test: format lint types contract drift change imports tests  ## every check and every test
 	@echo "Every check passed."
 
 format: .venv/dev-ready  ## check the format of the Python files
@@ -37,6 +37,9 @@ contract: .venv/dev-ready node-tools  ## the linters of the contract and of its 
 
 drift: .venv/dev-ready node-tools  ## check that generated/ is what the contract makes
 	$(BIN)/python scripts/generate.py --check
+
+change: .venv/dev-ready node-tools  ## what changed in the contract since its last release, and whether its version fits
+	$(BIN)/python scripts/change.py
 
 imports: .venv/dev-ready  ## check which package may import which
 	$(BIN)/lint-imports --no-cache
