@@ -88,9 +88,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def compare(base: Path, revision: Path) -> list[Change]:
     """The changes, the gravest first. Both files are JSON: redocly does not follow the aliases of YAML."""
-    command = [ROOT / "node_modules" / ".bin" / "redocly", "diff", base, revision, "--format", "json"]
+    redocly = ROOT / "node_modules" / ".bin" / "redocly"
+    options = ("--format", "json", "--fail-on", "none", "--config", ROOT / "redocly.yaml")
     run = subprocess.run(
-        [*command, "--fail-on", "none", "--config", ROOT / "redocly.yaml"],
+        [redocly, "diff", base, revision, *options],
         env={**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"},
         capture_output=True,
         text=True,

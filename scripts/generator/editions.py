@@ -82,12 +82,12 @@ def codegen_edition(contract: Contract) -> dict[str, Any]:
     info, components = document["info"], document["components"]
     # Generators copy it into every file.
     info["description"] = first_sentence(info.get("description", ""))
-    answers = reachable_schemas(contract, components["responses"])
+    returned = reachable_schemas(contract, components["responses"])
     requests = reachable_schemas(contract, components["requestBodies"])
     needed = needed_by_links(contract)
     for name, schema in components["schemas"].items():
         describe_defaults(contract, schema)
-        if name in answers:
+        if name in returned:
             loosen(contract, schema, needed.get(name, set()))
         elif name in requests:
             schema.pop("additionalProperties", None)
@@ -212,8 +212,8 @@ def strict_requests_edition(codegen: Node) -> dict[str, Any]:
     """The edition for generators, with every parameter refused that is not in the contract."""
     document = copy_of(codegen)
     components = document["components"]
-    answers = reachable_schemas(Contract(document), components["responses"])
-    for name in reachable_schemas(Contract(document), components["requestBodies"]) - answers:
+    returned = reachable_schemas(Contract(document), components["responses"])
+    for name in reachable_schemas(Contract(document), components["requestBodies"]) - returned:
         if "properties" in components["schemas"][name]:
             components["schemas"][name]["additionalProperties"] = False
     return document

@@ -24,11 +24,10 @@ def edit(document: Any, place: str, value: object) -> None:
     *parents, name = (part.replace("~1", "/") for part in place.removeprefix("#/").split("/"))
     for parent in parents:
         document = document[parent]
-    key = int(name) if isinstance(document, list) else name
     if value is REMOVED:
-        del document[key]
+        del document[name]
     else:
-        document[key] = value
+        document[name] = value
 
 
 FAST, ULTRA = f"{SCHEMAS}/Imagen4FastRequest/properties", f"{SCHEMAS}/Imagen4UltraRequest/properties"
@@ -88,7 +87,12 @@ EDITS: dict[str, tuple[str, object, str, str]] = {
     ),
     "the retention of an image is changed": (f"{SCHEMAS}/ImageUrl/x-retention-seconds/value", 60, "major", READERS),
     "the header of the key is renamed": ("#/components/securitySchemes/ApiKey/name", "x-key", "major", CALLERS),
-    "a server is removed": ("#/servers/1", REMOVED, "major", CALLERS),
+    "a server is removed": (
+        "#/servers",
+        json.loads(CONTRACT.read_text(encoding="utf-8"))["servers"][:1],
+        "major",
+        CALLERS,
+    ),
     "a value of a response is added": (
         f"{SCHEMAS}/JobStatus/properties/status/enum",
         ["QUEUED", "PROCESSING", "COMPLETED", "PAUSED"],
