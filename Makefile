@@ -6,7 +6,7 @@ export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
 .PHONY: demo help setup test format lint types contract drift change imports tests defects chaos mutants models-long \
-	contract-long contract-live contract-prism generate lock node-tools redis-server
+	contract-long contract-live contract-prism generate release lock node-tools redis-server
 
 demo: .venv/demo-ready  ## one image with each model, against the double (ARGS=--live: the service)
 	@$(BIN)/python scripts/demo.py $(ARGS)
@@ -75,6 +75,9 @@ benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
 
 generate: .venv/dev-ready node-tools  ## write generated/ from the contract
 	$(BIN)/python scripts/generate.py
+
+release: drift change  ## build dist/ from the commit (VERSION=0.2.0), twice and alike, and install what was built
+	$(BIN)/python scripts/release.py $(VERSION)
 
 lock: .venv/dev-ready  ## resolve the newest versions into requirements/
 	$(BIN)/uv pip compile $(LOCK) --extra mock --group build --output-file requirements/demo.txt
