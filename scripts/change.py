@@ -127,8 +127,9 @@ def breaks_all_the_same(change: dict[str, Any]) -> str | None:
     if in_request and change.get("property") == "default" and "value" in change.get("base", {}):
         return what_changed(change)
     for extension, reason in BREAKING_EXTENSIONS.items():
-        # Who says it may change without the thing itself.
-        if extension in place_of(change).split("/") and change.get("property") != "source":
+        # Who says it may change, or it may become known, without the thing itself changing.
+        known = change["kind"] != "added" and change.get("property") != "source"
+        if known and extension in place_of(change).split("/"):
             return f"{reason}: {what_changed(change)}"
     return None
 

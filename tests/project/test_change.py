@@ -86,6 +86,12 @@ EDITS: dict[str, tuple[str, object, str, str]] = {
         CALLERS,
     ),
     "the retention of an image is changed": (f"{SCHEMAS}/ImageUrl/x-retention-seconds/value", 60, "major", READERS),
+    "a retention becomes known": (
+        f"{SCHEMAS}/OutputImage/x-retention-seconds",
+        {"value": 60, "source": "guide"},
+        "minor",
+        READERS,
+    ),
     "the header of the key is renamed": ("#/components/securitySchemes/ApiKey/name", "x-key", "major", CALLERS),
     "a server is removed": (
         "#/servers",
