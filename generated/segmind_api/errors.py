@@ -19,7 +19,7 @@ KEY = re.compile(API_KEY_PATTERN.strip("^$"), re.IGNORECASE)
 class SegmindError(Exception):
     """Whatever goes wrong between a caller and the service.
 
-    `detail` says what, and what to do next; `response` is the answer, None where there is none;
+    `detail` says what, and what to do next; `response` is what was received, None where there is none;
     `request_id` names the job, where there is one.
     """
 
@@ -31,7 +31,7 @@ class SegmindError(Exception):
 
     @property
     def status(self) -> int | None:
-        """HTTP status of the answer; None where there is none."""
+        """HTTP status of the response; None where there is none."""
         return self.response.status if self.response else None
 
     def __str__(self) -> str:
@@ -85,9 +85,9 @@ def kind(value: object) -> str:
 
 
 class UnreadableField(SegmindError, ValueError):
-    """A field that the contract promises is missing from an answer, or is of another type.
+    """A field that the contract promises is missing from a response, or is of another type.
 
-    `model` and `field` say which, `value` is what came in its place. The rest of the answer stays readable.
+    `model` and `field` say which, `value` is what came in its place. The rest of the response stays readable.
     """
 
     def __init__(self, model: str, field: str, value: object) -> None:

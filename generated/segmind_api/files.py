@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 from .checks import Check, Refused
 
@@ -35,7 +35,7 @@ def file(url: Check, *, allowed: str) -> Check:
         name = ""
         if isinstance(value, bytes):
             content = value
-        elif isinstance(value, PathLike):
+        elif is_path(value):
             path = Path(value)
             name, content = path.name, content_of(path, allowed)
         else:
@@ -53,6 +53,11 @@ def file(url: Check, *, allowed: str) -> Check:
             raise Refused(refused.value, allowed) from None
 
     return Check(allowed, read)
+
+
+def is_path(value: object) -> TypeGuard[PathLike[str]]:
+    # A path can be of bytes, which pathlib does not take.
+    return isinstance(value, PathLike) and isinstance(fspath(cast("PathLike[Any]", value)), str)
 
 
 def content_of(path: Path, allowed: str) -> bytes:

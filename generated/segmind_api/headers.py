@@ -1,5 +1,5 @@
 # Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
-"""The headers of an answer."""
+"""The headers of a response."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class ApiRequest:
 
 @attrs.frozen
 class ApiResponse:
-    """One answer as it came."""
+    """One response as it was received."""
 
     status: int
     headers: ResponseHeaders = attrs.field(converter=ResponseHeaders)
@@ -66,8 +66,8 @@ class ApiResponse:
 
 
 @attrs.frozen
-class Answer(Generic[ResultT, ErrorT]):
-    """One answer, read as the contract has it.
+class TypedResponse(Generic[ResultT, ErrorT]):
+    """One response, read as the contract has it.
 
     `result` is set for a documented success, `error` for a documented error. For anything else, a
     proxy's page for instance, both are None and `problem` says why.
@@ -191,7 +191,7 @@ def is_tuple(value: Any) -> TypeGuard[tuple[Any, ...]]:
 
 
 class ResponseObject(Mapping[str, Any]):
-    """A JSON object that the service sent: `answer.status`, `answer["status"]` and `answer.get("status")`.
+    """A JSON object that the service sent: `job.status`, `job["status"]` and `job.get("status")`.
 
     Fields and values that the contract does not know stay readable as items. An attribute that the
     contract does not promise is None where the service sent nothing or something of another type; one
@@ -203,7 +203,7 @@ class ResponseObject(Mapping[str, Any]):
     def __init__(self, raw: Mapping[str, Any], response: ApiResponse | None = None) -> None:
         self._raw = raw
         self.response = response
-        """The answer that this came in, as it came; None for a part of one."""
+        """The response that this came in; None for a part of one."""
 
     @classmethod
     def from_raw(cls, raw: Any) -> Self | None:
@@ -295,26 +295,26 @@ def binary_body(response: ApiResponse) -> bytes | None:
     return response.content
 
 
-def read_answer(
+def read_response(
     response: ApiResponse, results: Mapping[int, Bodies[ResultT]], errors: Mapping[int, Bodies[ErrorT]]
-) -> Answer[ResultT, ErrorT]:
-    """Reads an answer by its status and its Content-Type; never raises."""
+) -> TypedResponse[ResultT, ErrorT]:
+    """Reads a response by its status and its Content-Type; never raises."""
     # The first, where the header was sent more than once.
     media_type = response.headers.get("content-type", "").partition(";")[0].partition(",")[0].strip().lower()
     if response.status in results:
         result = read_body(response, results[response.status], media_type)
         if result is not None:
-            return Answer(response, result=result)
+            return TypedResponse(response, result=result)
     elif response.status in errors:
         error = read_body(response, errors[response.status], media_type)
         if error is not None:
-            return Answer(response, error=error)
+            return TypedResponse(response, error=error)
     else:
-        return Answer(response, problem=f"status {response.status} is not in the contract")
+        return TypedResponse(response, problem=f"status {response.status} is not in the contract")
     documented = results.get(response.status) or errors[response.status]
     found = f"{len(response.content)} bytes of {media_type or 'no declared type'}"
     expected = " or ".join(documented)
-    return Answer(response, problem=f"status {response.status} came with {found}, not with readable {expected}")
+    return TypedResponse(response, problem=f"status {response.status} came with {found}, not with readable {expected}")
 
 
 def read_body(response: ApiResponse, bodies: Bodies[T], media_type: str) -> T | None:

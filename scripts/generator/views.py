@@ -47,7 +47,17 @@ IMPORTED = frozenset(
             "Sequence",
             "TypedDict",
         ),
-        *("UNSET", "Unset", "RequestBody", "ResponseObject", "Reader", "Answer", "ApiRequest", "ApiResponse", "Bodies"),
+        *(
+            "UNSET",
+            "Unset",
+            "RequestBody",
+            "ResponseObject",
+            "Reader",
+            "TypedResponse",
+            "ApiRequest",
+            "ApiResponse",
+            "Bodies",
+        ),
         *("Call", "Method", "T", "T_co"),
     }
 )
@@ -71,7 +81,7 @@ class ClassView:
     name: str
     module: str
     kind: str
-    """`request`, `answer` or `enum`."""
+    """`request`, `response` or `enum`."""
     values: str
     """The annotation of an enum."""
 
@@ -255,16 +265,16 @@ class Views:
     def _classes(self) -> dict[str, ClassView]:
         """The schemas that become classes or aliases, by place, in the order of their names."""
         requests = reachable_schemas(self._contract, [{"$ref": place} for place in self.bodies])
-        answers = reachable_schemas(self._contract, self._components["responses"])
+        responses = reachable_schemas(self._contract, self._components["responses"])
         schemas: Node = self._components["schemas"]
         found: dict[str, ClassView] = {}
         for name in sorted(schemas):
             schema, place = schemas[name], pointer("components", "schemas", name)
             values: Any = schema.get("enum")
-            if schema.get("type") == "object" and name in requests | answers:
-                if name in requests and name in answers:
+            if schema.get("type") == "object" and name in requests | responses:
+                if name in requests and name in responses:
                     raise GenerationError(place, "is part of requests and of responses; make two components of it")
-                kind = "request" if name in requests else "answer"
+                kind = "request" if name in requests else "response"
             elif is_list(values) and "$ref" not in schema and all(isinstance(value, str) for value in values):
                 kind = "enum"
             else:
@@ -346,7 +356,7 @@ class Views:
         made = (
             self._request(place, properties, names, required)
             if view.kind == "request"
-            else self._answer(place, properties, names, required)
+            else self._response_class(place, properties, names, required)
         )
         return ModelView(
             description=schema.get("description", ""),
@@ -392,7 +402,7 @@ class Views:
         )
         return view, value.classes
 
-    def _answer(
+    def _response_class(
         self, place: str, properties: Node, names: Mapping[str, str], required: Iterable[str]
     ) -> list[tuple[PropertyView, frozenset[str]]]:
         refuse_keywords(self._contract.at(place), COMBINING_KEYWORDS, place)
@@ -426,7 +436,7 @@ class Views:
             return f"tuple[{annotation}, ...]", f"tuple_of({reader})", places
         kinds = [str(item) for item in (kind if is_list(kind) else [kind])]
         if not all(item in PYTHON_TYPES for item in kinds):
-            raise GenerationError(place, f"an answer of type {kind!r} cannot be generated; name it as a component")
+            raise GenerationError(place, f"a response of type {kind!r} cannot be generated; name it as a component")
         annotation = union(PYTHON_TYPES[item] for item in kinds)
         readers = [f"as_{item}" for item in kinds]
         if len(readers) == 1:

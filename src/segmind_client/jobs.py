@@ -57,7 +57,7 @@ class Watch:
     """The age at which the job was known to have ended."""
     polled: float = -math.inf
     """When the last poll was sent."""
-    answered: float = -math.inf
+    responded: float = -math.inf
     """When the response to it came, or its error."""
     trouble: SegmindError | None = None
     """The transient error of the last poll or fetch."""
@@ -91,7 +91,7 @@ class Watch:
 
     def record_poll(self, job: JobStatus, now: float) -> None:
         self.trouble, self.failures, self.wanted, self.last_state = None, 0, 0.0, job.status
-        self.answered = now
+        self.responded = now
         if job.status == "COMPLETED":
             self.ended = now - self.submitted
         else:
@@ -204,8 +204,8 @@ def poll(caller: Caller, watch: Watch) -> Flow[JobStatus]:
             job = yield from status(caller, watch.request_id, until=watch.until, expires=watch.expires)
             check_state(job, watch.request_id)
         except SegmindError as error:
-            watch.answered = caller.clock.monotonic()
-            watch.record_transient(error, watch.answered, caller.chance(), caller.utc())
+            watch.responded = caller.clock.monotonic()
+            watch.record_transient(error, watch.responded, caller.chance(), caller.utc())
             continue
         if job.status == "FAILED":
             raise job_failed(job, job.response, watch.request_id)
@@ -214,7 +214,7 @@ def poll(caller: Caller, watch: Watch) -> Flow[JobStatus]:
 
 
 def pause_before_poll(caller: Caller, watch: Watch) -> Flow[None]:
-    last = watch.answered if watch.polls else watch.started
+    last = watch.responded if watch.polls else watch.started
     while True:
         now = caller.clock.monotonic()
         sparing = caller.line.is_scarce(now)

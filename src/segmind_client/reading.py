@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from segmind_api.models import ErrorResponse, FailedJob, JobResult, JobStatus, SubmittedJob
-from segmind_api.types import Answer, ApiRequest, ApiResponse, as_string, json_body, path_segment
+from segmind_api.types import ApiRequest, ApiResponse, TypedResponse, as_string, json_body, path_segment
 from segmind_client.decoding import GZIP_MAGIC, decompressed
 from segmind_client.errors import (
     ConnectionLost,
@@ -81,23 +81,23 @@ def is_refusal(request: ApiRequest, response: ApiResponse) -> bool:
     return 400 <= response.status < 500 or is_retried(request, response)
 
 
-def expect(answer: Answer[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
+def expect(typed: TypedResponse[ResultT, ErrorResponse | FailedJob | str], request_id: str | None) -> ResultT:
     """The result of a GET, or the error that its response stands for."""
-    if request_id is not None and other_job(answer.response, request_id):
+    if request_id is not None and other_job(typed.response, request_id):
         raise UnreadableResponse(
             "the service's response is about another job than the one asked for",
-            response=answer.response,
+            response=typed.response,
             request_id=request_id,
         )
-    if answer.result is not None:
-        return answer.result
-    if isinstance(answer.error, FailedJob) and is_failure(answer.error):
-        raise job_failed(answer.error, answer.response, request_id)
-    if answer.status < 400:
+    if typed.result is not None:
+        return typed.result
+    if isinstance(typed.error, FailedJob) and is_failure(typed.error):
+        raise job_failed(typed.error, typed.response, request_id)
+    if typed.status < 400:
         raise UnreadableResponse(
-            f"the service's response cannot be read: {answer.problem}", response=answer.response, request_id=request_id
+            f"the service's response cannot be read: {typed.problem}", response=typed.response, request_id=request_id
         )
-    raise status_error(answer, request_id=request_id)
+    raise status_error(typed, request_id=request_id)
 
 
 def media_type_of(response: ApiResponse) -> str:
@@ -123,22 +123,22 @@ def received_output(response: ApiResponse, kind: Kind | None) -> str | bytes | N
 
 
 def expect_of_post(
-    request: ApiRequest, answer: Answer[ResultT, ErrorResponse | str], *, is_generation: bool = False
+    request: ApiRequest, typed: TypedResponse[ResultT, ErrorResponse | str], *, is_generation: bool = False
 ) -> ResultT:
     """The result of a POST, or the error that its response stands for."""
-    if answer.result is not None:
-        return answer.result
+    if typed.result is not None:
+        return typed.result
     # An error of a proxy does not tell what the service behind it has done, and the service may still accept the POST.
-    message = error_message(answer.response)
-    says_failed = answer.status in RETRIED["POST"] and is_of_service(answer.response)
-    named = job_in(answer.response)
-    has_job = may_be_accepted(answer.response) and answer.status in (429, *RETRIED["POST"])
-    if has_job or answer.headers.cost or (not says_failed and not 400 <= answer.status < 500):
-        problem = answer.problem or f"the response was {answer.status}, not from the service itself"
+    message = error_message(typed.response)
+    says_failed = typed.status in RETRIED["POST"] and is_of_service(typed.response)
+    named = job_in(typed.response)
+    has_job = may_be_accepted(typed.response) and typed.status in (429, *RETRIED["POST"])
+    if has_job or typed.headers.cost or (not says_failed and not 400 <= typed.status < 500):
+        problem = typed.problem or f"the response was {typed.status}, not from the service itself"
         if message is not None:
-            problem = f"the response was {answer.status}: {cut(message)}"
-        raise may_have_been_accepted(request, problem, answer.response, is_generation=is_generation)
-    raise status_error(answer, of_submit=named)
+            problem = f"the response was {typed.status}: {cut(message)}"
+        raise may_have_been_accepted(request, problem, typed.response, is_generation=is_generation)
+    raise status_error(typed, of_submit=named)
 
 
 def is_failure(body: Mapping[str, Any]) -> bool:
@@ -205,7 +205,7 @@ def may_have_been_accepted(
 
 
 def status_error(
-    answer: Answer[Any, ErrorResponse | FailedJob | str] | Answer[Any, ErrorResponse | str],
+    typed: TypedResponse[Any, ErrorResponse | FailedJob | str] | TypedResponse[Any, ErrorResponse | str],
     *,
     request_id: str | None = None,
     of_submit: str | None = None,
@@ -214,8 +214,8 @@ def status_error(
 
     `request_id` is that of the job asked for, `of_submit` one that a refusal of a submit names.
     """
-    response = answer.response
-    detail = cut(error_message(response) or answer.problem or "no message")
+    response = typed.response
+    detail = cut(error_message(response) or typed.problem or "no message")
     kind = StatusError.by_status.get(response.status, StatusError)
     advice = kind.advice_on_job if request_id else kind.advice
     until = response.headers.get("retry-after") or response.headers.rate_limit_reset_at_utc
@@ -268,7 +268,7 @@ def other_job(response: ApiResponse, request_id: str) -> bool:
     return named is not None and named.lower() != request_id.lower()
 
 
-def answers(response: ApiResponse, request_id: str, *, result: bool) -> bool:
+def belongs_to_job(response: ApiResponse, request_id: str, *, result: bool) -> bool:
     """Whether a response belongs to a request about this job: it names the job, or leads to a retry.
 
     A `result` has an output besides, or it may be what is left over from a request for the status.

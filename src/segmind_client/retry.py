@@ -23,7 +23,7 @@ from segmind_client.line import Line, Rank, Turn
 from segmind_client.masking import shown_url
 from segmind_client.options import Options, check_options
 from segmind_client.polling import Latencies
-from segmind_client.reading import answers, error_message, is_retried, may_be_accepted, may_have_been_accepted
+from segmind_client.reading import belongs_to_job, error_message, is_retried, may_be_accepted, may_have_been_accepted
 from segmind_client.server_time import server_wait
 from segmind_client.steps import (
     LARGEST_BODY,
@@ -79,7 +79,7 @@ class ServiceRequest:
 
     def step(self) -> Send:
         is_result = self.rank is Rank.RESULT
-        accepts = partial(answers, request_id=self.request_id, result=is_result) if self.request_id else None
+        accepts = partial(belongs_to_job, request_id=self.request_id, result=is_result) if self.request_id else None
         turn = Turn(
             self.rank,
             since=self.since,

@@ -66,18 +66,18 @@ def admin_app(controls: Controls, access: AdminAccess) -> Starlette:
             refusal = access.refusal(request.scope, request.headers)
             if refusal is not None:
                 status, message = refusal
-                return answer({"error": message}, status)
+                return json_response({"error": message}, status)
             try:
                 body = await read_object(request, controls.settings.largest_body)
                 arguments = {**request.query_params, **body, **request.path_params}
                 check(arguments)
-                return answer(shown(handler(**arguments), controls.clock.now()))
+                return json_response(shown(handler(**arguments), controls.clock.now()))
             except HTTPException as error:
-                return answer({"error": error.detail}, error.status_code)
+                return json_response({"error": error.detail}, error.status_code)
             except UnknownJobError as error:
-                return answer({"error": error.args[0]}, 404)
+                return json_response({"error": error.args[0]}, 404)
             except ValueError as error:
-                return answer({"error": str(error)}, 400)
+                return json_response({"error": str(error)}, 400)
 
         return Route(f"{RESERVED_PREFIX}{path}", endpoint, methods=[method])
 
@@ -100,7 +100,7 @@ def admin_app(controls: Controls, access: AdminAccess) -> Starlette:
     async def report_health(_: Request) -> Response:
         # Fails if the store does not respond: the clock reads its shift from it.
         controls.clock.now()
-        return answer({"status": "ok"})
+        return json_response({"status": "ok"})
 
     # Not async: drawing is for another thread, so that it delays no other call.
     def serve_file(request: Request) -> Response:
@@ -129,7 +129,7 @@ def admin_app(controls: Controls, access: AdminAccess) -> Starlette:
             route("GET", "/journal", list_calls, JOURNAL_QUERY),
             route("GET", "/journal/counts", count_calls, JOURNAL_QUERY),
         ],
-        exception_handlers={404: answer_http_error, 405: answer_http_error, 500: answer_own_failure},
+        exception_handlers={404: http_error_response, 405: http_error_response, 500: own_failure_response},
     )
 
 
@@ -198,15 +198,17 @@ async def read_object(request: Request, largest: int) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
-async def answer_http_error(request: Request, error: Exception) -> Response:
+async def http_error_response(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return answer({"error": f"no {request.method} at {request.url.path}"}, status)
+    return json_response({"error": f"no {request.method} at {request.url.path}"}, status)
 
 
-async def answer_own_failure(_request: Request, error: Exception) -> Response:
+async def own_failure_response(_request: Request, error: Exception) -> Response:
     """For a failure of the double itself, which the application logs."""
-    return answer({"error": f"the double itself failed with {type(error).__name__}; its log has the traceback"}, 500)
+    return json_response(
+        {"error": f"the double itself failed with {type(error).__name__}; its log has the traceback"}, 500
+    )
 
 
-def answer(body: Any, status: int = 200) -> Response:
+def json_response(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type=JSON)

@@ -52,7 +52,7 @@ class MockApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await answer_lifespan(receive, send)
+            await handle_lifespan(receive, send)
         elif scope["type"] == "http":
             await self._respond(scope, receive, send)
 
@@ -103,7 +103,7 @@ class MockApp:
         body = b""
         fault = NO_FAULT
         if operation is None:
-            outcome = self._answer_unknown(scope, operations)
+            outcome = self._respond_to_unknown(scope, operations)
         else:
             try:
                 read = await read_body(headers, receive, settings.largest_body) if operation.model else b""
@@ -116,7 +116,7 @@ class MockApp:
                 body = read
                 call = Call(operation, request_id, headers, body, base_url_of(scope, headers), now)
                 try:
-                    fault, outcome = self._store.transact(partial(self._answer, call))
+                    fault, outcome = self._store.transact(partial(self._outcome, call))
                 except Exception as error:
                     # Handled here, so that the call is in the journal like any other.
                     outcome = failure(scope, error)
@@ -146,7 +146,7 @@ class MockApp:
                 "key_header": contract.key_header,
                 "body": body,
                 "status": HUNG_UP if gone else 0 if fault.drop else outcome.status,
-                "answer": outcome.body,
+                "response": outcome.body,
                 "request_id": outcome.request_id,
                 "accepted": outcome.accepted,
                 "fault": fault.fields,
@@ -161,12 +161,12 @@ class MockApp:
         else:
             await send_outcome(scope, send, outcome, fault)
 
-    def _answer(self, call: Call, tx: Transaction) -> tuple[Fault, Outcome]:
+    def _outcome(self, call: Call, tx: Transaction) -> tuple[Fault, Outcome]:
         try:
             fault = fault_of(tx, call, self._service.contract.key_header)
         except ValueError as error:
             return NO_FAULT, Outcome(400, orjson.dumps({"error": f"Prefer: {error}"}))
-        return fault, self._service.answer(tx, call, fault)
+        return fault, self._service.respond(tx, call, fault)
 
     async def _wait(self, seconds: float, scope: Scope, receive: Receive, since: float) -> None:
         """Waits before a response. Raises CallerGoneError as soon as the caller hangs up."""
@@ -188,7 +188,7 @@ class MockApp:
             raise
         return outcome if finish is None else store.transact(lambda tx: finish(tx, clock.now()))
 
-    def _answer_unknown(self, scope: Scope, operations: Mapping[str, Operation]) -> Outcome:
+    def _respond_to_unknown(self, scope: Scope, operations: Mapping[str, Operation]) -> Outcome:
         if not operations:
             return Outcome(404, orjson.dumps({"error": f"no such model or endpoint: {scope['path']}"}))
         page = self._service.contract.example(next(iter(operations.values())), 405, "page")
@@ -207,7 +207,7 @@ def http_date(second: int) -> bytes:
     return formatdate(second, usegmt=True).encode()
 
 
-async def answer_lifespan(receive: Receive, send: Send) -> None:
+async def handle_lifespan(receive: Receive, send: Send) -> None:
     while True:
         kind = (await receive())["type"]
         await send({"type": f"{kind}.complete"})

@@ -48,7 +48,7 @@ NOTHING_MORE = re.compile(r"[\s,]*$")
 class Fault:
     """How one call goes wrong. Its fields act in three places:
 
-    - `Service.answer` sends a replacement instead of carrying the call out: `code`, `example`, `html`, and `drop` if
+    - `Service.respond` sends a replacement instead of carrying the call out: `code`, `example`, `html`, and `drop` if
       it is "before";
     - the handlers of `Service` change what a submit or a status call does: `fail`, `state`;
     - `MockApp` changes how a response is sent: `latency`, `malformed`, `drop`, `truncate`.

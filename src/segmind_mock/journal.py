@@ -28,7 +28,7 @@ class JournalRow:
     body: str
     status: int
     """0 for a dropped connection, 499 if the caller hung up."""
-    answer: str
+    response: str
     """The body of the response."""
     request_id: str | None
     """The accepted job."""
@@ -43,21 +43,23 @@ Entry = dict[str, Any]
 
 def truncate(entry: Entry) -> Entry:
     """Cuts an entry to what the journal keeps."""
-    path, headers, body, answer = entry["path"], entry["headers"], entry["body"], entry["answer"]
+    path, headers, body, response = entry["path"], entry["headers"], entry["body"], entry["response"]
     # Usually the call is short, so that one comparison each is enough; joining counts fastest.
-    if len(body) + len(answer) + len(path) > LONGEST_IN_JOURNAL:
-        entry |= {name: entry[name][:LONGEST_IN_JOURNAL] for name in ("path", "body", "answer")}
+    if len(body) + len(response) + len(path) > LONGEST_IN_JOURNAL:
+        entry |= {name: entry[name][:LONGEST_IN_JOURNAL] for name in ("path", "body", "response")}
     if len("".join([*headers, *headers.values()])) > LONGEST_IN_JOURNAL:
         entry["headers"] = truncated_headers(headers, entry["key_header"])
     return entry
 
 
-def row(*, headers: Mapping[str, str], key_header: str, body: bytes, answer: bytes, **other_fields: Any) -> JournalRow:
+def row(
+    *, headers: Mapping[str, str], key_header: str, body: bytes, response: bytes, **other_fields: Any
+) -> JournalRow:
     return JournalRow(
         headers=[item for item in headers.items() if item[0] not in (key_header, "authorization")],
         key=mask(headers.get(key_header)),
         body=body.decode(errors="replace"),
-        answer=answer.decode(errors="replace"),
+        response=response.decode(errors="replace"),
         **other_fields,
     )
 

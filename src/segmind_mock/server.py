@@ -67,7 +67,7 @@ class DoubleProtocol(HttpToolsProtocol):
     _unread = 0
     """Bytes since the end of the last head, part of a body, or request."""
     _refused = False
-    _is_answering = False
+    _is_responding = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -87,7 +87,7 @@ class DoubleProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unread > LONGEST_HEAD and not self._refused:
             self._refuse()
-        if self._head_timer is None and not self._is_answering:
+        if self._head_timer is None and not self._is_responding:
             self._limit_head()
 
     def on_headers_complete(self) -> None:
@@ -98,11 +98,11 @@ class DoubleProtocol(HttpToolsProtocol):
         self._unread = 0
         if not self.parser.offers_upgrade():
             self._end_head()
-            self._is_answering = True
+            self._is_responding = True
             super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        self._is_answering = bool(self.pipeline)
+        self._is_responding = bool(self.pipeline)
         super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -130,7 +130,7 @@ class DoubleProtocol(HttpToolsProtocol):
         """Sends 431 and discards further data: closing a connection with unread data would lose the response."""
         self._refused = True
         self._end_head()
-        if self._is_answering:
+        if self._is_responding:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.write(REFUSAL)

@@ -77,7 +77,7 @@ class Service:
             money.settle(tx, account, now)
         return accounts
 
-    def answer(self, tx: Transaction, call: Call, fault: Fault) -> Outcome:
+    def respond(self, tx: Transaction, call: Call, fault: Fault) -> Outcome:
         """Carries a call out. Never raises RefusedError: a refusal is an outcome too."""
         if fault.replaces_the_call:
             return replacement(self.contract, call.operation, fault, call.now)

@@ -219,7 +219,7 @@ DEFECTS: list[tuple[str, Patches, Sequence[str], str]] = [
     ("is in doubt where there is none", {"reading.RETRIED": retries_a_post_after()}, REFUSED, IN_DOUBT),
     (
         "believes what is said about another job",
-        {"retry.answers": believes_anything, "reading.other_job": sees_no_difference},
+        {"retry.belongs_to_job": believes_anything, "reading.other_job": sees_no_difference},
         LEFT_OVER,
         ENDED,
     ),

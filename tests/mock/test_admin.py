@@ -320,7 +320,7 @@ class TestJournal:
             True,
             clock.now(),
         )
-        assert request_id in row["answer"]
+        assert request_id in row["response"]
         assert row["key"].startswith("SG_…")
         assert ["x-trace", "7"] in row["headers"]
         assert DEFAULT_KEY not in response.text

@@ -89,7 +89,7 @@ def test_a_failure_of_the_double_is_in_the_journal(call: httpx.Client, double: D
     response = call.post("/v2/imagen", json=PROMPT)
     (row,) = double.requests()
     assert (row.status, row.operation_id, row.body) == (500, "submitImagen", '{"prompt":"x"}')
-    assert (row.answer, row.accepted) == (response.text, False)
+    assert (row.response, row.accepted) == (response.text, False)
 
 
 def test_an_accepted_call_gets_its_own_response_although_the_store_breaks_afterwards(

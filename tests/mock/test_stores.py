@@ -64,7 +64,7 @@ ENTRY: Entry = {
     "key_header": "k",
     "body": b"{}",
     "status": 200,
-    "answer": b"\xff",
+    "response": b"\xff",
     "request_id": "id",
     "accepted": True,
     "fault": {"code": "1"},
@@ -129,7 +129,7 @@ def test_the_journal_is_kept_in_order_and_bounded(store: Store) -> None:
     rows = store.journal()
     assert [row.status for row in rows] == list(range(3, JOURNAL_LENGTH + 3))
     row = rows[0]
-    assert (row.body, row.answer, row.fault) == ("{}", "\N{REPLACEMENT CHARACTER}", {"code": "1"})
+    assert (row.body, row.response, row.fault) == ("{}", "\N{REPLACEMENT CHARACTER}", {"code": "1"})
     assert row.key not in (None, DEFAULT_KEY)
     assert [tuple(item) for item in row.headers] == [("a", "b")]
 
@@ -379,7 +379,7 @@ def test_each_part_of_a_row_of_the_journal_is_cut_to_what_it_keeps() -> None:
     long = "v" * (LONGEST_IN_JOURNAL + 1)
     rows = [
         row_with(body=long.encode()).body,
-        row_with(answer=long.encode()).answer,
+        row_with(response=long.encode()).response,
         row_with(path=long).path,
     ]
     assert [len(part) for part in rows] == [LONGEST_IN_JOURNAL] * 3

@@ -11,7 +11,7 @@ import attrs
 from ..models.error_response import ErrorResponse
 from ..models.generation_output import GenerationOutput
 from ..models.submitted_job import SubmittedJob
-from ..types import Answer, ApiResponse, RequestBody
+from ..types import ApiResponse, RequestBody, TypedResponse
 
 
 @attrs.frozen(kw_only=True)
@@ -23,10 +23,10 @@ class Model:
     """Class of its parameters."""
     generate_path: str
     """Path of the blocking call (v1)."""
-    read_generated: Callable[[ApiResponse], Answer[GenerationOutput | str | bytes, ErrorResponse | str]]
+    read_generated: Callable[[ApiResponse], TypedResponse[GenerationOutput | str | bytes, ErrorResponse | str]]
     submit_path: str
     """Path that queues a job (v2)."""
-    read_submitted: Callable[[ApiResponse], Answer[SubmittedJob, ErrorResponse | str]]
+    read_submitted: Callable[[ApiResponse], TypedResponse[SubmittedJob, ErrorResponse | str]]
     output: Literal["image", "video", "audio", "text", "json"] | None = "image"
     """What it makes; None for a model that the contract does not know."""
     price_usd: float | None = None

@@ -176,8 +176,8 @@ def keys() -> Iterator[Defect]:
 
         return check
 
-    yield in_code("400 before 401", Service, "answer", body_first)
-    yield in_code("404 before 401", Service, "answer", job_first)
+    yield in_code("400 before 401", Service, "respond", body_first)
+    yield in_code("404 before 401", Service, "respond", job_first)
 
 
 def payments() -> Iterator[Defect]:
@@ -245,8 +245,8 @@ def payments() -> Iterator[Defect]:
 
         return broken
 
-    yield in_code("refused calls charged", Service, "answer", charge_answers(400, 406))
-    yield in_code("server errors charged", Service, "answer", charge_answers(500, 502, 504))
+    yield in_code("refused calls charged", Service, "respond", charge_answers(400, 406))
+    yield in_code("server errors charged", Service, "respond", charge_answers(500, 502, 504))
     yield in_code("nobody is too poor", money, "can_pay", lambda _: lambda _account, _price: True)
     yield in_code("poor only at zero", money, "can_pay", lambda _: lambda account, _price: account.credits > 0)
     yield in_code(

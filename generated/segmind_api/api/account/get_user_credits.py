@@ -13,7 +13,7 @@ from ... import responses
 from ...client import send, send_async
 from ...models.credits import Credits
 from ...models.error_response import ErrorResponse
-from ...types import Answer, ApiRequest, ApiResponse, Bodies, read_answer
+from ...types import ApiRequest, ApiResponse, Bodies, TypedResponse, read_response
 
 if TYPE_CHECKING:
     import httpx
@@ -37,16 +37,16 @@ def build() -> ApiRequest:
     return ApiRequest("GET", "/v1/get-user-credits")
 
 
-def read(response: ApiResponse) -> Answer[Credits, ErrorResponse | str]:
-    """The answer as the contract has it; never raises."""
-    return read_answer(response, _RESULTS, _ERRORS)
+def read(response: ApiResponse) -> TypedResponse[Credits, ErrorResponse | str]:
+    """The response as the contract has it; never raises."""
+    return read_response(response, _RESULTS, _ERRORS)
 
 
-def call(client: httpx.Client) -> Answer[Credits, ErrorResponse | str]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+def call(client: httpx.Client) -> TypedResponse[Credits, ErrorResponse | str]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(send(client, build()))
 
 
-async def call_async(client: httpx.AsyncClient) -> Answer[Credits, ErrorResponse | str]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+async def call_async(client: httpx.AsyncClient) -> TypedResponse[Credits, ErrorResponse | str]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(await send_async(client, build()))

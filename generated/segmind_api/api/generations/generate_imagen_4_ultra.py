@@ -14,7 +14,7 @@ from ...client import send, send_async
 from ...models.error_response import ErrorResponse
 from ...models.generation_output import GenerationOutput
 from ...models.imagen_4_ultra_request import Imagen4UltraRequest
-from ...types import Answer, ApiRequest, ApiResponse, Bodies, read_answer
+from ...types import ApiRequest, ApiResponse, Bodies, TypedResponse, read_response
 
 if TYPE_CHECKING:
     import httpx
@@ -42,20 +42,20 @@ def build(body: Imagen4UltraRequest) -> ApiRequest:
     return ApiRequest("POST", "/v1/imagen-4-ultra", body.to_dict())
 
 
-def read(response: ApiResponse) -> Answer[GenerationOutput | str | bytes, ErrorResponse | str]:
-    """The answer as the contract has it; never raises."""
-    return read_answer(response, _RESULTS, _ERRORS)
+def read(response: ApiResponse) -> TypedResponse[GenerationOutput | str | bytes, ErrorResponse | str]:
+    """The response as the contract has it; never raises."""
+    return read_response(response, _RESULTS, _ERRORS)
 
 
 def call(
     client: httpx.Client, body: Imagen4UltraRequest
-) -> Answer[GenerationOutput | str | bytes, ErrorResponse | str]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+) -> TypedResponse[GenerationOutput | str | bytes, ErrorResponse | str]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(send(client, build(body)))
 
 
 async def call_async(
     client: httpx.AsyncClient, body: Imagen4UltraRequest
-) -> Answer[GenerationOutput | str | bytes, ErrorResponse | str]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+) -> TypedResponse[GenerationOutput | str | bytes, ErrorResponse | str]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(await send_async(client, build(body)))

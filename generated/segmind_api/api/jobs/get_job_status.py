@@ -14,7 +14,7 @@ from ...client import send, send_async
 from ...models.error_response import ErrorResponse
 from ...models.failed_job import FailedJob
 from ...models.job_status import JobStatus
-from ...types import Answer, ApiRequest, ApiResponse, Bodies, path_segment, read_answer
+from ...types import ApiRequest, ApiResponse, Bodies, TypedResponse, path_segment, read_response
 
 if TYPE_CHECKING:
     import httpx
@@ -40,16 +40,18 @@ def build(request_id: str) -> ApiRequest:
     return ApiRequest("GET", f"/v2/requests/{request_id}/status")
 
 
-def read(response: ApiResponse) -> Answer[JobStatus, ErrorResponse | str | FailedJob]:
-    """The answer as the contract has it; never raises."""
-    return read_answer(response, _RESULTS, _ERRORS)
+def read(response: ApiResponse) -> TypedResponse[JobStatus, ErrorResponse | str | FailedJob]:
+    """The response as the contract has it; never raises."""
+    return read_response(response, _RESULTS, _ERRORS)
 
 
-def call(client: httpx.Client, request_id: str) -> Answer[JobStatus, ErrorResponse | str | FailedJob]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+def call(client: httpx.Client, request_id: str) -> TypedResponse[JobStatus, ErrorResponse | str | FailedJob]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(send(client, build(request_id)))
 
 
-async def call_async(client: httpx.AsyncClient, request_id: str) -> Answer[JobStatus, ErrorResponse | str | FailedJob]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+async def call_async(
+    client: httpx.AsyncClient, request_id: str
+) -> TypedResponse[JobStatus, ErrorResponse | str | FailedJob]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(await send_async(client, build(request_id)))

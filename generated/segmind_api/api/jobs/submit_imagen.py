@@ -14,7 +14,7 @@ from ...client import send, send_async
 from ...models.error_response import ErrorResponse
 from ...models.imagen_request import ImagenRequest
 from ...models.submitted_job import SubmittedJob
-from ...types import Answer, ApiRequest, ApiResponse, Bodies, read_answer
+from ...types import ApiRequest, ApiResponse, Bodies, TypedResponse, read_response
 
 if TYPE_CHECKING:
     import httpx
@@ -42,16 +42,18 @@ def build(body: ImagenRequest) -> ApiRequest:
     return ApiRequest("POST", "/v2/imagen", body.to_dict())
 
 
-def read(response: ApiResponse) -> Answer[SubmittedJob, ErrorResponse | str]:
-    """The answer as the contract has it; never raises."""
-    return read_answer(response, _RESULTS, _ERRORS)
+def read(response: ApiResponse) -> TypedResponse[SubmittedJob, ErrorResponse | str]:
+    """The response as the contract has it; never raises."""
+    return read_response(response, _RESULTS, _ERRORS)
 
 
-def call(client: httpx.Client, body: ImagenRequest) -> Answer[SubmittedJob, ErrorResponse | str]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+def call(client: httpx.Client, body: ImagenRequest) -> TypedResponse[SubmittedJob, ErrorResponse | str]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(send(client, build(body)))
 
 
-async def call_async(client: httpx.AsyncClient, body: ImagenRequest) -> Answer[SubmittedJob, ErrorResponse | str]:
-    """Sends one request and reads its answer. Raises what httpx raises."""
+async def call_async(
+    client: httpx.AsyncClient, body: ImagenRequest
+) -> TypedResponse[SubmittedJob, ErrorResponse | str]:
+    """Sends one request and reads its response. Raises what httpx raises."""
     return read(await send_async(client, build(body)))
