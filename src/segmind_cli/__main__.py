@@ -14,9 +14,13 @@ def main() -> int:
         install = "install it with: pip install 'segmind-openapi[cli]'"
         print(f"segmind: the command line needs {' and '.join(missing)}; {install}", file=sys.stderr)
         return 1
-    from segmind_cli.app import run
+    try:
+        from segmind_cli.app import run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # While modules are imported: nothing has been sent.
+        return 130
 
 
 if __name__ == "__main__":

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from segmind_cli import calls, listings
-from segmind_cli.failures import OTHER, described, exit_code, message_of
+from segmind_cli.failures import OTHER, Terminated, described, exit_code, message_of
 from segmind_cli.options import Settings, kept, with_settings
-from segmind_cli.output import print_json, tell
+from segmind_cli.output import NotPrinted, print_json, tell
 from segmind_cli.suggestions import Group
 
+COMPLETION_VARIABLE = "_SEGMIND_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
-GOES_ON = ("InferenceTimeout", "ConnectionLost", "DownloadFailed", "NotSaved", "FileExists", "RateLimited", "NotSent")
-"""Errors after which a job can be picked up."""
+ENDED = ("InferenceFailed", "InvalidParameter", "NotFound", "Unauthorized")
+"""Errors after which there is no result to get, or not with this key."""
 
 
 class Version(click.Option):
@@ -56,8 +59,7 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         raise click.ClickException(f"no completion for {shell}")
-    name = context.find_root().info_name or "segmind"
-    click.echo(found(context.find_root().command, {}, name, f"_{name.upper()}_COMPLETE").source())
+    click.echo(found(context.find_root().command, {}, "segmind", COMPLETION_VARIABLE).source())
 
 
 def make_group() -> click.Group:
@@ -74,52 +76,76 @@ def run(arguments: list[str]) -> int:
     """Carries out a command line and returns its exit code. Prints one line for an error."""
     settings = Settings()
     # Click may fail before it has read the options.
-    settings.json = "--json" in arguments
-    if {"-v", "--verbose"} & set(arguments):
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    settings.json = "--json" in options
+    if {"-v", "--verbose"} & set(options):
         # Imported late, as it takes longer than to read a command line.
         import logging
 
         logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
         logging.getLogger("segmind_client").setLevel(logging.DEBUG)
+    end_by_signals()
     try:
-        code = make_group().main(arguments, prog_name="segmind", standalone_mode=False, obj=settings)
-        sys.stdout.flush()
+        group = make_group()
+        if COMPLETION_VARIABLE in os.environ:
+            group.main(arguments, prog_name="segmind")
+        # Without Click's `main`, which turns Ctrl-C and a closed pipe into exit codes of its own.
+        with group.make_context("segmind", arguments, obj=settings) as context:
+            group.invoke(context)
     except BaseException as error:
         return fail(error, settings)
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def fail(error: BaseException, settings: Settings) -> int:
     """Reports an error, and returns the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else OTHER
-    if isinstance(error, click.Abort):
-        # Click replaces Ctrl-C by it.
-        error = error.__cause__ or KeyboardInterrupt()
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show(sys.stderr)
         return exit_code(error)
-    if isinstance(error, BrokenPipeError):
-        # Python would complain once more when it closes the standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_code(error)
     if settings.json:
-        print_json(described(error))
+        with suppress(NotPrinted):
+            print_json(described(error))
     if settings.verbose and not isinstance(error, click.ClickException):
         import traceback
 
-        traceback.print_exception(error)
+        tell("".join(traceback.format_exception(error)))
     tell(f"segmind: {message_of(error)}")
-    if way_on := hint(error):
+    if way_on := hint(error, settings):
         tell(way_on)
+    if isinstance(error, NotPrinted) and sys.stdout is not None:
+        # Python would complain once more when it closes the standard output.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return exit_code(error)
 
 
-def hint(error: BaseException) -> str:
+def end_by_signals() -> None:
+    """SIGTERM and SIGHUP end a call as Ctrl-C does, so that its job is named."""
+    import signal
+
+    def end(number: int, _: object) -> None:
+        raise Terminated(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup ignores SIGHUP; only the main thread can have handlers.
+        if (
+            number is not None
+            and threading.current_thread() is threading.main_thread()
+            and signal.getsignal(number) is signal.SIG_DFL
+        ):
+            signal.signal(number, end)
+
+
+def hint(error: BaseException, settings: Settings) -> str:
     """What to type next."""
     if isinstance(error, click.UsageError):
         return f"See: {error.ctx.command_path} --help" if error.ctx else ""
     request_id = getattr(error, "request_id", None)
-    if request_id and (type(error).__name__ in GOES_ON or isinstance(error, KeyboardInterrupt)):
-        return f"Get the result with: segmind wait {request_id} -o FILE"
-    return ""
+    if not request_id or not settings.is_job or settings.mock or type(error).__name__ in ENDED:
+        return ""
+    return f"Get the result with: {calls.way_back(settings, request_id)}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from segmind_cli import contract
+from segmind_cli.failures import in_shell
 from segmind_cli.options import (
     NameAndValue,
     Settings,
@@ -19,13 +22,26 @@ from segmind_cli.options import (
     with_calls,
     with_waits,
 )
-from segmind_cli.output import print_data, print_json, progress, show_image, tell
+from segmind_cli.output import (
+    NotPrinted,
+    print_data,
+    print_json,
+    print_path,
+    progress,
+    show_image,
+    tell,
+    write_data,
+)
 from segmind_cli.suggestions import Group
 
 if TYPE_CHECKING:
     from segmind_client import Client, Generation, Result
 
+    Made = Result | Generation
+
 STANDARD_OUTPUT = "-"
+SHORTEST_DEADLINE = 0.001
+"""Seconds for a v1 call."""
 
 
 class OfModel(Group):
@@ -89,7 +105,10 @@ class Run(OfModel):
             slug,
             model,
             click.Option(
-                ["-o", "--output"], metavar="FILE", help="File or folder; - for the standard output.  [default: .]"
+                ["-o", "--output"],
+                type=click.Path(),
+                metavar="FILE",
+                help="File or folder; - for the standard output.  [default: .]",
             ),
             click.Option(["--overwrite"], is_flag=True, help="Replace the file if it exists."),
             click.Option(["--sync"], is_flag=True, help="One blocking call (v1) instead of a job (v2)."),
@@ -121,43 +140,98 @@ class Submit(OfModel):
 def run(settings: Settings, slug: str, model: contract.Model | None, arguments: dict[str, Any]) -> None:
     parameters = given_parameters(model, arguments)
     is_sync = bool(arguments["sync"])
+    settings.is_job = not is_sync
     if arguments["dry_run"]:
-        print_request(settings, slug, model, parameters, version="v1" if is_sync else "v2")
+        print_request(settings, slug, model, parameters, is_sync=is_sync)
         return
     target = Target(arguments["output"], overwrite=arguments["overwrite"], shows=not arguments["no_show"])
     target.check(settings)
-    with client_of(settings) as client, progress(f"Calling {slug}") as reporter:
-        client = client.with_options(on_update=reporter.update)
-        made = client.generate_model(slug, parameters) if is_sync else client.run_model(slug, parameters)
-        saved = target.save(made)
+    with client_of(settings) as client:
+        made, saved = (generate if is_sync else run_job)(client, slug, parameters, target)
     report(settings, made, saved, target)
+
+
+def run_job(client: Client, slug: str, parameters: dict[str, Any], target: Target) -> tuple[Made, Path | None]:
+    job = client.submit_model(slug, parameters)
+    # Whatever ends this process, the id is on the screen or in a log.
+    tell(f"Submitted: request {job.request_id}.")
+    with progress(f"Calling {slug}") as reporter:
+        made = job.wait(on_update=reporter.update)
+    return made, target.save(made)
+
+
+def generate(client: Client, slug: str, parameters: dict[str, Any], target: Target) -> tuple[Made, Path | None]:
+    """A v1 call, whose response may be the only copy of what is paid for."""
+    try:
+        with progress(f"Calling {slug}"):
+            made = client.generate_model(slug, parameters)
+        try:
+            return made, target.save(made)
+        except BaseException as error:
+            error.__dict__.setdefault("response", made.response)
+            raise
+    except BaseException as error:
+        keep_received(error)
+        raise
+
+
+def keep_received(error: BaseException) -> None:
+    """Writes what was received of a paid response to a file, and names it in the error."""
+    response = getattr(error, "response", None)
+    if response is None or response.status != 200 or not response.content:
+        return
+    # Imported late: most calls need none.
+    import tempfile
+
+    for folder in (None, "."):
+        with suppress(OSError):
+            descriptor, path = tempfile.mkstemp(prefix="segmind-response-", dir=folder)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(response.content)
+            error.add_note(f"What was received is in {path}.")
+            return
+    error.add_note("What was received could not be kept: no file can be written.")
 
 
 def submit(settings: Settings, slug: str, model: contract.Model | None, arguments: dict[str, Any]) -> None:
     parameters = given_parameters(model, arguments)
     if arguments["dry_run"]:
-        print_request(settings, slug, model, parameters, version="v2")
+        print_request(settings, slug, model, parameters, is_sync=False)
         return
     with client_of(settings) as client:
         job = client.submit_model(slug, parameters)
-    tell(f"Submitted. Get the result with: segmind wait {job.request_id} -o FILE")
-    if settings.json:
-        print_json(job.submitted.to_dict())
-    else:
-        print_data(job.request_id)
+    try:
+        if settings.json:
+            print_json(job.submitted.to_dict())
+        else:
+            print_data(job.request_id)
+    except NotPrinted as error:
+        error.__dict__["request_id"] = job.request_id
+        raise
+    if not settings.mock:
+        tell(f"Submitted. Get the result with: {way_back(settings, job.request_id)}")
+
+
+def way_back(settings: Settings, request_id: str) -> str:
+    """The command that gets a result."""
+    from shlex import quote
+
+    base_url = f" --base-url {quote(settings.base_url)}" if settings.base_url else ""
+    if request_id.startswith("-"):
+        return f"segmind wait -o FILE{base_url} -- {quote(request_id)}"
+    return f"segmind wait {quote(request_id)} -o FILE{base_url}"
 
 
 def print_request(
-    settings: Settings, slug: str, model: contract.Model | None, parameters: dict[str, Any], *, version: str
+    settings: Settings, slug: str, model: contract.Model | None, parameters: dict[str, Any], *, is_sync: bool
 ) -> None:
-    """Prints what would be sent, checked as the client checks it. Raises InvalidParameter."""
-    from segmind_api.catalog import MODELS, known_model
+    """Prints what would be sent, made as the client makes it. Raises InvalidParameter."""
+    from segmind_api.catalog import model as model_of
 
-    body = parameters
-    if slug in MODELS:
-        body = known_model(slug, parameters).request.from_parameters(parameters).to_dict()
+    called = model_of(slug)
+    path = called.generate_path if is_sync else called.submit_path
+    request = {"method": "POST", "path": path, "body": called.request.from_parameters(parameters).to_dict()}
     price = None if model is None or model.price is None else model.price
-    request = {"method": "POST", "path": f"/{version}/{slug}", "body": body}
     if settings.json:
         print_json({**request, "price_usd": price and {"from": price.low, "to": price.high, "source": price.source}})
         return
@@ -180,7 +254,7 @@ class Target:
         if self.output == STANDARD_OUTPUT:
             if settings.json:
                 raise click.UsageError("--json and -o - both write to the standard output: give -o a file")
-            if sys.stdout.isatty():
+            if sys.stdout is not None and sys.stdout.isatty():
                 raise click.UsageError(
                     "-o - writes the bytes of the result: send the standard output to a file or a pipe"
                 )
@@ -191,44 +265,49 @@ class Target:
             raise click.UsageError(f"{self.output} is no folder: make it first")
         if not folder.is_dir():
             raise click.UsageError(f"{folder} is no folder: make it first")
-        if path.exists() and not path.is_dir() and not self.overwrite:
-            raise click.UsageError(f"{path} exists: choose another name, or --overwrite")
+        if not os.access(folder, os.W_OK):
+            raise click.UsageError(f"{folder} is read-only: choose another folder")
+        if not path.is_dir() and not self.overwrite:
+            # Without a suffix, the one of the result's format is added.
+            taken = [path] if path.suffix else [path, *path.parent.glob(f"{escape(path.name)}.*")]
+            for file in taken:
+                if file.exists():
+                    raise click.UsageError(f"{file} exists: choose another name, or --overwrite")
 
-    def save(self, made: Result | Generation) -> Path | None:
+    def save(self, made: Made) -> Path | None:
         """The path of the file that was written; None for the standard output."""
-        if self.output == STANDARD_OUTPUT:
-            sys.stdout.buffer.write(made.content)
-            sys.stdout.buffer.flush()
-            return None
-        from segmind_client import Generation, NotSaved
-
-        try:
+        if self.output != STANDARD_OUTPUT:
             return made.save(self.output, overwrite=self.overwrite)
-        except NotSaved as error:
-            if not isinstance(made, Generation):
-                raise
-            # The response is the only copy of what is paid for.
-            import tempfile
-
-            saved = made.save(tempfile.mkdtemp(prefix="segmind-"))
-            error.add_note(f"It was saved as {saved} instead.")
+        try:
+            write_data(made.content)
+        except BaseException as error:
+            request_id = facts_of_result(made, None)["request_id"]
+            error.__dict__.setdefault("request_id", request_id)
             raise
+        return None
 
 
-def report(settings: Settings, made: Result | Generation, saved: Path | None, target: Target) -> None:
+def report(settings: Settings, made: Made, saved: Path | None, target: Target) -> None:
     facts = facts_of_result(made, saved)
-    if settings.json:
-        print_json(facts)
-    elif saved is not None:
-        print_data(str(saved))
-    cost = "" if facts["cost"] is None else f"{facts['cost']:g} dollars, "
+    try:
+        if settings.json:
+            print_json(facts)
+        elif saved is not None:
+            print_path(saved)
+    except NotPrinted as error:
+        error.__dict__["request_id"] = facts["request_id"]
+        if saved is not None:
+            error.add_note(f"The result is saved as {saved}.")
+        raise
+    cost = facts["cost"]
+    amount = f"{cost:g} dollars" if isinstance(cost, int | float) else "an unknown amount"
     kind = "The double charged" if settings.mock else "It cost"
-    tell(f"{kind} {cost or 'an unknown amount, '}request {facts['request_id'] or 'without an id'}.")
+    tell(f"{kind} {amount}, request {facts['request_id'] or 'without an id'}.")
     if saved is not None and target.shows and not settings.json and (facts["media_type"] or "").startswith("image/"):
         show_image(saved)
 
 
-def facts_of_result(made: Result | Generation, saved: Path | None) -> dict[str, Any]:
+def facts_of_result(made: Made, saved: Path | None) -> dict[str, Any]:
     from mimetypes import guess_type
 
     from segmind_client import Result, SegmindError
@@ -250,12 +329,34 @@ def facts_of_result(made: Result | Generation, saved: Path | None) -> dict[str, 
     }
 
 
+def report_warnings(settings: Settings) -> None:
+    """Shows what the client warns of, such as a wait for the rate limit; --verbose shows all that it logs."""
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            tell(in_shell(record.getMessage()))
+
+    logger = logging.getLogger("segmind_client")
+    if not settings.verbose and not logger.handlers:
+        handler = Handler(logging.WARNING)
+        # The error says that at the end.
+        handler.addFilter(lambda record: not record.getMessage().startswith("Interrupted by"))
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
 def client_of(settings: Settings) -> Client:
     """A client of the service, or of a double in this process. Raises MissingKey and InvalidParameter."""
     from segmind_client import Client
     from segmind_client.options import OptionChanges
 
-    options: OptionChanges = {} if settings.deadline is None else {"deadline": settings.deadline}
+    report_warnings(settings)
+    options: OptionChanges = {}
+    if settings.deadline is not None:
+        options["deadline"] = settings.deadline
+        if not settings.is_job:
+            options["generate_seconds"] = max(settings.deadline, SHORTEST_DEADLINE)
     if not settings.mock:
         return Client(base_url=settings.base_url, **options)
     if settings.base_url:
@@ -283,7 +384,10 @@ def status(context: click.Context, /, request_id: str) -> None:
 def output_options(command: click.Command) -> click.Command:
     command.params += [
         click.Option(
-            ["-o", "--output"], metavar="FILE", help="File or folder; - for the standard output.  [default: .]"
+            ["-o", "--output"],
+            type=click.Path(),
+            metavar="FILE",
+            help="File or folder; - for the standard output.  [default: .]",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Replace the file if it exists."),
         click.Option(["--no-show"], is_flag=True, help="Do not show the image on the terminal."),
@@ -328,7 +432,7 @@ def credits_command(context: click.Context) -> None:
     if settings.json:
         print_json(found.to_dict())
     else:
-        print_data(f"{found.credits:g}")
+        print_data(f"{found.credits:.12g}")
 
 
 ANY_MODEL = click.Option(["--any-model"], is_flag=True, help="Take a model that the contract does not know.")

@@ -30,8 +30,10 @@ EXIT_CODES: dict[str, tuple[int, str]] = {
     "BadGateway": (13, "a gateway failed (502)"),
     "GatewayTimeout": (13, "v1 took too long (504)"),
     "UnreadableResponse": (13, "a response that cannot be read"),
+    "ForeignURL": (13, "the service named a URL on another host"),
+    "NoOutput": (12, "the response has no output"),
+    "NotPrinted": (12, "the standard output cannot be written to"),
     "KeyboardInterrupt": (130, "Ctrl-C"),
-    "BrokenPipeError": (141, "the reader of the output has gone"),
 }
 """By the class of the error, or the nearest of its bases, with what it stands for."""
 IN_PYTHON = (
@@ -41,13 +43,24 @@ IN_PYTHON = (
     (re.compile(r"pass overwrite=True to replace it"), "give --overwrite to replace it"),
     (re.compile(r"credits\(\) says"), "`segmind credits` says"),
     (re.compile(r"wait\(\) waits"), "`segmind wait` waits"),
+    (re.compile(r"job\(request_id\) picks"), "`segmind wait ID` picks"),
 )
 """What messages say of Python, and what to type instead."""
 OTHER = 1
 """For any other error."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def exit_code(error: BaseException) -> int:
+    if isinstance(error, Terminated):
+        return 128 + error.number
     return next((EXIT_CODES[kind.__name__][0] for kind in type(error).__mro__ if kind.__name__ in EXIT_CODES), OTHER)
 
 
@@ -55,7 +68,7 @@ def described(error: BaseException) -> dict[str, Any]:
     """An error for `--json`."""
     return {
         "error": {
-            "kind": type(error).__name__,
+            "kind": "UsageError" if isinstance(error, click.UsageError) else type(error).__name__,
             "message": message_of(error),
             "exit_code": exit_code(error),
             "status": getattr(error, "status", None),
@@ -68,11 +81,16 @@ def message_of(error: BaseException) -> str:
     """One line, with the notes of an interruption."""
     text = str(error)
     if isinstance(error, KeyboardInterrupt):
-        text = "interrupted"
+        text = "interrupted."
     elif isinstance(error, click.ClickException):
         text = error.format_message()
     lines = [str(text or type(error).__name__), *getattr(error, "__notes__", [])]
     message = " ".join(" ".join(line.split()) for line in lines)
+    return in_shell(message)
+
+
+def in_shell(message: str) -> str:
+    """A message of the client with what to type instead of what to call."""
     for python, typed in IN_PYTHON:
         message = python.sub(typed, message)
     return message

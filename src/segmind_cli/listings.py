@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -10,15 +13,24 @@ import click
 
 from segmind_cli import contract
 from segmind_cli.options import settings_of, shown, with_settings
-from segmind_cli.output import print_data, print_json, print_table
+from segmind_cli.output import is_list, is_object, print_data, print_json, print_table
 from segmind_cli.suggestions import suggestion
 
 DEFAULT_EDITION = "segmind.json"
 LONGEST_WAIT_SECONDS = 10.0
+"""For the journal of a double."""
+LARGEST_JOURNAL = 200_000_000
+"""Bytes."""
+
+
+def completed(words: list[str], beginning: str) -> list[str]:
+    return [word for word in words if word.startswith(beginning)]
 
 
 @click.command
-@click.argument("model", required=False, metavar="[MODEL]")
+@click.argument(
+    "model", required=False, metavar="[MODEL]", shell_complete=lambda _, __, word: completed(contract.slugs(), word)
+)
 @click.pass_context
 def models(context: click.Context, model: str | None) -> None:
     """Print the models of the contract, or the parameters of one."""
@@ -89,7 +101,9 @@ def editions() -> list[str]:
 
 
 @click.command
-@click.argument("edition", required=False, metavar="[EDITION]")
+@click.argument(
+    "edition", required=False, metavar="[EDITION]", shell_complete=lambda _, __, word: completed(editions(), word)
+)
 @click.option("--path", is_flag=True, help="Print the path of the file instead of its text.")
 @click.option("--list", "lists", is_flag=True, help="Print the names of the editions.")
 @click.pass_context
@@ -114,6 +128,42 @@ def spec(context: click.Context, edition: str | None, *, path: bool, lists: bool
         print_data(text.rstrip("\n"))
 
 
+def rows_of(url: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    """The journal of a double. Raises ClickException."""
+    import httpx
+
+    from segmind_api.client import BASE_URL
+
+    if url.startswith(BASE_URL):
+        raise click.UsageError(f"{url} is the service, which has no journal: name a double with --base-url")
+    token = os.environ.get("SEGMIND_MOCK_ADMIN_TOKEN")
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        with httpx.stream(
+            "GET", f"{url}/_mock/journal", params=wanted, headers=headers, timeout=LONGEST_WAIT_SECONDS, trust_env=False
+        ) as response:
+            response.raise_for_status()
+            return checked_rows(json.loads(received(response.iter_bytes())))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise click.ClickException(f"No journal of a double at {url}: {error}") from error
+
+
+def received(pieces: Iterator[bytes]) -> bytes:
+    """A body. Raises ValueError for one that is too large or too slow."""
+    until, body = time.monotonic() + LONGEST_WAIT_SECONDS, bytearray()
+    for piece in pieces:
+        body += piece
+        if time.monotonic() > until or len(body) > LARGEST_JOURNAL:
+            raise ValueError(f"the response is too large, or takes more than {LONGEST_WAIT_SECONDS:g} s")
+    return bytes(body)
+
+
+def checked_rows(rows: object) -> list[dict[str, Any]]:
+    if not is_list(rows) or not all(map(is_object, rows)):
+        raise ValueError("the response is no list of calls")
+    return rows
+
+
 @click.command
 @click.option("--base-url", metavar="URL", help="Of the double.  [env: SEGMIND_BASE_URL]")
 @click.option("--status", type=int, help="Only calls with this status.")
@@ -121,24 +171,11 @@ def spec(context: click.Context, edition: str | None, *, path: bool, lists: bool
 @click.pass_context
 def journal(context: click.Context, base_url: str | None, status: int | None, operation: str | None) -> None:
     """Print the calls that a running double has taken."""
-    import httpx
-
     url = base_url or os.environ.get("SEGMIND_BASE_URL")
     if not url:
         raise click.UsageError("Name the double: --base-url http://127.0.0.1:4010, or SEGMIND_BASE_URL")
     wanted = {"status": status, "operation_id": operation}
-    token = os.environ.get("SEGMIND_MOCK_ADMIN_TOKEN")
-    try:
-        response = httpx.get(
-            f"{url.rstrip('/')}/_mock/journal",
-            params={name: value for name, value in wanted.items() if value is not None},
-            headers={"authorization": f"Bearer {token}"} if token else {},
-            timeout=LONGEST_WAIT_SECONDS,
-            trust_env=False,
-        )
-        rows: list[dict[str, Any]] = response.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise click.ClickException(f"No journal of a double at {url}: {error}") from error
+    rows = rows_of(url.rstrip("/"), {name: value for name, value in wanted.items() if value is not None})
     if settings_of(context).json:
         print_json(rows)
         return

@@ -27,6 +27,8 @@ class Settings:
         """Whether a double in this process takes the calls."""
         self.base_url: str | None = None
         self.deadline: float | None = None
+        self.is_job = True
+        """Whether the call is about a job, which can be picked up; not so for v1."""
 
 
 def settings_of(context: click.Context) -> Settings:
@@ -74,9 +76,11 @@ def model_options(model: Model, taken: set[str]) -> list[click.Parameter]:
     made: list[click.Parameter] = []
     for parameter in model.parameters:
         if parameter.name == PROMPT and parameter.kind == "string":
-            made.append(click.Argument([PROMPT], required=parameter.required, metavar="PROMPT"))
-        elif (flag := flag_of(parameter.name)) and flag not in taken:
-            taken.add(flag)
+            made.append(
+                click.Argument([PROMPT], required=False, metavar="PROMPT" if parameter.required else "[PROMPT]")
+            )
+        elif (flag := flag_of(parameter.name)) and not {flag, f"--no-{flag[2:]}"} & taken:
+            taken |= {flag, f"--no-{flag[2:]}"}
             made.append(option_of(parameter, flag))
     return made
 
@@ -121,6 +125,8 @@ def type_of(parameter: Parameter) -> click.ParamType[Any, Any]:
     if parameter.kind in ("integer", "number"):
         low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
         high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+        if (low, above, high, below) == (None, None, None, None):
+            return click.INT if parameter.kind == "integer" else click.FLOAT
         kind = click.IntRange if parameter.kind == "integer" else click.FloatRange
         return kind(
             min=above if low is None else low,
@@ -206,9 +212,18 @@ def given_parameters(model: Model | None, arguments: dict[str, Any]) -> dict[str
         if name in given:
             raise click.UsageError(f"{name} is given twice")
         given[name] = value
+    if model and PROMPT not in given and any(it.name == PROMPT and it.required for it in model.parameters):
+        raise click.UsageError("Missing argument 'PROMPT'.")
     return given
 
 
 def read_prompt(written: str) -> str:
     """A prompt, or what the standard input has for `-`."""
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace").strip() if written == "-" else written
+    if written != "-":
+        return written
+    if sys.stdin is None:
+        raise click.UsageError("the standard input is closed, so that there is no prompt to read")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"the prompt on the standard input is not in UTF-8: {error.reason}") from error

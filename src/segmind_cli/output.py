@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -15,25 +16,73 @@ if TYPE_CHECKING:
     from segmind_client import JobUpdate
 
 
+class NotPrinted(Exception):
+    """The standard output cannot be written to; the message says why."""
+
+
 def print_json(value: Any) -> None:
     # ASCII, which any terminal and any pipe can take.
-    print(json.dumps(value, indent=2, default=str))
+    write_data(json.dumps(finite(value), indent=2, default=str, allow_nan=False).encode() + b"\n")
+
+
+def finite(value: Any) -> Any:
+    """A value without NaN and the infinities, which JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if is_object(value):
+        return {name: finite(item) for name, item in value.items()}
+    return [finite(item) for item in value] if is_list(value) else value
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def print_data(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, errors="replace").decode(encoding))
+    encoding = (sys.stdout.encoding if sys.stdout else None) or "utf-8"
+    write_data(printable(text).encode(encoding, errors="replace") + b"\n")
+
+
+def print_path(path: os.PathLike[str]) -> None:
+    write_data(os.fsencode(path) + b"\n")
+
+
+def write_data(data: bytes) -> None:
+    """Writes to the standard output. Raises NotPrinted."""
+    try:
+        if sys.stdout is None:
+            raise ValueError("it is closed")  # noqa: TRY301  So that it is reported like the others.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NotPrinted(f"the standard output cannot be written to: {reason}") from error
+
+
+def printable(text: str) -> str:
+    """Text of the service for a terminal: without control characters, which may steer it, and without keys."""
+    from segmind_client.masking import masked
+
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else " " for mark in masked(text))
 
 
 def tell(text: str) -> None:
-    """Prints a line for people."""
+    """Prints a line for people. Never raises: what is told is worth less than what is paid for."""
+    if sys.stderr is None:
+        return
     encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):
+        print(printable(text).encode(encoding, errors="replace").decode(encoding), file=sys.stderr, flush=True)
 
 
 def print_table(title: list[str], rows: list[list[str]]) -> None:
     """A table on a terminal, and lines of values between tabs elsewhere."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         for row in [title, *rows]:
             print_data("\t".join(" ".join(cell.split()) for cell in row))
         return
@@ -100,13 +149,13 @@ class Live:
 
 def progress(what: str) -> Reporter:
     """Shows how a call goes on: live on a terminal, in lines elsewhere."""
-    is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    is_live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return Live(what) if is_live else Lines()
 
 
 def show_image(path: os.PathLike[str]) -> None:
     """Shows an image on a terminal that can; it is on disk, so that nothing is lost where it cannot be shown."""
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb" or os.environ.get("NO_COLOR"):
         return
     import logging
 
