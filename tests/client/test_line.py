@@ -10,7 +10,17 @@ import pytest
 from segmind_client.errors import ClientUnusable, NotSent, RateLimited
 from tests.support.clock import PauseClock
 from tests.support.internals import CONNECTIONS, RESERVED, Call, Line, Rank, Submission, SystemClock, Turn
-from tests.support.world import MODEL, REQUEST_ID, START, World, refused, state
+from tests.support.world import (
+    MODEL,
+    OTHER_REQUEST_ID,
+    REQUEST_ID,
+    START,
+    SUBMITTED,
+    World,
+    refused,
+    response,
+    state,
+)
 
 PROMPT = {"prompt": "x"}
 
@@ -150,6 +160,28 @@ class TestLine:
         line.limit(submit, 3, 1, refused(429), "POST /v2/any", "too many")
         with pytest.raises(RateLimited):
             line.check(submit, 3)
+
+
+def test_a_submit_waits_for_a_limit_beyond_its_deadline_while_others_of_its_model_pass() -> None:
+    world = World([SUBMITTED])
+    caller = world.caller(deadline=10)
+    submit = caller.submit(Call(), MODEL, PROMPT)
+    next(submit)
+    world.time += 8
+    world.play(caller.submit(Call(), MODEL, PROMPT))
+    step: Any = submit.send(refused(429, retry_after="5"))
+    assert step.request.path == MODEL.submit_path
+
+
+def test_a_poll_uses_the_half_second_after_its_deadline_for_a_limit_while_polls_of_other_jobs_pass() -> None:
+    world = World([response(200, {"request_id": OTHER_REQUEST_ID, "status": "QUEUED"})])
+    caller = world.caller(deadline=10)
+    poll = caller.status(REQUEST_ID)
+    next(poll)
+    world.time += 8
+    world.play(caller.status(OTHER_REQUEST_ID))
+    step: Any = poll.send(refused(429, retry_after="2.25"))
+    assert step.turn.request_id == REQUEST_ID
 
 
 def test_only_a_v1_call_leaves_places_for_others() -> None:
