@@ -17,7 +17,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock import DEFAULT_KEY, Account, Double, Job, MovableClock, Settings
 from segmind_mock.stores import Store
 from segmind_mock.transport import DoubleTransport
 from segmind_mock.worker import open_store
@@ -196,6 +196,8 @@ def test_however_a_job_ends_its_price_is_charged_or_free_again_and_nothing_stays
         end(double, submitted["request_id"])
         account = double.account()
         assert (account.credits, account.reserved, account.pending) == (credits_left, 0, [])
+        state = double.job(submitted["request_id"]).state(double.clock.now())
+        assert state == ("FAILED" if credits_left else "COMPLETED")
         assert client.post("/v2/imagen", json=PROMPT).status_code == (200 if credits_left else 406)
 
 
@@ -229,6 +231,29 @@ def test_a_job_that_is_ended_leaves_what_others_have_reserved() -> None:
     assert (double.account().credits, double.account().reserved) == (100, 0.04)
     double.clock.advance(60)
     assert (double.account().credits, double.account().reserved) == (99.96, 0)
+
+
+def test_what_is_charged_when_it_is_read_is_stored_as_charged(store: Store) -> None:
+    double = Double(BY_TIME, clock=MovableClock(), store=store)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        request_id = client.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    double.clock.advance(9)
+    double.account()
+    account, job = store.transact(lambda tx: (tx.get(Account, DEFAULT_KEY), tx.get(Job, request_id)))
+    assert account is not None
+    assert job is not None
+    assert (account.credits, account.reserved, account.pending) == (99.94, 0, [])
+    assert job.remaining_credits == 99.94
+
+
+def test_an_account_that_is_opened_can_spend_all_its_credits() -> None:
+    double = Double(clock=MovableClock())
+    double.open_account("SG_another", credits=0.06)
+    with httpx.Client(transport=double.transport(), base_url="http://double") as client:
+        statuses = [
+            client.post("/v2/imagen", json=PROMPT, headers={"x-api-key": "SG_another"}).status_code for _ in range(2)
+        ]
+    assert statuses == [200, 406]
 
 
 def test_a_v1_call_that_never_ends_keeps_no_job_from_being_charged() -> None:

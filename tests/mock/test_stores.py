@@ -76,7 +76,7 @@ def row_with(**fields: Any) -> JournalRow:
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
-    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id", 0.06]], 2.0, 1)
+    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id", 0.06]], 2.0, 1, opened_with=2.5)
     rule = FaultRule({"code": "500"}, "r", "op", "k", 3, 0.5, 1, 2)
 
     def put_all(tx: Transaction) -> None:
@@ -399,6 +399,17 @@ def test_headers_that_do_not_fit_are_cut_after_the_last_character_that_does() ->
     assert row.key == mask(DEFAULT_KEY)
     left = LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - 6001 - 1
     assert row.headers == [("a", headers["a"]), ("b", "v" * left)]
+
+
+@pytest.mark.parametrize(("room", "kept"), [(1, []), (2, []), (3, [("bb", "v")]), (4, [("bb", "vv")])])
+def test_a_header_is_in_the_journal_if_a_character_of_its_value_fits(room: int, kept: list[tuple[str, str]]) -> None:
+    filling = "v" * (LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - len("a") - room)
+    row = row_with(headers={"k": DEFAULT_KEY, "a": filling, "bb": "vv", "c": "does not fit"})
+    assert row.headers == [("a", filling), *kept]
+
+
+def test_a_body_that_is_no_text_is_in_the_journal_with_replacement_characters() -> None:
+    assert row_with(body=b"\xff").body == "\N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize(
