@@ -85,6 +85,30 @@ class TestLine:
         clock.sleep_until(120)
         assert self.admits(line, clock, slow=True) == 1
 
+    def test_counts_one_less_for_each_request_under_way_that_the_same_limit_refuses(self) -> None:
+        line, clock = Line(), PauseClock()
+        for opened, count in ((0, 5), (60, 4)):
+            turns = [Turn(Rank.SUBMIT, since=opened, slow=True) for _ in range(count)]
+            for turn in turns:
+                line.take(turn, clock)
+            for turn in turns[:2]:
+                line.limit(turn, opened, 60, refused(429), "POST /v1/any", "too many")
+            for turn in turns:
+                line.leave(turn, clock)
+            clock.sleep_until(opened + 60)
+            assert self.admits(line, clock, slow=True) == count - 1
+
+    def test_says_when_the_limit_resets_although_a_later_429_names_an_earlier_time(self) -> None:
+        line, turn = Line(), Turn(Rank.POLL, since=0, until=10)
+        line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        line.limit(turn, 1, 1, refused(429), "GET /somewhere", "too many")
+        with pytest.raises(RateLimited, match=r"resets in 59\.0 s"):
+            line.check(turn, 1)
+
+    def test_warns_of_a_limit_with_the_logger_of_the_package(self, caplog: pytest.LogCaptureFixture) -> None:
+        Line().limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        assert [(record.name, record.levelname) for record in caplog.records] == [("segmind_client", "WARNING")]
+
     @pytest.mark.parametrize(
         ("count", "named"),
         [

@@ -267,10 +267,12 @@ def test_waits_of_a_second_for_a_limit_stay_as_long_as_the_service_asks() -> Non
     assert world.pauses == pytest.approx([1, 1, 1])
 
 
-def test_polls_keep_the_wait_that_a_503_asks_for() -> None:
-    busy = response(503, {"error": "busy"}, retry_after="120")
-    world = World([busy, state("COMPLETED"), RESULT])
-    world.play(world.caller().wait(Call(), REQUEST_ID))
+@pytest.mark.parametrize("asked", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+@pytest.mark.parametrize("sent", [[], [state("COMPLETED")]], ids=["to a poll", "to the request for the result"])
+def test_the_wait_that_a_503_asks_for_is_kept(sent: list[ApiResponse], asked: str) -> None:
+    busy = response(503, {"error": "busy"}, retry_after=asked)
+    world = World([*sent, busy, *([] if sent else [state("COMPLETED")]), RESULT])
+    world.play(world.caller(attempts=1).wait(Call(), REQUEST_ID))
     assert world.pauses == pytest.approx([120])
 
 

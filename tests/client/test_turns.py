@@ -180,6 +180,21 @@ def test_turns_that_wait_end_within_a_second_after_the_client_is_closed(limited:
     assert in_virtual_time(close_while_others_wait, limited) == [(pytest.approx(10, abs=1), "ClientUnusable")] * 3
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_requests_are_scarce_while_one_waits_for_a_connection(slow: bool) -> None:
+    async def scarce() -> tuple[bool, bool]:
+        line, clock, holder = Line(connections=1), EventLoopClock(), Turn(Rank.POLL, since=NO_TIME)
+        await line.take_async(holder, clock)
+        before = line.is_scarce(trio.current_time())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(line.take_async, Turn(Rank.SUBMIT, since=NO_TIME, slow=slow), clock)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+            return before, line.is_scarce(trio.current_time())
+
+    assert in_virtual_time(scarce) == (False, True)
+
+
 async def submit_while_v1_calls_wait(line: Line) -> float:
     """How long a v2 submit waits for its turn while v1 calls, all of which came before it, take all their places."""
     clock = EventLoopClock()

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from segmind_client import JobUpdate
 from segmind_client.errors import (
     BadGateway,
     InferenceFailed,
@@ -44,6 +45,13 @@ def test_a_run_submits_polls_and_fetches_by_the_request_id_alone() -> None:
     polls = f"GET /v2/requests/{REQUEST_ID}/status"
     assert world.sent == [f"POST {MODEL.submit_path}", polls, polls, polls, f"GET /v2/requests/{REQUEST_ID}"]
     assert world.pauses == [1, 1]
+
+
+def test_the_age_of_a_job_counts_from_the_response_to_its_submit_and_not_from_the_first_attempt() -> None:
+    updates: list[JobUpdate] = []
+    world = World([refused(503, retry_after="60"), SUBMITTED, state("COMPLETED"), RESULT])
+    world.play(world.caller(on_update=updates.append).run(Call(), MODEL, {"prompt": "x"}))
+    assert (world.pauses, [update.elapsed for update in updates]) == ([60], [0])
 
 
 def wait_through(outcomes: Sequence[Outcome], **options: Any) -> World:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tracemalloc
@@ -138,6 +139,13 @@ def test_the_clock_is_moved_for_all(store: Store) -> None:
     before = Double(store=store).clock.now()
     Double(store=store).clock.advance(hours=1)
     assert Double(store=store).clock.now() == pytest.approx(before + 3600, abs=60)
+
+
+def test_a_store_that_is_closed_has_let_go_of_its_file(sqlite: str) -> None:
+    store = open_store(sqlite)
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        store.journal()
 
 
 def test_a_reset_forgets_everything(store: Store) -> None:
