@@ -52,6 +52,10 @@ class TestLine:
     ) -> None:
         assert self.admits(Line(), PauseClock(), slow=slow) == count
 
+    @pytest.mark.parametrize(("connections", "count"), [(1, 1), (2, 1), (12, 2)])
+    def test_of_few_connections_leaves_one_at_least_for_images(self, connections: int, count: int) -> None:
+        assert self.admits(Line(connections), PauseClock(), slow=True) == count
+
     @pytest.mark.parametrize(
         ("passed", "seconds", "slow", "count"),
         [

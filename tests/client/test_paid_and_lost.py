@@ -24,7 +24,7 @@ from segmind_client.errors import (
     UnreadableResponse,
 )
 from tests.client.chaos.interrupts import interrupt_after
-from tests.support.internals import MOST_KEYS, Call, Secret, Sent, masked, may_have_been_accepted
+from tests.support.internals import MOST_KEYS, Call, Secret, Sent, masked, masking, may_have_been_accepted
 from tests.support.world import (
     KEY,
     LOST,
@@ -460,6 +460,12 @@ def test_a_key_in_use_is_masked_however_many_were_made_after_it() -> None:
 def test_a_key_is_masked_in_a_url() -> None:
     Secret("a+key/of=another-form")
     assert masked("/files/a%2Bkey%2Fof%3Danother-form") == "/files/…"
+
+
+def test_no_part_of_a_key_is_shown_where_a_long_url_is_cut() -> None:
+    key = Secret("team-key-of-another-form")
+    path = "x" * (masking.LONGEST_SHOWN - len("https://images.example/") - len("team-key"))
+    assert "team" not in masking.shown_url(f"https://images.example/{path}{key.reveal()}")
 
 
 def test_a_field_that_cannot_be_read_names_the_job_and_has_the_response() -> None:

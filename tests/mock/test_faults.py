@@ -420,6 +420,17 @@ class TestRules:
         with pytest.raises(ValueError, match=message):
             double.add_fault(**rule)
 
+    @pytest.mark.parametrize(
+        ("rule", "message"),
+        [
+            ({"fault": [("code", 502)]}, "fault: expected an object"),
+            ({"fault": {"code": 502}, "times": 1.5}, "times: expected a whole number"),
+        ],
+    )
+    def test_a_rule_of_another_type_is_refused(self, double: Double, rule: dict[str, Any], message: str) -> None:
+        with pytest.raises(TypeError, match=message):
+            double.add_fault(**rule)
+
     def test_there_is_an_end_to_the_number_of_rules(self, double: Double) -> None:
         for _ in range(100):
             double.add_fault({"code": "500"}, key="nobody's")

@@ -133,6 +133,18 @@ def test_a_v1_call_whose_credits_were_spent_after_its_reservation_is_504_and_tak
     assert (double.account().credits, double.account().reserved) == (0, 0)
 
 
+def test_a_v1_call_does_not_spend_what_a_job_has_reserved() -> None:
+    async def submit_and_open_again(double: Double, client: httpx.AsyncClient) -> None:
+        await client.post("/v2/imagen", json=PROMPT)
+        double.open_account(credits=0.06)
+
+    double, response = during_a_v1_call(Settings(latency_factor=1), submit_and_open_again)
+    assert response.status_code == 504
+    double.clock.advance(60)
+    assert (double.account().credits, double.account().reserved) == (0, 0)
+    assert [job.error for job in double.jobs()] == [None]
+
+
 @pytest.mark.parametrize(("factor", "status", "charged"), [(1, 200, 0.06), (100, 504, 0)])
 def test_however_a_v1_call_ends_its_price_is_charged_or_free_again_and_nothing_stays_reserved(
     factor: float, status: int, charged: float, store: Store
@@ -244,6 +256,31 @@ def test_what_is_charged_when_it_is_read_is_stored_as_charged(store: Store) -> N
     assert job is not None
     assert (account.credits, account.reserved, account.pending) == (99.94, 0, [])
     assert job.remaining_credits == 99.94
+
+
+def test_a_job_that_is_read_is_charged_first(store: Store) -> None:
+    double = Double(BY_TIME, clock=MovableClock(), store=store)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        request_id = client.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    double.clock.advance(9)
+    assert double.job(request_id).remaining_credits == 99.94
+
+
+def test_a_job_that_its_account_can_no_longer_pay_is_not_among_the_billed_requests() -> None:
+    double = Double(BY_TIME, clock=MovableClock())
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        client.post("/v2/imagen", json=PROMPT)
+    double.open_account(credits=0)
+    double.clock.advance(9)
+    assert double.billed_requests() == []
+
+
+def test_the_reason_for_which_a_job_is_failed_is_a_text() -> None:
+    double = Double(BY_TIME, clock=MovableClock())
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        request_id = client.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    with pytest.raises(TypeError, match="error: expected a string"):
+        double.fail(request_id, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
 
 
 def test_an_account_that_is_opened_can_spend_all_its_credits() -> None:

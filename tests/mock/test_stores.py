@@ -141,6 +141,18 @@ def test_the_clock_is_moved_for_all(store: Store) -> None:
     assert Double(store=store).clock.now() == pytest.approx(before + 3600, abs=60)
 
 
+def test_a_fault_by_chance_strikes_the_same_calls_in_every_store(store: Store) -> None:
+    def statuses(double: Double) -> list[int]:
+        double.add_fault({"code": 502}, probability=0.5, seed=3)
+        headers = {"x-api-key": DEFAULT_KEY}
+        with httpx.Client(transport=double.transport(), base_url="http://double", headers=headers) as client:
+            return [client.get("/v1/get-user-credits").status_code for _ in range(12)]
+
+    found = statuses(Double(store=store))
+    assert set(found) == {200, 502}
+    assert found == statuses(Double())
+
+
 def test_a_store_that_is_closed_has_let_go_of_its_file(sqlite: str) -> None:
     store = open_store(sqlite)
     store.close()
