@@ -14,6 +14,7 @@ import pytest
 from segmind_api.errors import UnreadableField
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
+from segmind_client import errors
 from segmind_client.errors import (
     InferenceFailed,
     MayHaveBeenAccepted,
@@ -21,6 +22,7 @@ from segmind_client.errors import (
     SegmindError,
     ServerError,
     StatusError,
+    Unauthorized,
     UnreadableResponse,
 )
 from tests.client.chaos.interrupts import interrupt_after
@@ -466,6 +468,37 @@ def test_no_part_of_a_key_is_shown_where_a_long_url_is_cut() -> None:
     key = Secret("team-key-of-another-form")
     path = "x" * (masking.LONGEST_SHOWN - len("https://images.example/") - len("team-key"))
     assert "team" not in masking.shown_url(f"https://images.example/{path}{key.reveal()}")
+
+
+def test_no_part_of_a_key_is_shown_where_a_long_message_of_the_service_is_cut() -> None:
+    key = Secret("team-key-of-another-form")
+    world = World([response(401, {"error": "x" * (errors.LONGEST_MESSAGE - len("team-key")) + key.reveal()})])
+    with pytest.raises(Unauthorized, match="xxx…") as raised:
+        world.play(world.caller().submit(Call(), MODEL, PROMPT))
+    assert "team" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://images.example/a.png?X-Signature=s1gnature#s1gnature", "https://images.example/a.png"),
+        ("https://user:passw0rd@images.example/a.png", "https://images.example/a.png"),
+        ("https://user:passw@rd@images.example/a.png", "https://images.example/a.png"),
+        (f"https://a.example/{'x' * 182}", f"https://a.example/{'x' * 182}"),
+        (f"https://a.example/{'x' * 183}", f"https://a.example/{'x' * 182}…"),
+        ("https://[", "an unreadable URL"),
+    ],
+    ids=["query and fragment", "password", "password with @", "200 characters", "201 characters", "unreadable"],
+)
+def test_a_url_is_shown_up_to_200_characters_and_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert masking.shown_url(url) == shown
+
+
+def test_a_key_is_masked_in_the_cause_of_an_error_whose_other_arguments_are_kept() -> None:
+    with pytest.raises(SegmindError) as raised:
+        Call().fail(ValueError(f"{KEY} is broken", 5))
+    assert isinstance(raised.value.__cause__, ValueError)
+    assert raised.value.__cause__.args == ("… is broken", 5)
 
 
 def test_a_field_that_cannot_be_read_names_the_job_and_has_the_response() -> None:

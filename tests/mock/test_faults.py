@@ -209,6 +209,7 @@ def asked(double: Double, path: str, **fault: float) -> bytes:
         "return=minimal, handling=lenient",
         'return=representation; include="a, code=502"',
         "depth-noroot, Safe",
+        "subscribe-enhanced-get",
         "odata.maxpagesize=5",
         "",
         ", ,",
@@ -374,6 +375,11 @@ class TestRules:
     ) -> None:
         double.add_fault(fault, times=1)
         assert self.statuses(call, 2) == [status, 200]
+
+    def test_a_share_is_given_as_a_number(self, call: httpx.Client, double: Double) -> None:
+        double.add_fault({"truncate": 0.5}, times=1)
+        with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
+            call.get("/v1/get-user-credits")
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -133,6 +133,15 @@ def test_a_v1_call_whose_credits_were_spent_after_its_reservation_is_504_and_tak
     assert (double.account().credits, double.account().reserved) == (0, 0)
 
 
+def test_the_balance_that_a_v1_call_reports_is_that_after_the_jobs_that_completed_meanwhile() -> None:
+    async def submit_and_move(double: Double, client: httpx.AsyncClient) -> None:
+        await client.post("/v2/imagen-4-fast", json=PROMPT)
+        double.clock.advance(30)
+
+    _, response = during_a_v1_call(Settings(latency_factor=1), submit_and_move)
+    assert response.headers["x-remaining-credits"] == "0.920000"
+
+
 def test_a_v1_call_does_not_spend_what_a_job_has_reserved() -> None:
     async def submit_and_open_again(double: Double, client: httpx.AsyncClient) -> None:
         await client.post("/v2/imagen", json=PROMPT)
