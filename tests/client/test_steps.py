@@ -6,6 +6,7 @@ import gzip
 import zlib
 from typing import Any
 
+import attrs
 import pytest
 
 from segmind_api.types import ApiRequest
@@ -19,9 +20,10 @@ from tests.support.internals import (
     Sent,
     Times,
     decoded,
+    fetch,
     job_in_part,
 )
-from tests.support.world import MODEL, POST, REQUEST_ID, START, World, sent_with
+from tests.support.world import MODEL, POST, REQUEST_ID, START, World, response, sent_with
 
 PROMPT = {"prompt": "x"}
 
@@ -145,6 +147,18 @@ def test_the_credits_are_asked_for_over_a_fresh_connection_since_their_response_
 def test_the_credits_are_asked_for_until_the_deadline_of_the_client() -> None:
     step: Any = next(World([]).caller(deadline=7).credits())
     assert step.until == START + 7
+
+
+def test_a_redirect_of_an_image_has_the_deadline_and_the_check_of_addresses_of_the_first_request() -> None:
+    world = World([])
+    flow = fetch(attrs.evolve(world.caller(), is_https=True), "https://images.example/a.png", MemorySink())
+    first: Any = next(flow)
+    world.time += 7
+    second: Any = flow.send(response(302, b"", location="https://elsewhere.example/a.png"))
+    assert second.request.path == "https://elsewhere.example/a.png"
+    assert second.until == first.until
+    assert first.check_address is not None
+    assert second.check_address is first.check_address
 
 
 def test_the_download_of_an_image_has_its_own_deadline_and_check_of_addresses() -> None:

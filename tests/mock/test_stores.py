@@ -20,7 +20,7 @@ import anyio
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, Settings, SqliteStore
+from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, MovableClock, Settings, SqliteStore
 from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Entry, JournalRow, mask, row, truncate
 from segmind_mock.records import NEVER, Transaction
 from segmind_mock.redis_store import RedisStore
@@ -426,6 +426,16 @@ def test_a_header_is_in_the_journal_if_a_character_of_its_value_fits(room: int, 
     filling = "v" * (LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - len("a") - room)
     row = row_with(headers={"k": DEFAULT_KEY, "a": filling, "bb": "vv", "c": "does not fit"})
     assert row.headers == [("a", filling), *kept]
+
+
+def test_a_row_of_the_journal_has_the_time_at_which_the_call_arrived() -> None:
+    double = Double(Settings(latency_factor=1), clock=MovableClock())
+    arrived = double.clock.now()
+    headers = {"x-api-key": DEFAULT_KEY}
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=headers, timeout=60) as client:
+        client.post("/v1/imagen", json=PROMPT)
+    assert double.clock.now() > arrived
+    assert [row.at for row in double.requests()] == [arrived]
 
 
 def test_a_body_that_is_no_text_is_in_the_journal_with_replacement_characters() -> None:
