@@ -19,6 +19,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import redis
 
 from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, MovableClock, Settings, SqliteStore
 from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Entry, JournalRow, mask, row, truncate
@@ -183,6 +184,29 @@ def test_a_double_remembers_what_another_on_its_store_was_told(store: Store) -> 
             assert (await there.get(failed["status_url"])).status_code == 422
 
     anyio.run(submit_here_and_fetch_there)
+
+
+def test_an_error_in_redis_from_records_that_another_process_has_changed_meanwhile_is_not_raised(
+    redis_url: str,
+) -> None:
+    url = f"{redis_url}/7"
+    store, other = RedisStore(url), RedisStore(url)
+    server: Any = redis.Redis.from_url(url)
+    store.reset()
+    found: list[Account | None] = []
+
+    def work(tx: Transaction) -> None:
+        found.append(tx.get(Account, "k"))
+        if found == [None]:
+            # The other process goes on as soon as the lock of this one has expired.
+            server.delete(*server.scan_iter("*:lock"))
+            other.transact(lambda tx: tx.put("k", Account("k")))
+            raise ValueError("records of two times contradict each other")
+
+    store.transact(work)
+    assert [account and account.key for account in found] == [None, "k"]
+    for it in (store, other, server):
+        it.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis_url"])
