@@ -54,6 +54,12 @@ def test_the_age_of_a_job_counts_from_the_response_to_its_submit_and_not_from_th
     assert (world.pauses, [update.elapsed for update in updates]) == ([60], [0])
 
 
+def test_a_wait_that_goes_well_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    world = World([SUBMITTED, state("COMPLETED"), RESULT])
+    world.play(world.caller().run(Call(), MODEL, {"prompt": "x"}))
+    assert caplog.records == []
+
+
 def wait_through(outcomes: Sequence[Outcome], **options: Any) -> World:
     world = World(list(outcomes))
     world.play(world.caller(**{"attempts": 1, "interval": 1, **options}).wait(Call(), REQUEST_ID))
