@@ -54,6 +54,13 @@ def test_the_age_of_a_job_counts_from_the_response_to_its_submit_and_not_from_th
     assert (world.pauses, [update.elapsed for update in updates]) == ([60], [0])
 
 
+def test_no_time_remains_for_a_job_that_has_completed_earlier_than_its_model_typically_does() -> None:
+    updates: list[JobUpdate] = []
+    world = World([SUBMITTED, state("COMPLETED"), RESULT])
+    world.play(world.caller(on_update=updates.append).run(Call(), MODEL, {"prompt": "x"}))
+    assert [update.remaining for update in updates] == [0]
+
+
 def test_a_wait_that_goes_well_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     world = World([SUBMITTED, state("COMPLETED"), RESULT])
     world.play(world.caller().run(Call(), MODEL, {"prompt": "x"}))
