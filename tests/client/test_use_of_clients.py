@@ -228,3 +228,20 @@ def test_the_time_for_a_request_counts_from_its_turn_and_not_from_its_place_in_t
     else:
         anyio.run(poll)
     assert seconds == [10, 6]
+
+
+def test_a_clock_that_fails_while_a_job_is_waited_for_ends_the_wait_with_the_id_of_the_job() -> None:
+    class Failing(PauseClock):
+        def sleep_until(self, moment: float) -> None:
+            raise RuntimeError(f"no time like {moment}")
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"request_id": REQUEST_ID, "status": "QUEUED"})
+
+    transport, url = httpx.MockTransport(respond), "https://service.example"
+    with (
+        Client(DEFAULT_KEY, base_url=url, transport=transport, clock=Failing()) as client,
+        pytest.raises(errors.SegmindError, match="RuntimeError: no time like") as raised,
+    ):
+        client.job(REQUEST_ID).wait()
+    assert raised.value.request_id == REQUEST_ID

@@ -191,7 +191,8 @@ def test_an_error_in_redis_from_records_that_another_process_has_changed_meanwhi
 ) -> None:
     url = f"{redis_url}/7"
     store, other = RedisStore(url), RedisStore(url)
-    server: Any = redis.Redis.from_url(url)
+    kind: Any = redis.Redis
+    server = kind.from_url(url)
     store.reset()
     found: list[Account | None] = []
 
