@@ -37,7 +37,7 @@ class JobUpdate:
     """
 
 
-@attrs.define(eq=False)
+@attrs.define
 class Watch:
     """One wait for one job. Times are monotonic, ages are in seconds since the submission."""
 
@@ -61,9 +61,9 @@ class Watch:
     """When the response to it came, or its error."""
     trouble: SegmindError | None = None
     """The transient error of the last poll or fetch."""
-    state: str = ""
+    state: str | None = None
     """That was last reported to the user."""
-    last_state: str = ""
+    last_state: str | None = None
     """In the response to the last poll."""
 
     @property
@@ -237,4 +237,4 @@ def completed_result(caller: Caller, watch: Watch) -> Flow[JobResult]:
             watch.record_transient(error, now, caller.chance(), caller.utc())
             if now >= watch.until:
                 raise watch.timed_out(now) from error
-            yield Pause(min(max(0.0, watch.until - now), watch.wanted))
+            yield Pause(min(watch.until - now, watch.wanted))

@@ -302,7 +302,7 @@ class Line:
         if self.is_limited(now):
             # One after another, slow requests would not use up a window.
             doublings = min(now - self._opens, CAUTIOUS_SECONDS) / DOUBLING_SECONDS
-            budget = self._budget * 2**doublings if turn.slow else max(1, self._budget // CAUTIOUS_SHARE)
+            budget = self._budget * 2**doublings if turn.slow else max(1, self._budget / CAUTIOUS_SHARE)
             allowed = min(allowed, int(budget))
         full = len(same) >= allowed or len(same) + len(other) >= self._connections
         if full and now > self._swept_at + HEARTBEAT_SECONDS:

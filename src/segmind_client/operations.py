@@ -111,8 +111,7 @@ def present_result(caller: Caller, request_id: str, submission: Submission | Non
         try:
             job = yield from status(caller, request_id)
         except NotFound:
-            age = caller.clock.monotonic() - submission.at if submission else 0.0
-            if age >= JOB_RETENTION_SECONDS:
+            if submission and (age := caller.clock.monotonic() - submission.at) >= JOB_RETENTION_SECONDS:
                 error.detail = (
                     f"the job has expired: it was submitted {age / 60:.0f} minutes ago, and the service keeps a "
                     f"job for {in_words(JOB_RETENTION_SECONDS)}"

@@ -38,7 +38,7 @@ DOUBT = (
     "It may have been accepted, and then it is charged: sending it again may pay twice. credits() says whether the "
     "balance fell"
 )
-ERROR_FIELDS = frozenset(name for name in vars(ErrorResponse) if not name.startswith("_"))
+ERROR_FIELDS = frozenset(name for name, it in vars(ErrorResponse).items() if isinstance(it, property))
 REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]{1,1000})"')
 
 
@@ -166,9 +166,7 @@ def check_completed(result: JobResult, request_id: str) -> JobResult:
             response=result.response,
             request_id=request_id,
         )
-    if as_string(result.get("request_id")) is None:
-        return JobResult({**result, "request_id": request_id}, result.response)
-    return result
+    return JobResult({**result, "request_id": request_id}, result.response)
 
 
 def job_failed(body: Mapping[str, Any], response: ApiResponse | None, request_id: str | None) -> InferenceFailed:

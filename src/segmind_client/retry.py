@@ -38,9 +38,8 @@ from segmind_client.steps import (
 )
 
 FIRST_BACKOFF = 0.5
-LONGEST_BACKOFF = 8.0
 """Seconds."""
-MOST_DOUBLINGS = 10
+MOST_DOUBLINGS = 4
 SHORTEST_WAIT = 1.0
 """Seconds. Shorter waits for a rate limit grow like a backoff."""
 LONG_PAUSE = 15.0
@@ -59,17 +58,17 @@ class ServiceRequest:
     options: Options
     since: float
     """The time of the call."""
-    until: float = math.inf
+    until: float
     """The deadline for its response."""
-    expires: float = math.inf
+    expires: float
     """When the job is of no use any more."""
-    read_seconds: float | None = None
+    read_seconds: float | None
     """For the response to a v1 call, which comes when the output is there."""
-    request_id: str | None = None
+    request_id: str | None
     """Of the job that a GET asks for."""
-    fresh: bool = False
+    fresh: bool
     """Whether it needs a connection that has carried nothing before."""
-    largest: int | None = None
+    largest: int | None
     """The most bytes of the response's body; None for the usual."""
 
     @property
@@ -133,7 +132,7 @@ class FileRequest:
         return f"{self.request.method} {shown_url(self.request.path)}"
 
     def step(self) -> Fetch:
-        turn = Turn(Rank.RESULT, since=self.since, until=self.until + LAST_SECONDS, patience=self.options.deadline)
+        turn = Turn(Rank.RESULT, since=self.since, until=self.until + LAST_SECONDS)
         return Fetch(
             Sent(self.request),
             turn,
@@ -285,4 +284,4 @@ class Caller:
 
 def backoff(attempt: int) -> float:
     """The bound of a pause in seconds, which doubles with each attempt. With full jitter, a pause is 0 to the bound."""
-    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempt, MOST_DOUBLINGS))
+    return FIRST_BACKOFF * 2.0 ** min(attempt, MOST_DOUBLINGS)

@@ -69,10 +69,11 @@ def truncated_headers(headers: Mapping[str, str], key_header: str) -> dict[str, 
     left = LONGEST_IN_JOURNAL
     kept: dict[str, str] = {}
     for name, value in sorted(headers.items(), key=lambda item: item[0] != key_header):
-        kept[name] = value[: max(0, left - len(name))]
-        left -= len(name) + len(value)
+        left -= len(name)
         if left <= 0:
             break
+        kept[name] = value[:left]
+        left -= len(value)
     return kept
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 
 from segmind_mock.records import Account, Job, Transaction
 
@@ -20,18 +20,16 @@ def charge(account: Account, price: float) -> None:
 
 def reserve(account: Account, request_id: str, price: float, until: float) -> None:
     account.reserved = rounded(account.reserved + price)
-    heapq.heappush(account.pending, [until, request_id, price])
+    bisect.insort(account.pending, [until, request_id, price])
 
 
-def release(account: Account, request_id: str) -> bool:
-    """Ends a reservation; returns whether there was one."""
+def release(account: Account, request_id: str) -> None:
+    """Ends a reservation, if there is one."""
     for reservation in account.pending:
         if reservation[1] == request_id:
             account.pending.remove(reservation)
-            heapq.heapify(account.pending)
             account.reserved = rounded(account.reserved - reservation[2])
-            return True
-    return False
+            return
 
 
 def settle(tx: Transaction, account: Account, now: float) -> None:
@@ -39,7 +37,7 @@ def settle(tx: Transaction, account: Account, now: float) -> None:
     settled = False
     while account.pending and account.pending[0][0] <= now:
         settled = True
-        _, request_id, price = heapq.heappop(account.pending)
+        _, request_id, price = account.pending.pop(0)
         account.reserved = rounded(account.reserved - price)
         job = tx.get(Job, request_id)
         # There is none for a v1 call: it is late, or its process has died.
@@ -63,14 +61,11 @@ def settle_job(account: Account, job: Job) -> None:
 
 
 def end(tx: Transaction, account: Account, job: Job, now: float) -> None:
-    """Ends an unfinished job now, and settles it."""
+    """Ends an unfinished job now, and settles it. The account is settled, so that what completed earlier is charged."""
     job.started_at = min(job.started_at, now)
     job.ended_at = now
-    if job.polls_left is not None:
-        job.polls_left = 0
+    job.polls_left = 0
     release(account, job.request_id)
-    # Jobs that completed earlier are charged earlier.
-    settle(tx, account, now)
     settle_job(account, job)
     tx.put(job.request_id, job)
     tx.put(account.key, account)

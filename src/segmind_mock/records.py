@@ -37,7 +37,7 @@ class Account:
     reserved: float = 0.0
     """Credits reserved for unsettled jobs and for v1 calls in flight."""
     pending: list[list[Any]] = field(default_factory=list[list[Any]])
-    """Reservations: end, request id and price. A heap; of lists, since JSON has no tuples."""
+    """Reservations: end, request id and price. Sorted; lists, since JSON has no tuples."""
     window_started: float = 0.0
     window_calls: int = 0
     opening: str = field(default_factory=new_opening)

@@ -168,7 +168,8 @@ class Service:
 
         def abandon(tx: Transaction) -> None:
             payer = tx.get(Account, job.key)
-            if payer is not None and money.release(payer, job.request_id):
+            if payer is not None:
+                money.release(payer, job.request_id)
                 tx.put(payer.key, payer)
 
         # Reserved before the wait, so that concurrent calls cannot spend the same credits. The reservation ends by

@@ -176,10 +176,8 @@ class SqliteStore:
 
     def append(self, entry: Entry) -> None:
         with self._locked():
-            position = self._connection.execute(
-                "INSERT INTO journal (value) VALUES (?)", (orjson.dumps(row(**entry)),)
-            ).lastrowid
-            self._connection.execute("DELETE FROM journal WHERE position <= ?", ((position or 0) - JOURNAL_LENGTH,))
+            self._connection.execute("INSERT INTO journal (value) VALUES (?)", (orjson.dumps(row(**entry)),))
+            self._connection.execute("DELETE FROM journal WHERE position <= last_insert_rowid() - ?", (JOURNAL_LENGTH,))
 
     def journal(self) -> list[JournalRow]:
         with self._lock:

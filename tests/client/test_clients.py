@@ -82,6 +82,15 @@ class TestClient:
             getattr(client, method)(slug, prompt="x", **{parameter: "y"})
         assert double.requests() == []
 
+    def test_a_misspelt_parameter_is_not_said_to_be_an_option(self) -> None:
+        with Client() as client, pytest.raises(errors.InvalidParameter) as raised:
+            getattr(client, "run")("imagen-4", prompt="x", negativ_prompt="y")  # noqa: B009  what type checkers refuse
+        assert "with_options" not in str(raised.value)
+
+    def test_a_slug_that_is_no_text_is_named_as_the_slug_of_the_model(self) -> None:
+        with Client() as client, pytest.raises(errors.InvalidParameter, match=r"^Model\.slug: expected a string"):
+            client.run_model(4, {})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  what checkers refuse
+
     @pytest.mark.parametrize("name", ["deadline", "attempts"])
     def test_an_option_among_the_parameters_is_refused_with_the_way_to_pass_it(self, name: str) -> None:
         with Client() as client, pytest.raises(errors.InvalidParameter, match=rf"use with_options\({name}="):

@@ -174,6 +174,7 @@ SAYS = {
     "a page of a proxy": (response(502, b"<html>", content_type="text/html"), "502, not from the service itself"),
     "an error of the service": (refused(504), "the response was 504: no"),
     "a success that is no JSON": (HTML, "status 200 came with 6 bytes of text/html"),
+    "a success without an id": (response(200, {"status": "QUEUED"}), "the response is missing request_id"),
 }
 
 
@@ -256,6 +257,7 @@ def test_an_accepted_job_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     world = World([SUBMITTED])
     world.play(world.caller().submit(Call(), MODEL, {"prompt": "x"}))
+    assert [(record.name, record.levelname) for record in caplog.records] == [("segmind_client", "INFO")]
     assert REQUEST_ID in caplog.text
 
 
@@ -272,6 +274,14 @@ def test_backoff_doubles_up_to_its_bound() -> None:
     with pytest.raises(ServerError):
         world.play(world.caller(attempts=6, retry_seconds=1e6).credits())
     assert world.pauses == [1, 2, 4, 8, 8]
+
+
+@pytest.mark.parametrize("outcome", [NOT_SENT, refused(500)], ids=["never sent", "500"])
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_pause_before_a_retry_is_any_part_of_its_bound(chance: float, outcome: Outcome) -> None:
+    world = World([outcome, outcome, SUBMITTED])
+    world.play(attrs.evolve(world.caller(), chance=lambda: chance).submit(Call(), MODEL, {"prompt": "x"}))
+    assert world.pauses == [chance * 1, chance * 2]
 
 
 @pytest.mark.parametrize(("seconds", "pauses"), [(6.9, [1, 2]), (3, [1, 2]), (2.9, [1]), (0, [])])

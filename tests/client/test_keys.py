@@ -302,6 +302,21 @@ def test_a_key_that_is_taken_for_an_option_is_not_shown(key: str) -> None:
     assert key not in "".join(traceback.format_exception(raised.value))
 
 
+MISTAKEN: dict[str, Callable[[Any, str], object]] = {
+    "part of a slug that is no text": lambda client, key: client.run_model([key], PROMPT),
+    "the beginning of a slug that is too long": lambda client, key: client.run_model(key + "x" * 1000, PROMPT),
+    "the name of a parameter": lambda client, key: client.run("imagen-4", prompt="x", **{key: 1}),
+}
+
+
+@pytest.mark.parametrize("call", MISTAKEN.values(), ids=MISTAKEN.keys())
+def test_a_key_that_is_taken_for_something_else_is_not_shown(call: Callable[[Any, str], object]) -> None:
+    key = "team-key-7"
+    with Client(key) as client, pytest.raises(errors.InvalidParameter, match="…") as raised:
+        call(client, key)
+    assert key not in str(raised.value)
+
+
 def test_a_key_in_another_variable_of_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMIND_ALLOW_HTTP", "SG_5ec4e75ec4e75ec4")
     with pytest.raises(errors.InvalidParameter) as raised:

@@ -10,7 +10,17 @@ import pytest
 from segmind_client.errors import ClientUnusable, NotSent, RateLimited
 from tests.support.clock import PauseClock
 from tests.support.internals import CONNECTIONS, RESERVED, Call, Line, Rank, Submission, SystemClock, Turn
-from tests.support.world import MODEL, REQUEST_ID, START, World, refused, state
+from tests.support.world import (
+    MODEL,
+    OTHER_REQUEST_ID,
+    REQUEST_ID,
+    START,
+    SUBMITTED,
+    World,
+    refused,
+    response,
+    state,
+)
 
 PROMPT = {"prompt": "x"}
 
@@ -41,6 +51,10 @@ class TestLine:
         self, slow: bool, count: int
     ) -> None:
         assert self.admits(Line(), PauseClock(), slow=slow) == count
+
+    @pytest.mark.parametrize(("connections", "count"), [(1, 1), (2, 1), (12, 2)])
+    def test_of_few_connections_leaves_one_at_least_for_images(self, connections: int, count: int) -> None:
+        assert self.admits(Line(connections), PauseClock(), slow=True) == count
 
     @pytest.mark.parametrize(
         ("passed", "seconds", "slow", "count"),
@@ -74,6 +88,30 @@ class TestLine:
         line.limit(turns[0], 60, 60, refused(429), "POST /v2/any", "too many")
         clock.sleep_until(120)
         assert self.admits(line, clock, slow=True) == 1
+
+    def test_counts_one_less_for_each_request_under_way_that_the_same_limit_refuses(self) -> None:
+        line, clock = Line(), PauseClock()
+        for opened, count in ((0, 5), (60, 4)):
+            turns = [Turn(Rank.SUBMIT, since=opened, slow=True) for _ in range(count)]
+            for turn in turns:
+                line.take(turn, clock)
+            for turn in turns[:2]:
+                line.limit(turn, opened, 60, refused(429), "POST /v1/any", "too many")
+            for turn in turns:
+                line.leave(turn, clock)
+            clock.sleep_until(opened + 60)
+            assert self.admits(line, clock, slow=True) == count - 1
+
+    def test_says_when_the_limit_resets_although_a_later_429_names_an_earlier_time(self) -> None:
+        line, turn = Line(), Turn(Rank.POLL, since=0, until=10)
+        line.limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        line.limit(turn, 1, 1, refused(429), "GET /somewhere", "too many")
+        with pytest.raises(RateLimited, match=r"resets in 59\.0 s"):
+            line.check(turn, 1)
+
+    def test_warns_of_a_limit_with_the_logger_of_the_package(self, caplog: pytest.LogCaptureFixture) -> None:
+        Line().limit(Turn(Rank.POLL, since=0), 0, 60, refused(429), "GET /somewhere", "too many")
+        assert [(record.name, record.levelname) for record in caplog.records] == [("segmind_client", "WARNING")]
 
     @pytest.mark.parametrize(
         ("count", "named"),
@@ -150,6 +188,28 @@ class TestLine:
         line.limit(submit, 3, 1, refused(429), "POST /v2/any", "too many")
         with pytest.raises(RateLimited):
             line.check(submit, 3)
+
+
+def test_a_submit_waits_for_a_limit_beyond_its_deadline_while_others_of_its_model_pass() -> None:
+    world = World([SUBMITTED])
+    caller = world.caller(deadline=10)
+    submit = caller.submit(Call(), MODEL, PROMPT)
+    next(submit)
+    world.time += 8
+    world.play(caller.submit(Call(), MODEL, PROMPT))
+    step: Any = submit.send(refused(429, retry_after="5"))
+    assert step.request.path == MODEL.submit_path
+
+
+def test_a_poll_uses_the_half_second_after_its_deadline_for_a_limit_while_polls_of_other_jobs_pass() -> None:
+    world = World([response(200, {"request_id": OTHER_REQUEST_ID, "status": "QUEUED"})])
+    caller = world.caller(deadline=10)
+    poll = caller.status(REQUEST_ID)
+    next(poll)
+    world.time += 8
+    world.play(caller.status(OTHER_REQUEST_ID))
+    step: Any = poll.send(refused(429, retry_after="2.25"))
+    assert step.turn.request_id == REQUEST_ID
 
 
 def test_only_a_v1_call_leaves_places_for_others() -> None:

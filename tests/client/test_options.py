@@ -149,6 +149,10 @@ class TestOptions:
         assert step(patient.generate(Call(), MODEL, {"prompt": "x"})).times(START).read == 200
         assert step(caller.status(REQUEST_ID, until=START + 5)).times(START).total == 5
 
+    def test_the_deadline_of_a_wait_does_not_end_a_v1_call(self) -> None:
+        step: Any = next(World([]).caller(deadline=5, generate_seconds=99).generate(Call(), MODEL, {"prompt": "x"}))
+        assert step.times(START).total > 99
+
     @pytest.mark.parametrize(
         ("left", "total"), [(5, 5), (0.5, 0.5), (0.2, 0.5), (0, 0.5), (-0.4, 0.5), (-0.5, 0.4), (-0.8, 0.1), (-9, 0.1)]
     )

@@ -8,22 +8,39 @@ import sys
 from contextlib import nullcontext
 from typing import Any
 
+import attrs
 import pytest
 
 from segmind_api.errors import UnreadableField
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
+from segmind_client import errors
 from segmind_client.errors import (
     InferenceFailed,
     MayHaveBeenAccepted,
+    NotSent,
     SegmindError,
     ServerError,
     StatusError,
+    Unauthorized,
     UnreadableResponse,
 )
 from tests.client.chaos.interrupts import interrupt_after
-from tests.support.internals import MOST_KEYS, Call, Secret, Sent, masked, may_have_been_accepted
-from tests.support.world import MODEL, POST, REQUEST_ID, RESULT, SUBMITTED, World, refused, response, sent_with, state
+from tests.support.internals import MOST_KEYS, Call, Secret, Sent, masked, masking, may_have_been_accepted
+from tests.support.world import (
+    KEY,
+    LOST,
+    MODEL,
+    POST,
+    REQUEST_ID,
+    RESULT,
+    SUBMITTED,
+    World,
+    refused,
+    response,
+    sent_with,
+    state,
+)
 
 PROMPT = {"prompt": "x"}
 
@@ -49,6 +66,11 @@ class TestResult:
         world = World([SUBMITTED, state("COMPLETED"), response(200, {"status": "COMPLETED", "output": "x"})])
         assert world.play(world.caller().run(Call(), MODEL, PROMPT)).request_id == REQUEST_ID
 
+    @pytest.mark.parametrize("fields", [{"status": "COMPLETED"}, {"output": "x"}, {"metrics": {}}], ids=str)
+    def test_may_leave_out_all_but_one_of_its_fields(self, fields: dict[str, Any]) -> None:
+        world = World([response(200, fields)])
+        assert world.play(world.caller().result(REQUEST_ID)) == {**fields, "request_id": REQUEST_ID}
+
     def test_without_any_field_is_an_unreadable_response(self) -> None:
         world = World([response(200, {})])
         with pytest.raises(UnreadableResponse) as raised:
@@ -68,12 +90,18 @@ ERROR = b'{"error": "x"}'
 SERVER_ERRORS = (500, 502, 503)
 ERROR_TABLE: dict[str, tuple[tuple[int, ...], bytes, dict[str, str], bool]] = {
     # which error response to a submit: its statuses, content and headers, and whether the submit is retried
-    "of the service": (SERVER_ERRORS, ERROR, {}, True),
-    "with a cost of nothing": (SERVER_ERRORS, ERROR, {"x_cost": "0"}, True),
-    "with a cost": (SERVER_ERRORS, ERROR, {"x_cost": "0.06"}, False),
+    "of the service": ((429, *SERVER_ERRORS), ERROR, {}, True),
+    "of the service, with every documented field": (
+        (500,),
+        b'{"error": "x", "error_description": "y", "status_code": 500}',
+        {},
+        True,
+    ),
+    "with a cost of nothing": ((429, *SERVER_ERRORS), ERROR, {"x_cost": "0"}, True),
+    "with a cost": ((429, *SERVER_ERRORS), ERROR, {"x_cost": "0.06"}, False),
     "with a cost sent twice": (SERVER_ERRORS, ERROR, {"x_cost": "0.06, 0.06"}, False),
     "with a cost and its unit": (SERVER_ERRORS, ERROR, {"x_cost": "0.06 USD"}, False),
-    "with a cost in the body": (SERVER_ERRORS, b'{"error": "x", "metrics": {"cost": 0.06}}', {}, False),
+    "with a cost in the body": ((429, *SERVER_ERRORS), b'{"error": "x", "metrics": {"cost": 0.06}}', {}, False),
     "with a job below another field": (
         (429, *SERVER_ERRORS),
         json.dumps({"error": "x", "data": {"request_id": REQUEST_ID}}).encode(),
@@ -155,6 +183,9 @@ def test_a_refusal_with_a_cost_is_not_said_to_be_free(status: int) -> None:
         world.play(world.caller().generate(Call(is_generation=True), MODEL, PROMPT))
 
 
+IMAGE = b"\x89PNG\r\n\x1a\n"
+
+
 class TestGenerationInDoubt:
     def fail(self, *outcomes: ApiResponse) -> MayHaveBeenAccepted:
         world = World([*outcomes])
@@ -168,12 +199,41 @@ class TestGenerationInDoubt:
         assert "`response` has what was received" in str(error)
         assert error.request_id == "call-1"
 
-    @pytest.mark.parametrize("media_type", ["application/octet-stream", "binary/octet-stream", ""])
-    def test_is_not_raised_for_an_image_without_its_media_type(self, media_type: str) -> None:
-        image = b"\x89PNG\r\n\x1a\n"
-        world = World([response(200, image, content_type=media_type)])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            *({"content-type": "application/octet-stream"}, {"content-type": "application/octet-stream; name=a"}),
+            *({"content-type": "binary/octet-stream"}, {"content-type": ""}, {}),
+        ],
+        ids=str,
+    )
+    def test_is_not_raised_for_an_image_without_its_media_type(self, headers: dict[str, str]) -> None:
+        world = World([ApiResponse(200, headers, IMAGE)])
         came, output = world.play(world.caller().generate(Call(is_generation=True), MODEL, PROMPT))
-        assert (came.status, output) == (200, image)
+        assert (came.status, output) == (200, IMAGE)
+
+    @pytest.mark.parametrize(
+        ("status", "content", "media_type"),
+        [(200, b"once upon a time", "application/octet-stream"), (200, IMAGE, "text/html"), (504, IMAGE, "")],
+        ids=["no image", "an image with another media type", "an image with another status"],
+    )
+    def test_is_raised_for_what_is_not_an_image_or_says_that_it_is_something_else(
+        self, status: int, content: bytes, media_type: str
+    ) -> None:
+        assert self.fail(response(status, content, content_type=media_type)).status == status
+
+    def test_has_no_response_to_look_at_if_nothing_of_its_body_was_received(self) -> None:
+        assert "`response`" not in str(self.fail(response(504, b"")))
+
+    def test_of_a_lost_response_names_the_call_by_its_header(self) -> None:
+        flow = World([]).caller().generate(Call(is_generation=True), MODEL, PROMPT)
+        step: Any = next(flow)
+        step.sent.start_response(200, {"x-request-id": "call-1"})
+        with pytest.raises(
+            MayHaveBeenAccepted, match=r"It was accepted and is charged.* It is the call call-1"
+        ) as raised:
+            flow.throw(LOST)
+        assert raised.value.request_id == "call-1"
 
     def test_is_not_said_to_be_a_job(self) -> None:
         error = self.fail(response(504, b"<html>", x_request_id="call-1"))
@@ -209,11 +269,26 @@ def test_waits_of_a_second_for_a_limit_stay_as_long_as_the_service_asks() -> Non
     assert world.pauses == pytest.approx([1, 1, 1])
 
 
-def test_polls_keep_the_wait_that_a_503_asks_for() -> None:
-    busy = response(503, {"error": "busy"}, retry_after="120")
-    world = World([busy, state("COMPLETED"), RESULT])
-    world.play(world.caller().wait(Call(), REQUEST_ID))
+@pytest.mark.parametrize("asked", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+@pytest.mark.parametrize("sent", [[], [state("COMPLETED")]], ids=["to a poll", "to the request for the result"])
+def test_the_wait_that_a_503_asks_for_is_kept(sent: list[ApiResponse], asked: str) -> None:
+    busy = response(503, {"error": "busy"}, retry_after=asked)
+    world = World([*sent, busy, *([] if sent else [state("COMPLETED")]), RESULT])
+    world.play(world.caller(attempts=1).wait(Call(), REQUEST_ID))
     assert world.pauses == pytest.approx([120])
+
+
+def test_a_wait_until_the_deadline_that_a_503_asks_for_is_kept() -> None:
+    world = World([response(503, {"error": "busy"}, retry_after="12"), state("COMPLETED"), RESULT])
+    world.play(world.caller(deadline=12, attempts=1).wait(Call(), REQUEST_ID))
+    assert world.pauses == [12]
+
+
+def test_after_a_wait_that_is_not_kept_the_next_poll_comes_after_the_interval() -> None:
+    world = World([response(503, {"error": "maintenance"}, retry_after="3600"), state("COMPLETED"), RESULT])
+    caller = attrs.evolve(world.caller(deadline=12, interval=0.5), chance=lambda: 0.0)
+    world.play(caller.wait(Call(), REQUEST_ID))
+    assert world.pauses == [0.5]
 
 
 @pytest.mark.parametrize("sent", [[], [state("COMPLETED")]], ids=["to a poll", "to the request for the result"])
@@ -244,11 +319,17 @@ class TestInterruption:
         assert vars(error)["response"].content == b"\x89PNG"
         assert "accepted and is charged (request abc)" in error.__notes__[0]
 
+    def test_is_a_warning_of_the_logger_of_the_package(self, caplog: pytest.LogCaptureFixture) -> None:
+        self.interrupted(sent_with(200, b"{"))
+        assert [(record.name, record.levelname) for record in caplog.records] == [("segmind_client", "WARNING")]
+
     def test_of_a_v1_call_without_an_id_says_that_it_is_charged(self) -> None:
         error = self.interrupted(sent_with(200, b"\x89PNG"), is_generation=True)
         assert "accepted and is charged (request without an id)" in error.__notes__[0]
 
-    @pytest.mark.parametrize(("status", "body"), [(400, b"{}"), (503, b'{"error": "busy"}')])
+    @pytest.mark.parametrize(
+        ("status", "body"), [(400, b"{}"), (429, b'{"error": "too many"}'), (503, b'{"error": "busy"}')]
+    )
     def test_after_a_refusal_claims_nothing(self, status: int, body: bytes) -> None:
         error = self.interrupted(sent_with(status, body, content_type="application/json"))
         assert not hasattr(error, "__notes__")
@@ -332,6 +413,18 @@ class TestUnexpectedException:
             call.fail(ZeroDivisionError("in a hook"))
         assert raised.value.request_id == REQUEST_ID
 
+    def test_after_a_v1_call_was_sent_names_the_call_and_no_job(self) -> None:
+        call = Call(is_generation=True)
+        call.sent = sent_with(504, b"<html>", x_request_id="call-1")
+        with pytest.raises(MayHaveBeenAccepted, match="It is the call call-1"):
+            call.fail(ZeroDivisionError("in a hook"))
+
+    def test_before_the_post_was_sent_says_that_it_was_not_sent(self) -> None:
+        call = Call()
+        call.sent = Sent(POST)
+        with pytest.raises(NotSent, match=r"ZeroDivisionError: in a hook.* before anything was sent"):
+            call.fail(ZeroDivisionError("in a hook"))
+
     def test_of_a_wait_names_the_job(self) -> None:
         with pytest.raises(SegmindError, match="ZeroDivisionError: in a hook") as raised:
             Call(REQUEST_ID).fail(ZeroDivisionError("in a hook"))
@@ -342,6 +435,13 @@ class TestUnexpectedException:
         with pytest.raises(SegmindError, match="unexpected failure") as raised:
             Call().fail(ZeroDivisionError("in a hook"))
         assert "accepted" not in str(raised.value)
+
+
+@pytest.mark.parametrize("error", [ServerError(f"{KEY} is broken"), ZeroDivisionError(f"{KEY} is broken")], ids=repr)
+def test_an_error_that_ends_a_call_shows_no_key(error: Exception) -> None:
+    with pytest.raises(SegmindError, match="… is broken") as raised:
+        Call().fail(error)
+    assert KEY not in str(raised.value)
 
 
 def test_only_the_last_keys_are_remembered() -> None:
@@ -362,6 +462,43 @@ def test_a_key_in_use_is_masked_however_many_were_made_after_it() -> None:
 def test_a_key_is_masked_in_a_url() -> None:
     Secret("a+key/of=another-form")
     assert masked("/files/a%2Bkey%2Fof%3Danother-form") == "/files/…"
+
+
+def test_no_part_of_a_key_is_shown_where_a_long_url_is_cut() -> None:
+    key = Secret("team-key-of-another-form")
+    path = "x" * (masking.LONGEST_SHOWN - len("https://images.example/") - len("team-key"))
+    assert "team" not in masking.shown_url(f"https://images.example/{path}{key.reveal()}")
+
+
+def test_no_part_of_a_key_is_shown_where_a_long_message_of_the_service_is_cut() -> None:
+    key = Secret("team-key-of-another-form")
+    world = World([response(401, {"error": "x" * (errors.LONGEST_MESSAGE - len("team-key")) + key.reveal()})])
+    with pytest.raises(Unauthorized, match="xxx…") as raised:
+        world.play(world.caller().submit(Call(), MODEL, PROMPT))
+    assert "team" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://images.example/a.png?X-Signature=s1gnature#s1gnature", "https://images.example/a.png"),
+        ("https://user:passw0rd@images.example/a.png", "https://images.example/a.png"),
+        ("https://user:passw@rd@images.example/a.png", "https://images.example/a.png"),
+        (f"https://a.example/{'x' * 182}", f"https://a.example/{'x' * 182}"),
+        (f"https://a.example/{'x' * 183}", f"https://a.example/{'x' * 182}…"),
+        ("https://[", "an unreadable URL"),
+    ],
+    ids=["query and fragment", "password", "password with @", "200 characters", "201 characters", "unreadable"],
+)
+def test_a_url_is_shown_up_to_200_characters_and_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert masking.shown_url(url) == shown
+
+
+def test_a_key_is_masked_in_the_cause_of_an_error_whose_other_arguments_are_kept() -> None:
+    with pytest.raises(SegmindError) as raised:
+        Call().fail(ValueError(f"{KEY} is broken", 5))
+    assert isinstance(raised.value.__cause__, ValueError)
+    assert raised.value.__cause__.args == ("… is broken", 5)
 
 
 def test_a_field_that_cannot_be_read_names_the_job_and_has_the_response() -> None:

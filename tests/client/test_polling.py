@@ -257,6 +257,21 @@ class TestWaiting:
             wait([PENDING, PENDING, *completed(None)], latencies, interval=5)
         assert run(completed(None), latencies).pauses == [7.5]
 
+    def test_a_job_is_known_to_be_pending_when_its_poll_is_sent_however_late_the_response_is(self) -> None:
+        world, latencies = World([]), Latencies()
+        caller = attrs.evolve(world.caller(), latencies=latencies)
+        flow = caller.wait(Call(), REQUEST_ID, Submission(MODEL, START))
+        next(flow)
+        world.time += 3
+        step = flow.send(PENDING)
+        while isinstance(step, Pause):
+            world.time += step.seconds
+            step = next(flow)
+        flow.send(state("COMPLETED"))
+        with pytest.raises(StopIteration):
+            flow.send(response(200, {"request_id": REQUEST_ID, "status": "COMPLETED", "metrics": {"total_time": 2}}))
+        assert latencies.remaining(MODEL, 0) == 2
+
     def test_a_poll_that_failed_says_nothing_of_the_job(self) -> None:
         latencies = Latencies()
         for _ in range(ENOUGH):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from typing import Any
 
 import attrs
@@ -15,10 +16,12 @@ from tests.support.internals import (
     MemorySink,
     RequestBody,
     Sent,
+    Times,
     decoded,
+    fetch,
     job_in_part,
 )
-from tests.support.world import MODEL, POST, REQUEST_ID, START, World, sent_with
+from tests.support.world import MODEL, POST, REQUEST_ID, START, World, response, sent_with
 
 PROMPT = {"prompt": "x"}
 
@@ -38,8 +41,13 @@ class TestEncodings:
         )
         assert job_in_part(sent) == REQUEST_ID
 
-    def test_beside_identity_are_decoded(self) -> None:
-        assert decoded(sent_with(200, gzip.compress(b"{}"), content_encoding="gzip, identity")).content == b"{}"
+    def test_of_deflate_without_a_header_do_not_hide_the_id(self) -> None:
+        body = zlib.compress(b'{"request_id": "%s"}' % REQUEST_ID.encode(), wbits=-zlib.MAX_WBITS)
+        assert job_in_part(sent_with(200, body, content_encoding="deflate")) == REQUEST_ID
+
+    @pytest.mark.parametrize("encoding", ["gzip, identity", "identity,gzip", "gzip,", ", gzip"])
+    def test_beside_identity_or_nothing_are_decoded(self, encoding: str) -> None:
+        assert decoded(sent_with(200, gzip.compress(b"{}"), content_encoding=encoding)).content == b"{}"
 
     def test_of_several_gzip_members_are_decoded_to_the_last(self) -> None:
         body = gzip.compress(b"one, ") + gzip.compress(b"two")
@@ -108,6 +116,18 @@ def test_a_decoded_body_may_have_exactly_as_many_bytes_as_are_allowed(size: int,
             decoded(sent)
 
 
+@pytest.mark.parametrize(("total", "head"), [(100, 7), (5, 5)])
+def test_the_head_of_a_response_has_the_time_of_all_its_steps_and_no_more_than_the_total(
+    total: float, head: float
+) -> None:
+    assert Times(connect=1, write=2, read=4, total=total).head == head
+
+
+def test_a_custom_httpx_client_is_given_each_limit_by_its_name_and_none_beyond_the_total() -> None:
+    timeouts = Times(connect=1, write=2, read=4, total=3).extensions()
+    assert timeouts == {"timeout": {"connect": 1, "write": 2, "read": 3, "pool": 3}}
+
+
 @pytest.mark.parametrize(
     ("output", "largest"),
     [
@@ -136,6 +156,23 @@ def test_the_body_of_a_result_may_be_as_large_as_a_text_and_no_other_body_of_a_j
 def test_the_credits_are_asked_for_over_a_fresh_connection_since_their_response_names_no_job() -> None:
     step: Any = next(World([]).caller().credits())
     assert step.sent.needs_fresh_connection
+
+
+def test_the_credits_are_asked_for_until_the_deadline_of_the_client() -> None:
+    step: Any = next(World([]).caller(deadline=7).credits())
+    assert step.until == START + 7
+
+
+def test_a_redirect_of_an_image_has_the_deadline_and_the_check_of_addresses_of_the_first_request() -> None:
+    world = World([])
+    flow = fetch(attrs.evolve(world.caller(), is_https=True), "https://images.example/a.png", MemorySink())
+    first: Any = next(flow)
+    world.time += 7
+    second: Any = flow.send(response(302, b"", location="https://elsewhere.example/a.png"))
+    assert second.request.path == "https://elsewhere.example/a.png"
+    assert second.until == first.until
+    assert first.check_address is not None
+    assert second.check_address is first.check_address
 
 
 def test_the_download_of_an_image_has_its_own_deadline_and_check_of_addresses() -> None:

@@ -151,6 +151,32 @@ def test_turns_that_are_cancelled_while_a_limit_holds_keep_no_other_waiting(canc
     assert in_virtual_time(cancel_while_limited, cancelled) == pytest.approx([60] * 5, abs=0.01)
 
 
+async def admissions_after_a_limit(seconds: float, count: int) -> list[float]:
+    """When v1 calls are admitted that wait for a limit while nothing was known to pass, and then take very long."""
+    line, clock, admitted = Line(), EventLoopClock(), list[float]()
+    started = trio.current_time()
+    turns = [Turn(Rank.SUBMIT, since=started, until=started + 600, slow=True) for _ in range(count)]
+
+    async def take(turn: Turn) -> None:
+        await line.take_async(turn, clock)
+        admitted.append(trio.current_time() - started)
+
+    limit(line, started, seconds)
+    async with trio.open_nursery() as nursery:
+        for turn in turns:
+            nursery.start_soon(take, turn)
+    return admitted
+
+
+def test_a_turn_is_admitted_at_the_moment_at_which_the_limit_resets() -> None:
+    assert in_virtual_time(admissions_after_a_limit, 2.5, 1) == pytest.approx([2.5], abs=0.01)
+
+
+def test_a_turn_that_waits_alone_after_a_limit_is_admitted_as_soon_as_it_may_although_no_other_ends() -> None:
+    # One more may be under way after each second without a 429.
+    assert in_virtual_time(admissions_after_a_limit, 60, 2) == pytest.approx([60, 61], abs=0.1)
+
+
 async def close_while_others_wait(limited: bool) -> list[tuple[float, str]]:
     """When each waiting turn ends, and by what, after its line is closed at 10 s."""
     line, clock, ends = Line(connections=1), EventLoopClock(), list[tuple[float, str]]()
@@ -178,6 +204,21 @@ async def close_while_others_wait(limited: bool) -> list[tuple[float, str]]:
 @pytest.mark.parametrize("limited", [False, True], ids=["for a connection", "for the end of a limit"])
 def test_turns_that_wait_end_within_a_second_after_the_client_is_closed(limited: bool) -> None:
     assert in_virtual_time(close_while_others_wait, limited) == [(pytest.approx(10, abs=1), "ClientUnusable")] * 3
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_requests_are_scarce_while_one_waits_for_a_connection(slow: bool) -> None:
+    async def scarce() -> tuple[bool, bool]:
+        line, clock, holder = Line(connections=1), EventLoopClock(), Turn(Rank.POLL, since=NO_TIME)
+        await line.take_async(holder, clock)
+        before = line.is_scarce(trio.current_time())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(line.take_async, Turn(Rank.SUBMIT, since=NO_TIME, slow=slow), clock)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+            return before, line.is_scarce(trio.current_time())
+
+    assert in_virtual_time(scarce) == (False, True)
 
 
 async def submit_while_v1_calls_wait(line: Line) -> float:

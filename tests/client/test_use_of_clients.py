@@ -204,3 +204,44 @@ def test_a_custom_async_transport_or_client_of_length_0_is_used(kind: str) -> No
             assert (await client.credits()).credits == 7
 
     anyio.run(use)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_the_time_for_a_request_counts_from_its_turn_and_not_from_its_place_in_the_line(kind: str) -> None:
+    clock, seconds = PauseClock(), list[float]()
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seconds.append(request.extensions["timeout"]["pool"])
+        if len(seconds) == 1:
+            return httpx.Response(429, json={"error": "too many"}, headers={"retry-after": "4"})
+        return httpx.Response(200, json={"request_id": REQUEST_ID, "status": "QUEUED"})
+
+    transport, url = httpx.MockTransport(respond), "https://service.example"
+
+    async def poll() -> None:
+        async with AsyncClient(DEFAULT_KEY, base_url=url, transport=transport, clock=clock, deadline=10) as client:
+            await client.job(REQUEST_ID).status()
+
+    if kind == "sync":
+        with Client(DEFAULT_KEY, base_url=url, transport=transport, clock=clock, deadline=10) as client:
+            client.job(REQUEST_ID).status()
+    else:
+        anyio.run(poll)
+    assert seconds == [10, 6]
+
+
+def test_a_clock_that_fails_while_a_job_is_waited_for_ends_the_wait_with_the_id_of_the_job() -> None:
+    class Failing(PauseClock):
+        def sleep_until(self, moment: float) -> None:
+            raise RuntimeError(f"no time like {moment}")
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"request_id": REQUEST_ID, "status": "QUEUED"})
+
+    transport, url = httpx.MockTransport(respond), "https://service.example"
+    with (
+        Client(DEFAULT_KEY, base_url=url, transport=transport, clock=Failing()) as client,
+        pytest.raises(errors.SegmindError, match="RuntimeError: no time like") as raised,
+    ):
+        client.job(REQUEST_ID).wait()
+    assert raised.value.request_id == REQUEST_ID

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from segmind_client import JobUpdate
 from segmind_client.errors import (
     BadGateway,
     InferenceFailed,
@@ -17,15 +18,17 @@ from segmind_client.errors import (
     StatusError,
     UnreadableResponse,
 )
-from tests.support.internals import Call, Flow
+from tests.support.internals import Call, Flow, Pause, Submission
 from tests.support.world import (
     FAILED,
     HTML,
     LOST,
     MODEL,
     NOT_SENT,
+    OTHER_REQUEST_ID,
     REQUEST_ID,
     RESULT,
+    START,
     SUBMITTED,
     Outcome,
     World,
@@ -44,10 +47,38 @@ def test_a_run_submits_polls_and_fetches_by_the_request_id_alone() -> None:
     assert world.pauses == [1, 1]
 
 
+def test_the_age_of_a_job_counts_from_the_response_to_its_submit_and_not_from_the_first_attempt() -> None:
+    updates: list[JobUpdate] = []
+    world = World([refused(503, retry_after="60"), SUBMITTED, state("COMPLETED"), RESULT])
+    world.play(world.caller(on_update=updates.append).run(Call(), MODEL, {"prompt": "x"}))
+    assert (world.pauses, [update.elapsed for update in updates]) == ([60], [0])
+
+
+def test_no_time_remains_for_a_job_that_has_completed_earlier_than_its_model_typically_does() -> None:
+    updates: list[JobUpdate] = []
+    world = World([SUBMITTED, state("COMPLETED"), RESULT])
+    world.play(world.caller(on_update=updates.append).run(Call(), MODEL, {"prompt": "x"}))
+    assert [update.remaining for update in updates] == [0]
+
+
+def test_a_wait_that_goes_well_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    world = World([SUBMITTED, state("COMPLETED"), RESULT])
+    world.play(world.caller().run(Call(), MODEL, {"prompt": "x"}))
+    assert caplog.records == []
+
+
 def wait_through(outcomes: Sequence[Outcome], **options: Any) -> World:
     world = World(list(outcomes))
     world.play(world.caller(**{"attempts": 1, "interval": 1, **options}).wait(Call(), REQUEST_ID))
     return world
+
+
+def test_a_second_job_of_a_model_of_which_nothing_is_known_looks_again_soon_whether_the_first_has_ended() -> None:
+    caller = World([]).caller()
+    flows = [caller.wait(Call(), request_id, Submission(MODEL, START)) for request_id in (REQUEST_ID, OTHER_REQUEST_ID)]
+    _, step = (next(flow) for flow in flows)
+    assert isinstance(step, Pause)
+    assert 0 < step.seconds < 0.2
 
 
 TROUBLE = {
@@ -95,6 +126,8 @@ def test_a_status_that_cannot_be_read_is_why_a_wait_did_not_end() -> None:
     with pytest.raises(InferenceTimeout, match=r"the last response: .* is missing status") as raised:
         wait_through([response(200, {"request_id": REQUEST_ID})] * 2, deadline=1)
     assert raised.value.request_id == REQUEST_ID
+    assert isinstance(raised.value.__cause__, UnreadableResponse)
+    assert raised.value.__cause__.request_id == REQUEST_ID
 
 
 @pytest.mark.parametrize("outcome", [LOST, NOT_SENT, HTML, refused(502)], ids=["lost", "not sent", "a page", "502"])
@@ -128,9 +161,20 @@ def test_a_rate_limit_of_a_poll_that_resets_after_the_deadline_ends_the_wait_at_
     assert (raised.value.request_id, raised.value.elapsed_s, world.pauses) == (REQUEST_ID, 0, [])
 
 
+def test_a_wait_has_one_deadline_for_all_its_polls() -> None:
+    with pytest.raises(InferenceTimeout, match=r"the rate limit resets in 7\.0 s") as raised:
+        wait_through([state("QUEUED"), refused(429, retry_after="7")], interval=5, deadline=10)
+    assert raised.value.elapsed_s == 5
+
+
 def test_a_rate_limit_whose_end_nobody_names_does_not_end_a_wait_before_its_deadline() -> None:
     world = wait_through([refused(429), refused(429), state("COMPLETED"), RESULT], deadline=2.5)
     assert world.pauses == [1, 1.5]
+
+
+def test_the_last_wait_for_a_rate_limit_may_be_shorter_than_a_second() -> None:
+    world = wait_through([refused(429), refused(429), state("COMPLETED"), RESULT], deadline=1.75)
+    assert world.pauses == [1, 0.75]
 
 
 def test_a_rate_limit_whose_end_nobody_names_ends_a_wait_at_its_deadline() -> None:

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock import DEFAULT_KEY, Account, Double, MovableClock, Settings
 from segmind_mock.stores import Store
 from segmind_mock.worker import open_store
 from tests.support.contract import problems_in
@@ -28,6 +28,20 @@ def settings() -> Settings:
 def test_the_ready_account_has_the_documented_key_and_100_dollars() -> None:
     (account,) = Double().accounts()
     assert (account.key, account.credits) == ("SG_0123456789abcdef", 100)
+
+
+def test_the_ready_account_cannot_have_less_than_nothing() -> None:
+    with pytest.raises(ValueError, match="credits of 0 or more"):
+        Double(account=Account(DEFAULT_KEY, credits=-1))
+
+
+def test_the_ready_account_is_the_first_one_from_the_start_and_after_a_reset() -> None:
+    double = Double()
+    double.open_account("SG_another")
+    before = [account.key for account in double.accounts()]
+    double.reset()
+    double.open_account("SG_another")
+    assert before == [account.key for account in double.accounts()] == [DEFAULT_KEY, "SG_another"]
 
 
 @pytest.mark.parametrize("balance", [0, 7.5])
@@ -63,6 +77,7 @@ def test_a_limited_call_names_the_same_reset_until_the_window_ends_and_is_answer
         ({"forbidden_models": ["imagen-9"]}, "no model has the slug 'imagen-9'"),
         ({"credits": -1}, "credits of 0 or more"),
         ({"credits": float("nan")}, "credits of 0 or more"),
+        ({"credits": float("inf")}, "credits of 0 or more"),
         ({"requests_per_minute": 0}, "a limit of 1 or more"),
         ({"key": ""}, "a key"),
     ],

@@ -335,3 +335,12 @@ def test_many_threads_that_advance_the_clock_lose_no_move(clock: MovableClock) -
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(advance, range(8)))
     assert clock.now() == START + 8000
+
+
+def test_a_correction_of_the_machines_clock_does_not_move_the_doubles_time_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    double = Double()
+    before = double.clock.now()
+    monkeypatch.setattr("time.time", lambda: before - 3600)
+    assert double.clock.now() >= before

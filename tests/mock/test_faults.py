@@ -209,6 +209,7 @@ def asked(double: Double, path: str, **fault: float) -> bytes:
         "return=minimal, handling=lenient",
         'return=representation; include="a, code=502"',
         "depth-noroot, Safe",
+        "subscribe-enhanced-get",
         "odata.maxpagesize=5",
         "",
         ", ,",
@@ -375,6 +376,11 @@ class TestRules:
         double.add_fault(fault, times=1)
         assert self.statuses(call, 2) == [status, 200]
 
+    def test_a_share_is_given_as_a_number(self, call: httpx.Client, double: Double) -> None:
+        double.add_fault({"truncate": 0.5}, times=1)
+        with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
+            call.get("/v1/get-user-credits")
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
@@ -418,6 +424,17 @@ class TestRules:
     )
     def test_a_rule_that_makes_no_sense_is_refused(self, double: Double, rule: dict[str, Any], message: str) -> None:
         with pytest.raises(ValueError, match=message):
+            double.add_fault(**rule)
+
+    @pytest.mark.parametrize(
+        ("rule", "message"),
+        [
+            ({"fault": [("code", 502)]}, "fault: expected an object"),
+            ({"fault": {"code": 502}, "times": 1.5}, "times: expected a whole number"),
+        ],
+    )
+    def test_a_rule_of_another_type_is_refused(self, double: Double, rule: dict[str, Any], message: str) -> None:
+        with pytest.raises(TypeError, match=message):
             double.add_fault(**rule)
 
     def test_there_is_an_end_to_the_number_of_rules(self, double: Double) -> None:

@@ -17,7 +17,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
+from segmind_mock import DEFAULT_KEY, Account, Double, Job, MovableClock, Settings
 from segmind_mock.stores import Store
 from segmind_mock.transport import DoubleTransport
 from segmind_mock.worker import open_store
@@ -133,6 +133,27 @@ def test_a_v1_call_whose_credits_were_spent_after_its_reservation_is_504_and_tak
     assert (double.account().credits, double.account().reserved) == (0, 0)
 
 
+def test_the_balance_that_a_v1_call_reports_is_that_after_the_jobs_that_completed_meanwhile() -> None:
+    async def submit_and_move(double: Double, client: httpx.AsyncClient) -> None:
+        await client.post("/v2/imagen-4-fast", json=PROMPT)
+        double.clock.advance(30)
+
+    _, response = during_a_v1_call(Settings(latency_factor=1), submit_and_move)
+    assert response.headers["x-remaining-credits"] == "0.920000"
+
+
+def test_a_v1_call_does_not_spend_what_a_job_has_reserved() -> None:
+    async def submit_and_open_again(double: Double, client: httpx.AsyncClient) -> None:
+        await client.post("/v2/imagen", json=PROMPT)
+        double.open_account(credits=0.06)
+
+    double, response = during_a_v1_call(Settings(latency_factor=1), submit_and_open_again)
+    assert response.status_code == 504
+    double.clock.advance(60)
+    assert (double.account().credits, double.account().reserved) == (0, 0)
+    assert [job.error for job in double.jobs()] == [None]
+
+
 @pytest.mark.parametrize(("factor", "status", "charged"), [(1, 200, 0.06), (100, 504, 0)])
 def test_however_a_v1_call_ends_its_price_is_charged_or_free_again_and_nothing_stays_reserved(
     factor: float, status: int, charged: float, store: Store
@@ -196,6 +217,8 @@ def test_however_a_job_ends_its_price_is_charged_or_free_again_and_nothing_stays
         end(double, submitted["request_id"])
         account = double.account()
         assert (account.credits, account.reserved, account.pending) == (credits_left, 0, [])
+        state = double.job(submitted["request_id"]).state(double.clock.now())
+        assert state == ("FAILED" if credits_left else "COMPLETED")
         assert client.post("/v2/imagen", json=PROMPT).status_code == (200 if credits_left else 406)
 
 
@@ -229,6 +252,54 @@ def test_a_job_that_is_ended_leaves_what_others_have_reserved() -> None:
     assert (double.account().credits, double.account().reserved) == (100, 0.04)
     double.clock.advance(60)
     assert (double.account().credits, double.account().reserved) == (99.96, 0)
+
+
+def test_what_is_charged_when_it_is_read_is_stored_as_charged(store: Store) -> None:
+    double = Double(BY_TIME, clock=MovableClock(), store=store)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        request_id = client.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    double.clock.advance(9)
+    double.account()
+    account, job = store.transact(lambda tx: (tx.get(Account, DEFAULT_KEY), tx.get(Job, request_id)))
+    assert account is not None
+    assert job is not None
+    assert (account.credits, account.reserved, account.pending) == (99.94, 0, [])
+    assert job.remaining_credits == 99.94
+
+
+def test_a_job_that_is_read_is_charged_first(store: Store) -> None:
+    double = Double(BY_TIME, clock=MovableClock(), store=store)
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        request_id = client.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    double.clock.advance(9)
+    assert double.job(request_id).remaining_credits == 99.94
+
+
+def test_a_job_that_its_account_can_no_longer_pay_is_not_among_the_billed_requests() -> None:
+    double = Double(BY_TIME, clock=MovableClock())
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        client.post("/v2/imagen", json=PROMPT)
+    double.open_account(credits=0)
+    double.clock.advance(9)
+    assert double.billed_requests() == []
+
+
+def test_the_reason_for_which_a_job_is_failed_is_a_text() -> None:
+    double = Double(BY_TIME, clock=MovableClock())
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=WITH_KEY) as client:
+        request_id = client.post("/v2/imagen", json=PROMPT).json()["request_id"]
+    with pytest.raises(TypeError, match="error: expected a string"):
+        double.fail(request_id, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  the point
+
+
+def test_an_account_that_is_opened_can_spend_all_its_credits() -> None:
+    double = Double(clock=MovableClock())
+    double.open_account("SG_another", credits=0.06)
+    with httpx.Client(transport=double.transport(), base_url="http://double") as client:
+        statuses = [
+            client.post("/v2/imagen", json=PROMPT, headers={"x-api-key": "SG_another"}).status_code for _ in range(2)
+        ]
+    assert statuses == [200, 406]
 
 
 def test_a_v1_call_that_never_ends_keeps_no_job_from_being_charged() -> None:

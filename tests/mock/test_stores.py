@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tracemalloc
@@ -18,8 +19,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import redis
 
-from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, Settings, SqliteStore
+from segmind_mock import DEFAULT_KEY, Account, Double, FaultRule, Job, MemoryStore, MovableClock, Settings, SqliteStore
 from segmind_mock.journal import JOURNAL_LENGTH, LONGEST_IN_JOURNAL, Entry, JournalRow, mask, row, truncate
 from segmind_mock.records import NEVER, Transaction
 from segmind_mock.redis_store import RedisStore
@@ -76,7 +78,7 @@ def row_with(**fields: Any) -> JournalRow:
 
 
 def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
-    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id", 0.06]], 2.0, 1)
+    account = Account("k", 1.5, 3, ["slug"], False, 0.5, [[NEVER, "id", 0.06]], 2.0, 1, opened_with=2.5)
     rule = FaultRule({"code": "500"}, "r", "op", "k", 3, 0.5, 1, 2)
 
     def put_all(tx: Transaction) -> None:
@@ -140,6 +142,25 @@ def test_the_clock_is_moved_for_all(store: Store) -> None:
     assert Double(store=store).clock.now() == pytest.approx(before + 3600, abs=60)
 
 
+def test_a_fault_by_chance_strikes_the_same_calls_in_every_store(store: Store) -> None:
+    def statuses(double: Double) -> list[int]:
+        double.add_fault({"code": 502}, probability=0.5, seed=3)
+        headers = {"x-api-key": DEFAULT_KEY}
+        with httpx.Client(transport=double.transport(), base_url="http://double", headers=headers) as client:
+            return [client.get("/v1/get-user-credits").status_code for _ in range(12)]
+
+    found = statuses(Double(store=store))
+    assert set(found) == {200, 502}
+    assert found == statuses(Double())
+
+
+def test_a_store_that_is_closed_has_let_go_of_its_file(sqlite: str) -> None:
+    store = open_store(sqlite)
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        store.journal()
+
+
 def test_a_reset_forgets_everything(store: Store) -> None:
     store.transact(lambda tx: tx.put("id", JOB))
     store.append(ENTRY)
@@ -163,6 +184,30 @@ def test_a_double_remembers_what_another_on_its_store_was_told(store: Store) -> 
             assert (await there.get(failed["status_url"])).status_code == 422
 
     anyio.run(submit_here_and_fetch_there)
+
+
+def test_an_error_in_redis_from_records_that_another_process_has_changed_meanwhile_is_not_raised(
+    redis_url: str,
+) -> None:
+    url = f"{redis_url}/7"
+    store, other = RedisStore(url), RedisStore(url)
+    kind: Any = redis.Redis
+    server = kind.from_url(url)
+    store.reset()
+    found: list[Account | None] = []
+
+    def work(tx: Transaction) -> None:
+        found.append(tx.get(Account, "k"))
+        if found == [None]:
+            # The other process goes on as soon as the lock of this one has expired.
+            server.delete(*server.scan_iter("*:lock"))
+            other.transact(lambda tx: tx.put("k", Account("k")))
+            raise ValueError("records of two times contradict each other")
+
+    store.transact(work)
+    assert [account and account.key for account in found] == [None, "k"]
+    for it in (store, other, server):
+        it.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis_url"])
@@ -399,6 +444,27 @@ def test_headers_that_do_not_fit_are_cut_after_the_last_character_that_does() ->
     assert row.key == mask(DEFAULT_KEY)
     left = LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - 6001 - 1
     assert row.headers == [("a", headers["a"]), ("b", "v" * left)]
+
+
+@pytest.mark.parametrize(("room", "kept"), [(1, []), (2, []), (3, [("bb", "v")]), (4, [("bb", "vv")])])
+def test_a_header_is_in_the_journal_if_a_character_of_its_value_fits(room: int, kept: list[tuple[str, str]]) -> None:
+    filling = "v" * (LONGEST_IN_JOURNAL - len("k" + DEFAULT_KEY) - len("a") - room)
+    row = row_with(headers={"k": DEFAULT_KEY, "a": filling, "bb": "vv", "c": "does not fit"})
+    assert row.headers == [("a", filling), *kept]
+
+
+def test_a_row_of_the_journal_has_the_time_at_which_the_call_arrived() -> None:
+    double = Double(Settings(latency_factor=1), clock=MovableClock())
+    arrived = double.clock.now()
+    headers = {"x-api-key": DEFAULT_KEY}
+    with httpx.Client(transport=double.transport(), base_url="http://double", headers=headers, timeout=60) as client:
+        client.post("/v1/imagen", json=PROMPT)
+    assert double.clock.now() > arrived
+    assert [row.at for row in double.requests()] == [arrived]
+
+
+def test_a_body_that_is_no_text_is_in_the_journal_with_replacement_characters() -> None:
+    assert row_with(body=b"\xff").body == "\N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize(

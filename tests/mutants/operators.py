@@ -36,7 +36,7 @@ def forgotten_statement(line: cst.SimpleStatementLine) -> Iterator[cst.SimpleSta
     if (
         len(line.body) == 1
         and isinstance(line.body[0], cst.Expr)
-        and not isinstance(line.body[0].value, cst.BaseString)
+        and not isinstance(line.body[0].value, cst.BaseString | cst.Ellipsis)
     ):
         yield line.with_changes(body=[cst.Pass()])
 
