@@ -1,6 +1,6 @@
 module segmind-example/ogen
 
-go 1.26.8
+go 1.25
 
 tool github.com/ogen-go/ogen/cmd/ogen
 
