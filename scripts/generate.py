@@ -79,7 +79,7 @@ def generate(contract_path: Path, folder: Path) -> None:
     views = Views(contract)
     folder.mkdir()
     write_python_package(views, folder / "segmind_api")
-    write_editions(contract, folder / "segmind_openapi")
+    write_editions(contract, folder / "segmind_openapi", source=contract_path.read_bytes())
     write_models_table(views, folder / "models.md")
 
 

@@ -1,7 +1,8 @@
 # Written by scripts/generate.py from openapi/segmind.yaml; do not edit.
-"""Editions of the contract, as package data.
+"""Editions of the contract, as package data. Read one with `importlib.resources.files("segmind_openapi")`.
 
 `segmind.json` is the contract itself, `segmind.codegen.json` its edition for code generators, and
-`segmind.codegen-3.0.3.json` the same for tools that stop at OpenAPI 3.0. Read one with
-`importlib.resources.files("segmind_openapi")`.
+`segmind.codegen-3.0.3.json` the same for tools that stop at OpenAPI 3.0. `segmind.strict-requests.json` refuses
+parameters that no model has; `segmind.one-error-3.0.3.json` has one type of error. `info.x-edition` has the SHA-256 of
+the contract that an edition was made from.
 """
