@@ -151,7 +151,7 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		var output segmind.GenerationOutput
+		var output segmind.JobResult
 		err = json.Unmarshal(response.Body, &output)
 		return fmt.Sprintf("%d image", len(*output.Images)), err
 	})
@@ -169,27 +169,27 @@ func main() {
 			Prompt: fox, AspectRatio: pointer(segmind.PORTRAIT34), PersonGeneration: pointer(segmind.DONTALLOW),
 			SafetyFilterLevel: pointer(segmind.BLOCKONLYHIGH),
 		})
-		return response.JSON200.Status, err
+		return *response.JSON200.Status, err
 	})
 	line("parameters of imagen-4", func() (string, error) {
 		response, err := models.SubmitImagen4WithResponse(ctx, segmind.Imagen4Request{
 			Prompt: fox, AspectRatio: pointer(segmind.PORTRAIT916), NegativePrompt: pointer("people"),
 		})
-		return response.JSON200.Status, err
+		return *response.JSON200.Status, err
 	})
 	line("parameters of imagen-4-fast", func() (string, error) {
 		response, err := models.SubmitImagen4FastWithResponse(ctx, segmind.Imagen4FastRequest{
 			Prompt: fox, Width: pointer(768), Height: pointer(640), Steps: pointer(30), GuidanceScale: pointer(8.5),
 			NegativePrompt: pointer("people"), Scheduler: pointer(segmind.EulerAncestralDiscrete), Seed: pointer(7),
 		})
-		return response.JSON200.Status, err
+		return *response.JSON200.Status, err
 	})
 	line("parameters of imagen-4-ultra", func() (string, error) {
 		response, err := models.SubmitImagen4UltraWithResponse(ctx, segmind.Imagen4UltraRequest{
 			Prompt: fox, Steps: pointer(50), GuidanceScale: pointer(12.25), Scheduler: pointer(segmind.LMSDiscrete),
 			Seed: pointer(-1), AspectRatio: pointer(segmind.SQUARE11),
 		})
-		return response.JSON200.Status, err
+		return *response.JSON200.Status, err
 	})
 
 	line("value out of range", func() (string, error) {

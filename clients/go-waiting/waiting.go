@@ -14,16 +14,14 @@ import (
 	"time"
 )
 
-var ErrMaybeAccepted = errors.New("may have been accepted: sending it again may pay twice")
-var ErrNotSent = errors.New("the service was not reached")
+var ErrNotSent, ErrMaybeAccepted = errors.New("the service was not reached"), errors.New("may have been accepted")
 
-// Wait polls until the job has completed. The deadline is that of the context with which status calls the service.
+// Wait polls until the job has completed, or until the deadline of the context with which status calls the service.
 func Wait(ctx context.Context, interval time.Duration, status func(context.Context) (string, error)) error {
-	for {
+	for ; ; time.Sleep(interval) {
 		if state, err := status(ctx); err != nil || state == "COMPLETED" {
 			return err
 		}
-		time.Sleep(interval)
 	}
 }
 
@@ -42,10 +40,10 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 			body, err = io.ReadAll(response.Body)
 			response.Body = io.NopCloser(bytes.NewReader(body))
 		}
-		garbled := json.Unmarshal(body, &said) != nil && header.Get("Content-Type") == "application/json"
+		garbled, isJSON := json.Unmarshal(body, &said) != nil, header.Get("Content-Type") == "application/json"
 		own := said["error"] != nil && said["request_id"] == nil && said["cost"] == nil && code != 501 && code < 504
 		unsent, failed := errors.As(err, &dial) && dial.Op == "dial", err != nil || code == 429 || code >= 500 || !post && code == 408
-		if post && !unsent && (failed && !own || code == 200 && garbled) {
+		if post && !unsent && (failed && !own || code == 200 && garbled && isJSON) {
 			return nil, fmt.Errorf("%w (status %d, error %v)", ErrMaybeAccepted, code, err)
 		} else if unsent {
 			err = fmt.Errorf("%w: %w", ErrNotSent, err)
