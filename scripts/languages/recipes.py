@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,6 +37,8 @@ class Recipe:
     """Starts the program; None if it is generated only."""
     waiting: str | None = None
     """The file with the waiting loop and the rule of what may be sent again."""
+    harmless: dict[str, str] = field(default_factory=dict[str, str])
+    """Warnings of the generator, by a part of their text, each with the reason why it is none here."""
     quick: bool = False
     """Whether `make test` runs it."""
 

@@ -68,9 +68,13 @@ def make(recipe: Recipe, editions: Path | None = None) -> Iterator[str]:
     shutil.rmtree(recipe.folder / "generated", ignore_errors=True)
     for command in recipe.generate:
         printed = step(command if editions is None else command.replace(EDITIONS, str(editions)), recipe.folder)
-        yield from (f"warning of the generator: {line}" for line in printed.splitlines() if "warn" in line.lower())
+        yield from (f"warning of the generator: {line}" for line in printed.splitlines() if is_warning(line, recipe))
     for command in recipe.build:
         step(command, recipe.folder)
+
+
+def is_warning(line: str, recipe: Recipe) -> bool:
+    return "warn" in line.lower() and not any(text in line for text in recipe.harmless)
 
 
 def run_program(recipe: Recipe, command: str, expectations: Expectations, problems: list[str]) -> int:
