@@ -66,6 +66,7 @@ def run_recipe(recipe: Recipe, expectations: Expectations, editions: Path | None
 def make(recipe: Recipe, editions: Path | None = None) -> Iterator[str]:
     """Generates and builds; yields a problem for each warning of the generator. Raises StepError."""
     shutil.rmtree(recipe.folder / "generated", ignore_errors=True)
+    (recipe.folder / "generated").mkdir()
     for command in recipe.generate:
         printed = step(command if editions is None else command.replace(EDITIONS, str(editions)), recipe.folder)
         yield from (f"warning of the generator: {line}" for line in printed.splitlines() if is_warning(line, recipe))
