@@ -1,4 +1,4 @@
-"""Calls the double through httpx with the models that datamodel-code-generator made, and prints a line for each case."""
+"""Calls the double through httpx with models that datamodel-code-generator made, and prints a line for each case."""
 
 import os
 import sys
