@@ -48,6 +48,8 @@ rescue Waiting::NotSent
   puts "#{name}: not sent"
 rescue Waiting::TimedOut
   puts "#{name}: timed out, the job is known"
+rescue ArgumentError
+  puts "#{name}: refused before it was sent"
 rescue Segmind::ApiError => e
   puts "#{name}: #{"#{e.code} #{message(e.response_body)}".strip}"
 end
@@ -104,7 +106,7 @@ line('parameters of imagen-4-ultra') do
   ).status
 end
 line('value out of range') do
-  at('out-of-range').submit_imagen4_fast({ prompt: FOX, width: 2048 })
+  at('out-of-range').submit_imagen4_fast(Segmind::Imagen4FastRequest.new(prompt: FOX, width: 2048)).status
 end
 line('wrong key') { submit(at('wrong-key', 'SG_ffffffffffffffff')) }
 line('no credits') { submit(at('no-credits')) }
