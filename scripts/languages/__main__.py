@@ -1,8 +1,8 @@
-"""Runs the programs of clients/ against the double.
+"""Runs the programs of clients/ against the double; scripts/ has to be on the PYTHONPATH.
 
-python scripts/languages               all of them; writes docs/languages.md if every one was as expected
-python scripts/languages --quick       those that `make test` runs
-python scripts/languages NAME …        those that are named by their folder
+python -m languages             all of them; writes docs/languages.md if every one was as expected
+python -m languages --quick     those that `make test` runs
+python -m languages NAME …      those that are named by their folder
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from languages.expectations import read_expectations
 from languages.page import render
@@ -24,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the programs of clients/ against the double.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a folder of clients/; by default all")
     parser.add_argument("--quick", action="store_true", help="only those that make test runs")
+    parser.add_argument("--editions", type=Path, help="folder with editions of another contract")
     options = parser.parse_args()
     recipes = read_recipes()
     unknown = set(options.names) - {recipe.name for recipe in recipes}
@@ -33,11 +35,11 @@ def main() -> int:
     chosen = [it for it in recipes if (not options.names or it.name in options.names) and it.quick >= options.quick]
     reports: list[Report] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for report in pool.map(lambda recipe: run_recipe(recipe, expectations), chosen):
+        for report in pool.map(lambda recipe: run_recipe(recipe, expectations, options.editions), chosen):
             print(summary(report), flush=True)
             reports.append(report)
     failed = [report for report in reports if not report.is_as_expected]
-    if not failed and len(chosen) == len(recipes):
+    if not failed and len(chosen) == len(recipes) and options.editions is None:
         (ROOT / "docs" / "languages.md").write_text(render(recipes, expectations))
     if failed:
         print(f"{len(failed)} of {len(reports)} are not as expected.", file=sys.stderr)

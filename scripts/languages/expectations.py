@@ -51,7 +51,9 @@ def read_expectations(path: Path) -> Expectations:
         if target is None:
             lines[name] = outcome
         elif name not in lines or not reason:
-            raise ValueError(f"{path.name}:{number}: expected the name of a line above, and a reason after two spaces and #")
+            raise ValueError(
+                f"{path.name}:{number}: expected the name of a line above, and a reason after two spaces and #"
+            )
         else:
             shortfalls[target][name] = Shortfall(outcome, reason)
     return Expectations(lines, shortfalls)

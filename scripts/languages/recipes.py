@@ -46,6 +46,15 @@ class Recipe:
     def name(self) -> str:
         return self.folder.name
 
+    @property
+    def commands(self) -> list[str]:
+        return [*self.generate, *self.build]
+
+    @property
+    def waiting_path(self) -> str | None:
+        """The file with the waiting loop, relative to the root."""
+        return self.waiting and str((self.folder / self.waiting).resolve().relative_to(ROOT))
+
 
 def read_recipes(clients: Path = CLIENTS) -> list[Recipe]:
     """All recipes, by the names of their folders."""

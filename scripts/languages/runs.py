@@ -48,7 +48,7 @@ class Report:
 
 
 def run_recipe(recipe: Recipe, expectations: Expectations, editions: Path | None = None) -> Report:
-    """Generates, builds and runs; `editions` is a folder with other editions than those of the project."""
+    """Generates, builds and runs; `editions` is a folder with editions of another contract."""
     report = Report(recipe)
     started = time.monotonic()
     report.missing = [name for name, probe in recipe.needs.items() if not succeeds(probe, recipe.folder)]

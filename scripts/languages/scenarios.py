@@ -100,7 +100,9 @@ class ScenarioApp:
             # The files of the double have URLs without a scenario.
             await self.doubles[False].app(scope, receive, send)
             return
-        role = next((it for it, (method, where) in ROLES.items() if scope["method"] == method and where.match(path)), "")
+        role = next(
+            (it for it, (method, where) in ROLES.items() if scope["method"] == method and where.match(path)), ""
+        )
         faults = scenario.prefer.get(role, ("",))
         fault = faults[min(self.calls[name, role], len(faults) - 1)]
         self.calls[name, role] += 1
