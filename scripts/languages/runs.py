@@ -140,7 +140,7 @@ def step(command: str, folder: Path, environment: Mapping[str, str] | None = Non
     """What a command printed on both outputs. Raises StepError if it failed."""
     try:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
+            ["bash", "-euo", "pipefail", "-c", command],  # noqa: S607  the bash of whoever runs this
             cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,

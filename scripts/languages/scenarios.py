@@ -32,7 +32,7 @@ class Scenario:
     posts: int | None = 1
     """How many POSTs a program sends, no more and no fewer: each one may be charged. None for any number."""
     prefer: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """By role: the fault of each call in turn, in the words of a `Prefer` header; the last one is for all that follow."""
+    """By role: the fault of each call in turn, as in a `Prefer` header; the last one is for all that follow."""
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
     """Fields that are set in each response about a job, or REMOVED from it."""
     foreign_ids: bool = False
