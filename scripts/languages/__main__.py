@@ -14,7 +14,7 @@ from pathlib import Path
 
 from languages.expectations import read_expectations
 from languages.page import render
-from languages.recipes import CLIENTS, ROOT, read_recipes
+from languages.recipes import CLIENTS, ROOT, Recipe, read_recipes
 from languages.runs import Report, run_recipe
 
 AT_ONCE = 2
@@ -34,8 +34,12 @@ def main() -> int:
     expectations = read_expectations(CLIENTS / "expected.txt")
     chosen = [it for it in recipes if (not options.names or it.name in options.names) and it.quick >= options.quick]
     reports: list[Report] = []
+
+    def run(recipe: Recipe) -> Report:
+        return run_recipe(recipe, expectations, options.editions)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for report in pool.map(lambda recipe: run_recipe(recipe, expectations, options.editions), chosen):
+        for report in pool.map(run, chosen):
             print(summary(report), flush=True)
             reports.append(report)
     failed = [report for report in reports if not report.is_as_expected]
