@@ -2,7 +2,7 @@
 FROM python:3.13-slim
 WORKDIR /app
 COPY . .
-RUN pip install --no-cache-dir '.[redis,pictures]'
+RUN pip install --no-cache-dir '.[redis]'
 USER nobody
 EXPOSE 4010
 # In Python, since the image has no curl; without the proxies of the environment, which urllib.request would take.

@@ -5,19 +5,19 @@ BIN = .venv/bin
 export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
-.PHONY: demo help setup test format lint types contract drift imports tests defects chaos mutants models-long \
-	languages languages-quick contract-long contract-live contract-prism generate lock node-tools redis-server
+.PHONY: demo help setup test format lint types contract drift change imports tests defects chaos mutants models-long \
+	languages languages-quick contract-long contract-live contract-prism generate release lock node-tools redis-server
 
 demo: .venv/demo-ready  ## one image with each model, against the double (ARGS=--live: the service)
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
-# `make test` and `make generate` run without a network then.
+# `make generate` and `make test` run without a network then, but for languages-quick the first time.
 setup: .venv/dev-ready node-tools redis-server  ## install all that the other targets need
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' Makefile | expand -t 18
 
-test: format lint types contract drift imports languages-quick tests  ## every check and every test
+test: format lint types contract drift change imports languages-quick tests  ## every check and every test
 	@echo "Every check passed."
 
 format: .venv/dev-ready  ## check the format of the Python files
@@ -30,13 +30,16 @@ types: .venv/dev-ready node-tools  ## mypy and pyright
 	$(BIN)/mypy
 	node_modules/.bin/pyright
 
-contract: .venv/dev-ready node-tools  ## the linters of the contract
-	node_modules/.bin/redocly lint segmind
+contract: .venv/dev-ready node-tools  ## the linters of the contract and of its editions
+	node_modules/.bin/redocly lint segmind generated/segmind_openapi/*.json
 	node_modules/.bin/spectral lint --fail-severity=hint openapi/segmind.yaml
 	$(BIN)/openapi-spec-validator openapi/segmind.yaml
 
 drift: .venv/dev-ready node-tools  ## check that generated/ is what the contract makes
 	$(BIN)/python scripts/generate.py --check
+
+change: .venv/dev-ready node-tools  ## what changed in the contract since its last release, and whether its version fits
+	$(BIN)/python scripts/change.py
 
 imports: .venv/dev-ready  ## check which package may import which
 	$(BIN)/lint-imports --no-cache
@@ -78,6 +81,9 @@ benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
 
 generate: .venv/dev-ready node-tools  ## write generated/ from the contract
 	$(BIN)/python scripts/generate.py
+
+release: drift change  ## build dist/ from the commit (VERSION=0.2.0), twice and alike, and install what was built
+	$(BIN)/python scripts/release.py $(VERSION)
 
 lock: .venv/dev-ready  ## resolve the newest versions into requirements/
 	$(BIN)/uv pip compile $(LOCK) --extra mock --group build --output-file requirements/demo.txt

@@ -88,4 +88,5 @@ def model(slug: str) -> Model:
         read_generated=sibling.read_generated,
         submit_path="/v2/{model}".replace("{model}", path_segment("model", slug)),
         read_submitted=sibling.read_submitted,
+        output=None,
     )

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from generator.contract import Contract, GenerationError, Node, check_openapi, is_list, is_mapping, pointer
 from generator.views import SCHEMAS, reachable_schemas
+from generator.workflows import arazzo_document, vocabularies_overlay
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOWN_CONVERTER = ROOT / "node_modules" / ".bin" / "openapi-down-convert"
@@ -23,7 +24,8 @@ PACKAGE_INIT = '''\
 `segmind.json` is the contract itself, `segmind.codegen.json` its edition for code generators, and
 `segmind.codegen-3.0.3.json` the same for tools that stop at OpenAPI 3.0. `segmind.strict-requests.json` refuses
 parameters that no model has; `segmind.one-error-3.0.3.json` has one type of error. `info.x-edition` has the SHA-256 of
-the contract that an edition was made from.
+the contract that an edition was made from. `segmind.vocabularies.overlay.json` is an OpenAPI Overlay that says when to
+poll and retry, `segmind.arazzo.json` has the calls of each model as Arazzo workflows.
 """
 '''
 RESERVED_NAMES = {"ErrorResponse": "ErrorBody"}
@@ -62,6 +64,8 @@ def write_editions(contract: Contract, folder: Path, *, source: bytes) -> None:
     codegen_3_0 = down_convert(path)
     write("codegen-3.0.3", codegen_3_0, "3.0")
     write("one-error-3.0.3", one_error_edition(codegen_3_0), "3.0")
+    write_json(vocabularies_overlay(contract), folder / "segmind.vocabularies.overlay.json")
+    write_json(arazzo_document(contract), folder / "segmind.arazzo.json")
 
 
 def write_json(document: Node, path: Path) -> None:
@@ -78,12 +82,12 @@ def codegen_edition(contract: Contract) -> dict[str, Any]:
     info, components = document["info"], document["components"]
     # Generators copy it into every file.
     info["description"] = first_sentence(info.get("description", ""))
-    answers = reachable_schemas(contract, components["responses"])
+    returned = reachable_schemas(contract, components["responses"])
     requests = reachable_schemas(contract, components["requestBodies"])
     needed = needed_by_links(contract)
     for name, schema in components["schemas"].items():
         describe_defaults(contract, schema)
-        if name in answers:
+        if name in returned:
             loosen(contract, schema, needed.get(name, set()))
         elif name in requests:
             schema.pop("additionalProperties", None)
@@ -208,8 +212,8 @@ def strict_requests_edition(codegen: Node) -> dict[str, Any]:
     """The edition for generators, with every parameter refused that is not in the contract."""
     document = copy_of(codegen)
     components = document["components"]
-    answers = reachable_schemas(Contract(document), components["responses"])
-    for name in reachable_schemas(Contract(document), components["requestBodies"]) - answers:
+    returned = reachable_schemas(Contract(document), components["responses"])
+    for name in reachable_schemas(Contract(document), components["requestBodies"]) - returned:
         if "properties" in components["schemas"][name]:
             components["schemas"][name]["additionalProperties"] = False
     return document

@@ -31,6 +31,8 @@ FORMATS = {
     "date-time": "a date and time such as 2026-01-31T12:00:00Z",
     "byte": "base64",
 }
+FILE_FORMS = ("data-url",)
+"""How a file can be sent in a parameter that is a URI."""
 PYTHON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 INSTEAD = {
     "oneOf": "give the parameter one type, and say the rest in its description",
@@ -134,7 +136,8 @@ class Grammar:
             return Value("None", "checks.one_of(None, allowed='None')", "None")
         allowed, arguments = describe(kind, schema, place)
         written = "".join(f"{name}={value!r}, " for name, value in arguments.items())
-        return Value(PYTHON_TYPES[kind], f"checks.{kind}({written}allowed={allowed!r})", allowed)
+        found = Value(PYTHON_TYPES[kind], f"checks.{kind}({written}allowed={allowed!r})", allowed)
+        return file_or(found, schema, place) if "x-file" in schema else found
 
     def _object(self, component: str | None, place: str, within: tuple[str, ...]) -> Value:
         if component is None or component not in self._classes:
@@ -174,6 +177,18 @@ class Grammar:
             allowed=allowed,
             classes=item.classes,
         )
+
+
+def file_or(url: Value, schema: Node, place: str) -> Value:
+    """What a parameter can be that takes a URI, or a file that is sent as a `data:` URL."""
+    form = schema["x-file"]
+    if schema.get("format") != "uri":
+        raise GenerationError(f"{place}/x-file", "only a string of the format uri can be a file")
+    if not is_mapping(form) or set(form) != {"value", "source"} or form["value"] not in FILE_FORMS:
+        raise GenerationError(f"{place}/x-file", f"expected value, one of {', '.join(FILE_FORMS)}, and source")
+    allowed = f"{url.allowed}, or a file as a Path or as bytes"
+    check = f"files.file({url.check}, allowed={allowed!r})"
+    return replace(url, annotation="str | bytes | PathLike[str]", check=check, allowed=allowed)
 
 
 def kind_of(schema: Node, place: str) -> tuple[str | None, bool]:

@@ -14,6 +14,7 @@ from generator.names import CLASS_NAME, OPERATION_ID, module_name, python_names
 
 EXTENSIONS = (
     "x-enum-varnames",
+    "x-file",
     "x-key-pattern",
     "x-key-variable",
     "x-output",
@@ -34,13 +35,26 @@ COMBINING_KEYWORDS = ("allOf", "anyOf", "oneOf", "patternProperties")
 
 IMPORTED = frozenset(
     {
-        *("Any", "ClassVar", "Literal", "Mapping", "NotRequired", "Protocol", "Required", "Sequence", "TypedDict"),
+        *(
+            "Any",
+            "ClassVar",
+            "Literal",
+            "Mapping",
+            "NotRequired",
+            "PathLike",
+            "Protocol",
+            "Required",
+            "Sequence",
+            "TypedDict",
+        ),
         *("UNSET", "Unset", "RequestBody", "ResponseObject", "Reader", "Answer", "ApiRequest", "ApiResponse", "Bodies"),
         *("Call", "Method", "T", "T_co"),
     }
 )
 """Names that generated modules import or define, which no class of a schema can have."""
-ANNOTATION_NAMES = frozenset({"attrs", "bool", "checks", "float", "int", "overload", "str", "self", *IMPORTED})
+ANNOTATION_NAMES = frozenset(
+    {"attrs", "bool", "bytes", "checks", "files", "float", "int", "overload", "str", "self", *IMPORTED}
+)
 """Names that the body of a generated class reads, so that no parameter can hide them."""
 REQUEST_MEMBERS = frozenset({"PARAMETERS", "additional_properties", "from_parameters", "names", "to_dict"})
 RESPONSE_MEMBERS = frozenset({"get", "items", "keys", "values", "to_dict", "from_raw", "response", "property"})
@@ -647,6 +661,8 @@ def check_extensions(node: Any) -> None:
                 raise GenerationError(f"{node.place}/x-source", f"{value!r} is none of {', '.join(SOURCES)}")
             if key == "x-retention-seconds":
                 sourced_number(node, key)
+            if key == "x-file" and not is_name:
+                sourced(node, key)
             check_extensions(value)
     elif is_list(node):
         for item in node:

@@ -76,29 +76,29 @@ class AsyncClient(BaseClient[AsyncDriver]):
 
     @typed_method
     async def generate(self, model: str, /, **parameters: Any) -> AsyncGeneration:
-        """Makes an image in one blocking call (v1)."""
+        """Makes an output in one blocking call (v1)."""
         return await self.generate_model(known_slug(model, parameters), parameters)
 
     async def run_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncResult:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        call = Call()
-        flow = traced(jobs.run(self._caller, call, model_of(model), parameters), OPERATION, model=model)
+        call, called = Call(), model_of(model)
+        flow = traced(jobs.run(self._caller, call, called, parameters), OPERATION, model=called)
         return await self._driver.complete(
-            call, then(flow, lambda result: AsyncResult(result, self._caller, self._driver))
+            call, then(flow, lambda result: AsyncResult(result, self._caller, self._driver, called.output))
         )
 
     async def submit_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncJobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
         call, called = Call(), model_of(model)
-        flow = traced(operations.submit(self._caller, call, called, parameters), "submit", model=model)
+        flow = traced(operations.submit(self._caller, call, called, parameters), "submit", model=called)
         return await self._driver.complete(call, then(flow, lambda job: self._handle(job, called)))
 
     async def generate_model(self, model: str, parameters: Mapping[str, Any]) -> AsyncGeneration:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        call = Call(is_generation=True)
-        flow = traced(operations.generate(self._caller, call, model_of(model), parameters), OPERATION, model=model)
+        call, called = Call(is_generation=True), model_of(model)
+        flow = traced(operations.generate(self._caller, call, called, parameters), OPERATION, model=called)
         return await self._driver.complete(
-            call, then(flow, lambda made: AsyncGeneration(*made, self._caller, self._driver))
+            call, then(flow, lambda made: AsyncGeneration(*made, called.output, self._caller, self._driver))
         )
 
     def job(self, request_id: str) -> AsyncJobHandle:
@@ -156,7 +156,7 @@ class AsyncJobHandle(BaseHandle[AsyncDriver]):
         return Updates(self._caller.with_options(changes), self._driver, self.request_id, self._submission)
 
     def _result(self, result: JobResult) -> AsyncResult:
-        return AsyncResult(result, self._caller, self._driver)
+        return AsyncResult(result, self._caller, self._driver, self._kind)
 
 
 class Updates(AsyncIterator[JobUpdate]):

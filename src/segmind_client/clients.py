@@ -19,6 +19,7 @@ from segmind_client.clock import Clock, SystemClock
 from segmind_client.custom import CustomSender
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.errors import ClientUnusable, MissingKey
+from segmind_client.formats import Kind
 from segmind_client.jobs import JobUpdate
 from segmind_client.operations import Submission, known_slug, model_of
 from segmind_client.options import OptionChanges
@@ -82,8 +83,13 @@ class BaseHandle(Generic[DriverT]):
     def request_id(self) -> str:
         return self.submitted.request_id
 
+    @property
+    def _kind(self) -> Kind | None:
+        """What the model makes; None if that is not known, as for a job that was picked up."""
+        return self._submission.model.output if self._submission else None
+
     def _waiting(self, call: Call, changes: WaitChanges) -> Flow[JobResult]:
-        model = self._submission.model.slug if self._submission else None
+        model = self._submission.model if self._submission else None
         flow = jobs.wait(self._caller, call, self.request_id, self._submission, changes)
         return traced(flow, "wait", model=model, request_id=self.request_id)
 
@@ -147,26 +153,30 @@ class Client(BaseClient[SyncDriver]):
 
     @typed_method
     def generate(self, model: str, /, **parameters: Any) -> Generation:
-        """Makes an image in one blocking call (v1)."""
+        """Makes an output in one blocking call (v1)."""
         return self.generate_model(known_slug(model, parameters), parameters)
 
     def run_model(self, model: str, parameters: Mapping[str, Any]) -> Result:
         """`run` for any slug, also one that the contract does not know; untyped."""
-        call = Call()
-        flow = traced(jobs.run(self._caller, call, model_of(model), parameters), OPERATION, model=model)
-        return self._driver.complete(call, then(flow, lambda result: Result(result, self._caller, self._driver)))
+        call, called = Call(), model_of(model)
+        flow = traced(jobs.run(self._caller, call, called, parameters), OPERATION, model=called)
+        return self._driver.complete(
+            call, then(flow, lambda result: Result(result, self._caller, self._driver, called.output))
+        )
 
     def submit_model(self, model: str, parameters: Mapping[str, Any]) -> JobHandle:
         """`submit` for any slug, also one that the contract does not know; untyped."""
         call, called = Call(), model_of(model)
-        flow = traced(operations.submit(self._caller, call, called, parameters), "submit", model=model)
+        flow = traced(operations.submit(self._caller, call, called, parameters), "submit", model=called)
         return self._driver.complete(call, then(flow, lambda job: self._handle(job, called)))
 
     def generate_model(self, model: str, parameters: Mapping[str, Any]) -> Generation:
         """`generate` for any slug, also one that the contract does not know; untyped."""
-        call = Call(is_generation=True)
-        flow = traced(operations.generate(self._caller, call, model_of(model), parameters), OPERATION, model=model)
-        return self._driver.complete(call, then(flow, lambda made: Generation(*made, self._caller, self._driver)))
+        call, called = Call(is_generation=True), model_of(model)
+        flow = traced(operations.generate(self._caller, call, called, parameters), OPERATION, model=called)
+        return self._driver.complete(
+            call, then(flow, lambda made: Generation(*made, called.output, self._caller, self._driver))
+        )
 
     def job(self, request_id: str) -> JobHandle:
         """Picks up a job that was submitted before, in this process or another."""
@@ -223,7 +233,7 @@ class JobHandle(BaseHandle[SyncDriver]):
             yield update
 
     def _result(self, result: JobResult) -> Result:
-        return Result(result, self._caller, self._driver)
+        return Result(result, self._caller, self._driver, self._kind)
 
 
 def caller_of(url: str, clock: Clock) -> Caller:

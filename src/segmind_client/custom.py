@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from segmind_api.types import ApiResponse
-from segmind_client.connections import closing_pieces, receive_async
+from segmind_client.connections import HEADERS, closing_pieces, receive_async
 from segmind_client.decoding import decoded
 from segmind_client.errors import ClientUnusable, ConnectionLost
 from segmind_client.line import CLOSED
@@ -18,7 +18,7 @@ from segmind_client.masking import Secret, logged_only
 from segmind_client.sockets import LATE
 from segmind_client.steps import CheckAddress, RequestBody, Sent, Sink, Times
 from segmind_client.threads import on_thread
-from segmind_client.transport import IMAGE_HEADERS, Carrier
+from segmind_client.transport import Carrier
 
 ClientT = TypeVar("ClientT", httpx.Client, httpx.AsyncClient)
 
@@ -60,9 +60,9 @@ class Custom(Carrier, Generic[ClientT]):
         return httpx.Request(method, built.url, headers=built.headers, stream=stream, extensions=extensions)
 
     def _build_fetch(self, sent: Sent, times: Times) -> httpx.Request:
-        # Not built by the client, whose cookies and headers must not go to the host of the image.
+        # Not built by the client, whose cookies and headers must not go to the host of the file.
         self.check_open()
-        headers = dict(IMAGE_HEADERS)
+        headers = dict(HEADERS)
         if self._client is not None:
             headers["user-agent"] = self._client.headers["user-agent"]
         return httpx.Request("GET", sent.request.path, headers=headers, extensions=times.extensions())

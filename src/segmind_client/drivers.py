@@ -171,7 +171,7 @@ def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseE
             return error
     elif not is_custom and not isinstance(error, CONNECTION_FAILURES):
         return error
-    place = "the host of the image" if isinstance(step, Fetch) else str(http.base_url)
+    place = "the host of the file" if isinstance(step, Fetch) else str(http.base_url)
     detail = masked(f"{type(error).__name__}: {error}")
     # The tracebacks of httpcore and the socket repeat the same in a hundred lines.
     error.__cause__, error.__suppress_context__ = None, True

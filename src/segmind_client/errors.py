@@ -11,10 +11,10 @@ SegmindError
 ├── UnreadableResponse    the response to a GET is not in the contract
 ├── InferenceFailed       the job failed; nothing was charged
 ├── InferenceTimeout      the job did not end before the deadline; its request id picks it up
-├── NoImage               the result has neither an image nor the URL of one
+├── NoOutput              the result has neither an output nor the URL of one
 ├── ClientUnusable        the client is closed, or belongs to another process or event loop; or a copied result has none
-├── DownloadFailed        the image was not fetched: gone, too large, too slow, no image, or through an unusable proxy
-├── NotSaved              the image cannot be written to the path, or in its format
+├── DownloadFailed        the output was not fetched: gone, too large, too slow, no output, or an unusable proxy
+├── NotSaved              the output cannot be written to the path, or in its format
 │   └── FileExists        there is a file already
 └── StatusError           the service responded with an error
     ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
@@ -53,6 +53,7 @@ __all__ = [
     "MissingKey",
     "ModelRetired",
     "NoImage",
+    "NoOutput",
     "NotFound",
     "NotSaved",
     "NotSent",
@@ -159,8 +160,11 @@ class InferenceTimeout(SegmindError):
         self.elapsed_s = elapsed_s
 
 
-class NoImage(SegmindError):
-    """The result has neither an image nor the URL of one."""
+class NoOutput(SegmindError):
+    """The result has neither an output nor the URL of one."""
+
+
+NoImage = NoOutput
 
 
 class ClientUnusable(SegmindError):
@@ -168,13 +172,13 @@ class ClientUnusable(SegmindError):
 
 
 class DownloadFailed(SegmindError):
-    """The image was not fetched. `response` is the head of its host's response, or that with the result."""
+    """The output was not fetched. `response` is the head of its host's response, or that with the result."""
 
 
 class NotSaved(SegmindError, OSError):
-    """The image cannot be written to the path, or in its format. Nothing was left there.
+    """The output cannot be written to the path, or in its format. Nothing was left there.
 
-    `response` is the response with the result: it has the image or its URL.
+    `response` is the response with the result: it has the output or its URL.
     """
 
 

@@ -1,4 +1,4 @@
-"""Writes an image to a file, as a whole or not at all."""
+"""Writes an output to a file, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 from segmind_client import formats
 from segmind_client.errors import FileExists, InvalidParameter, NotSaved, SegmindError
-from segmind_client.formats import Format
-from segmind_client.sinks import ImageSink
+from segmind_client.formats import Format, Kind
+from segmind_client.sinks import OutputSink
 
 LONGEST_STEM = 100
 """The most characters of a file's name without its extension."""
@@ -29,22 +29,23 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 logger = logging.getLogger("segmind_client")
 
 
-class FileSink(ImageSink):
-    """Writes the image to a temporary file beside `target`, which gets its name when the image is complete.
+class FileSink(OutputSink):
+    """Writes the output to a temporary file beside `target`, which gets its name when the output is complete.
 
-    `target` is the path that was asked for, with the extension of the image's format.
+    `target` is the path that was asked for, with the extension of the output's format.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         names: Iterable[str],
+        kind: Kind | None = None,
         *,
         overwrite: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises InvalidParameter for what is not a path."""
-        super().__init__(monotonic=monotonic)
+        super().__init__(kind, monotonic=monotonic)
         # The working directory may change meanwhile.
         self._path = Path.cwd() / as_path(path)
         # Path drops a separator at the end, and a dot after it.
@@ -62,7 +63,7 @@ class FileSink(ImageSink):
         self._lock = threading.RLock()
 
     def check(self) -> None:
-        """Raises NotSaved for a path at which no image can be saved."""
+        """Raises NotSaved for a path at which nothing can be saved."""
         self._do(self._find_folder)
 
     def discard(self) -> None:
@@ -117,8 +118,8 @@ class FileSink(ImageSink):
         self._file.close()
         self._name_file(Path(self._file.name))
         if self._renamed_for:
-            kind = self._renamed_for.name
-            logger.warning("The image is a %s: it was saved as %s, not as %s", kind, self.target, self._path)
+            name = self._renamed_for.name
+            logger.warning("The output is %s: it was saved as %s, not as %s", name, self.target, self._path)
 
     def _find_folder(self) -> Path:
         """The folder of the file. Raises NotSaved if there is none."""
@@ -208,4 +209,4 @@ def safe_name(names: Iterable[str], extensions: tuple[str, ...]) -> str:
         if plain.name:
             extension = plain.suffix if plain.suffix.lower() in extensions else extensions[0]
             return f"{'_' if RESERVED.match(plain.stem) else ''}{plain.stem[:LONGEST_STEM]}{extension}"
-    return f"image{extensions[0]}"
+    return f"output{extensions[0]}"

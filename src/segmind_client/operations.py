@@ -21,6 +21,7 @@ from segmind_api.models import Credits, GenerationOutput, JobResult, JobStatus, 
 from segmind_api.types import ApiRequest, ApiResponse
 from segmind_client.call import Call
 from segmind_client.errors import InvalidParameter, NotFound, in_words, mask_keys
+from segmind_client.formats import LARGEST
 from segmind_client.line import Rank
 from segmind_client.options import OPTIONS
 from segmind_client.reading import (
@@ -28,12 +29,12 @@ from segmind_client.reading import (
     check_origin,
     expect,
     expect_of_post,
-    is_untyped_image,
     may_have_been_accepted,
     named_in,
+    received_output,
 )
 from segmind_client.retry import Caller
-from segmind_client.steps import Flow
+from segmind_client.steps import LARGEST_GENERATION, Flow
 
 logger = logging.getLogger("segmind_client")
 
@@ -54,11 +55,18 @@ def generate(
     body = model.request.from_parameters(parameters).to_dict()
     request = ApiRequest("POST", model.generate_path, body)
     read_seconds = max(caller.options.generate_seconds, caller.options.read_seconds)
-    response = yield from caller.exchange(request, Rank.SUBMIT, call=call, read_seconds=read_seconds)
+    response = yield from caller.exchange(
+        request,
+        Rank.SUBMIT,
+        call=call,
+        read_seconds=read_seconds,
+        largest=max(LARGEST_GENERATION, LARGEST[model.output]),
+    )
     if response.status == 200:
         call.response = response
-    if is_untyped_image(response):
-        return response, response.content
+    output = received_output(response, model.output)
+    if output is not None:
+        return response, output
     return response, expect_of_post(request, model.read_generated(response), is_generation=True)
 
 
@@ -89,7 +97,9 @@ def result(
 ) -> Flow[JobResult]:
     request = get_job_result.build(request_id)
     until = caller.deadline() if until is None else until
-    response = yield from caller.exchange(request, Rank.RESULT, until=until, expires=expires, request_id=request_id)
+    response = yield from caller.exchange(
+        request, Rank.RESULT, until=until, expires=expires, request_id=request_id, largest=LARGEST["json"]
+    )
     return check_completed(expect(get_job_result.read(response), request_id), request_id)
 
 

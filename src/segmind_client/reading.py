@@ -23,7 +23,7 @@ from segmind_client.errors import (
     UnreadableResponse,
     cut,
 )
-from segmind_client.formats import UNTYPED, format_of
+from segmind_client.formats import MEDIA, UNTYPED, Kind, format_of, kind_of
 from segmind_client.masking import masked
 from segmind_client.steps import Sent
 from segmind_client.urls import origin_of
@@ -104,9 +104,22 @@ def media_type_of(response: ApiResponse) -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def is_untyped_image(response: ApiResponse) -> bool:
-    """Whether a response is an image by its bytes, without a Content-Type that says so."""
-    return response.status == 200 and media_type_of(response) in UNTYPED and format_of(response.content) is not None
+def received_output(response: ApiResponse, kind: Kind | None) -> str | bytes | None:
+    """The output of a v1 call in a response with a media type that the contract lacks: the only copy, and paid for.
+
+    `kind` is what the model makes; None if that is not known.
+    """
+    if response.status != 200:
+        return None
+    media_type = media_type_of(response)
+    found = kind_of(media_type)
+    if found in MEDIA or (media_type in UNTYPED and format_of(response.content) is not None):
+        return response.content
+    if found == "text" and kind not in MEDIA:
+        return response.content.decode(errors="replace")
+    # An object is read as the contract has it.
+    is_value = found == "json" and kind not in MEDIA and not isinstance(response.parsed, Mapping | None)
+    return response.content if is_value else None
 
 
 def expect_of_post(

@@ -27,7 +27,6 @@ from segmind_client.reading import answers, error_message, is_retried, may_be_ac
 from segmind_client.server_time import server_wait
 from segmind_client.steps import (
     LARGEST_BODY,
-    LARGEST_IMAGE_BODY,
     LAST_SECONDS,
     CheckAddress,
     Fetch,
@@ -65,11 +64,13 @@ class ServiceRequest:
     expires: float = math.inf
     """When the job is of no use any more."""
     read_seconds: float | None = None
-    """For the response to a v1 call, which comes when the image is there."""
+    """For the response to a v1 call, which comes when the output is there."""
     request_id: str | None = None
     """Of the job that a GET asks for."""
     fresh: bool = False
     """Whether it needs a connection that has carried nothing before."""
+    largest: int | None = None
+    """The most bytes of the response's body; None for the usual."""
 
     @property
     def name(self) -> str:
@@ -77,7 +78,6 @@ class ServiceRequest:
         return f"{self.request.method} {self.request.path}"
 
     def step(self) -> Send:
-        is_generation = self.read_seconds is not None
         is_result = self.rank is Rank.RESULT
         accepts = partial(answers, request_id=self.request_id, result=is_result) if self.request_id else None
         turn = Turn(
@@ -86,13 +86,12 @@ class ServiceRequest:
             until=self.until + LAST_SECONDS,
             expires=self.expires,
             patience=self.options.deadline,
-            slow=is_generation,
+            slow=self.read_seconds is not None,
             request_id=self.request_id,
             path=self.request.path if self.rank is Rank.SUBMIT else "",
         )
-        largest = LARGEST_IMAGE_BODY if is_generation else LARGEST_BODY
         return Send(
-            Sent(self.request, fresh=self.fresh, accepts=accepts, largest=largest),
+            Sent(self.request, fresh=self.fresh, accepts=accepts, largest=self.largest or LARGEST_BODY),
             turn,
             self.line,
             self.options.connect_seconds,
@@ -117,8 +116,8 @@ class ServiceRequest:
 
 
 @attrs.frozen(kw_only=True)
-class ImageRequest:
-    """A GET of an image, without the key, whose body goes into a sink. The path of its request is a URL."""
+class FileRequest:
+    """A GET of an output, without the key, whose body goes into a sink. The path of its request is a URL."""
 
     request: ApiRequest
     line: Line
@@ -162,7 +161,7 @@ class Caller:
     """Seconds since the epoch by this machine, for responses without a Date header."""
     latencies: Latencies = attrs.field(factory=Latencies)
     line: Line = attrs.field(factory=Line)
-    image_line: Line = attrs.field(factory=Line)
+    file_line: Line = attrs.field(factory=Line)
     trusted: tuple[str, ...] = ()
     """The URLs of a job must begin with one of these; an empty tuple allows any."""
     is_https: bool = False
@@ -190,6 +189,7 @@ class Caller:
         expires: float = math.inf,
         request_id: str | None = None,
         fresh: bool = False,
+        largest: int | None = None,
     ) -> Flow[ApiResponse]:
         """The response to a request, retried where that is safe, until a monotonic time at the latest.
 
@@ -207,6 +207,7 @@ class Caller:
             read_seconds=read_seconds,
             request_id=request_id,
             fresh=fresh,
+            largest=largest,
         )
         return self._send(sending, call)
 
@@ -215,9 +216,9 @@ class Caller:
 
         Raises NotSent and ConnectionLost.
         """
-        sending = ImageRequest(
+        sending = FileRequest(
             request=ApiRequest("GET", url),
-            line=self.image_line,
+            line=self.file_line,
             options=self.options,
             since=self.clock.monotonic(),
             until=until,
@@ -227,10 +228,10 @@ class Caller:
         try:
             return (yield from self._send(sending, None))
         except RateLimited as error:
-            # Reported by `downloads.py`, like any other response of the host of an image.
+            # Reported by `downloads.py`, like any other response of the host of a file.
             return cast(ApiResponse, error.response)
 
-    def _send(self, sending: ServiceRequest | ImageRequest, call: Call | None) -> Flow[ApiResponse]:
+    def _send(self, sending: ServiceRequest | FileRequest, call: Call | None) -> Flow[ApiResponse]:
         last = min(sending.until, sending.since + self.options.retry_seconds)
         attempt = refusals = 0
         while True:

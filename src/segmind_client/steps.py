@@ -1,4 +1,4 @@
-"""The steps that a flow yields to a driver: send a request, fetch an image, pause."""
+"""The steps that a flow yields to a driver: send a request, fetch a file, pause."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SLOWEST_UPLOAD = 10_000
 BODY_SECONDS = 300.0
 """For the body of a response as a whole."""
 LARGEST_BODY = 4_000_000
-LARGEST_IMAGE_BODY = 100_000_000
-"""Bytes of a response's body, encoded and decoded; the second where it may be an image."""
+LARGEST_GENERATION = 100_000_000
+"""Bytes of a response's body, encoded and decoded; the second for a v1 call, more where one output may be larger."""
 
 CheckAddress = Callable[[str], None]
 """Raises for an IP address that is not to be connected to."""
@@ -202,7 +202,7 @@ class Send:
 
 @attrs.frozen
 class Fetch(Send):
-    """The same without the key, for an image: the path of the request is a URL, the body goes into a sink."""
+    """The same without the key, for an output: the path of the request is a URL, the body goes into a sink."""
 
     into: Sink
     check_address: CheckAddress | None

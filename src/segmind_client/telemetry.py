@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from segmind_api.catalog import Model
 from segmind_client.masking import logged_only, masked
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ OPERATION = "generate_content"
 FAILED = "OpenTelemetry failed; the call goes on without it"
 
 
-def traced(flow: Flow[T], name: str, *, model: str | None = None, request_id: str | None = None) -> Flow[T]:
+def traced(flow: Flow[T], name: str, *, model: Model | None = None, request_id: str | None = None) -> Flow[T]:
     """The flow in a span that follows the semantic conventions for generative AI."""
     # An application with spans has imported it; others must not pay for the import.
     trace = sys.modules.get("opentelemetry.trace")
     return flow if trace is None else spanned(trace, flow, name, model=model, request_id=request_id)
 
 
-def spanned(trace: Any, flow: Flow[T], name: str, *, model: str | None, request_id: str | None) -> Flow[T]:
+def spanned(trace: Any, flow: Flow[T], name: str, *, model: Model | None, request_id: str | None) -> Flow[T]:
     span = Span(trace, name, model)
     try:
         result = yield from flow
@@ -40,16 +41,18 @@ def spanned(trace: Any, flow: Flow[T], name: str, *, model: str | None, request_
 class Span:
     """A span of the application's tracer, whose exceptions are logged: they must not end a call that is paid for."""
 
-    def __init__(self, trace: Any, name: str, model: str | None) -> None:
+    def __init__(self, trace: Any, name: str, model: Model | None) -> None:
         self._trace = trace
         self._span: Any = None
-        attributes = {"gen_ai.operation.name": name, "gen_ai.provider.name": PROVIDER, "gen_ai.output.type": "image"}
-        model = masked(model) if model else None
-        if model:
-            attributes["gen_ai.request.model"] = model
+        attributes = {"gen_ai.operation.name": name, "gen_ai.provider.name": PROVIDER}
+        slug = masked(model.slug) if model else None
+        if slug:
+            attributes["gen_ai.request.model"] = slug
+        if model and model.output:
+            attributes["gen_ai.output.type"] = model.output
         with logged_only(FAILED):
             self._span = trace.get_tracer("segmind_client").start_span(
-                f"{name} {model}" if model else name, kind=trace.SpanKind.CLIENT, attributes=attributes
+                f"{name} {slug}" if slug else name, kind=trace.SpanKind.CLIENT, attributes=attributes
             )
 
     def end(self, request_id: str | None, error: BaseException | None = None) -> None:

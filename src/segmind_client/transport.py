@@ -17,8 +17,6 @@ from segmind_client.pool import AsyncPool, Pool
 from segmind_client.sockets import LATE
 from segmind_client.steps import CheckAddress, Sent, Sink, Times
 
-IMAGE_HEADERS = {**HEADERS, "accept": "image/*"}
-
 
 class Carrier:
     """Base of all senders: requests with the key go to one URL."""
@@ -59,7 +57,7 @@ class Sender(Carrier):
     def fetch(self, sent: Sent, times: Times, into: Sink, check_address: CheckAddress | None) -> ApiResponse:
         """The head of the response to a request without the key. Its body goes into the sink."""
         self.check_open()
-        target, request = image_request(sent, times, check_address)
+        target, request = file_request(sent, times, check_address)
         connection = Connection(target)
         try:
             return connection.exchange(request, sent, times, time.monotonic() + times.total, into)
@@ -85,7 +83,7 @@ class AsyncSender(Carrier):
 
     async def fetch(self, sent: Sent, times: Times, into: Sink, check_address: CheckAddress | None) -> ApiResponse:
         self.check_open()
-        target, request = image_request(sent, times, check_address)
+        target, request = file_request(sent, times, check_address)
         connection = AsyncConnection(target)
         try:
             with anyio.move_on_after(times.total):
@@ -103,11 +101,11 @@ def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
 
-def image_request(sent: Sent, times: Times, check_address: CheckAddress | None) -> tuple[Target, Any]:
+def file_request(sent: Sent, times: Times, check_address: CheckAddress | None) -> tuple[Target, Any]:
     """Raises DownloadFailed for a URL that cannot be requested."""
     try:
         url = httpx.URL(sent.request.path)
         target = Target(url, check_address)
-        return target, target.request(sent, url.raw_path, raw(IMAGE_HEADERS), times)
+        return target, target.request(sent, url.raw_path, raw(HEADERS), times)
     except (httpx.InvalidURL, UnicodeError, KeyError) as error:
-        raise DownloadFailed(f"the URL of the image cannot be requested: {error}") from error
+        raise DownloadFailed(f"the URL of the file cannot be requested: {error}") from error

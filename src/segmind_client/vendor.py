@@ -23,6 +23,7 @@ from segmind_client.call import Call
 from segmind_client.clients import Client, JobHandle
 from segmind_client.drivers import SyncDriver
 from segmind_client.errors import InferenceFailed, MayHaveBeenAccepted
+from segmind_client.formats import Kind
 from segmind_client.masking import Secret
 from segmind_client.operations import model_of
 from segmind_client.options import OptionChanges
@@ -39,7 +40,7 @@ DEFAULT_POLL_INTERVAL_S = POLL_INTERVAL_SECONDS
 DEFAULT_POLL_TIMEOUT_S = POLL_DEADLINE_SECONDS
 
 NO_SERVICE = "http://127.0.0.1"
-"""The base URL of a sender that only fetches images, whose URLs are complete. No proxy is used for this machine."""
+"""The base URL of a sender that only fetches files, whose URLs are complete. No proxy is used for this machine."""
 
 DEFAULT_CLIENTS = 4
 """The most clients that the module's functions keep, one for each key and URL."""
@@ -59,8 +60,8 @@ class ResponseDict(dict[str, Any]):
         return getattr(self._fields, name)
 
 
-class ImageDriver:
-    """Fetches images without a key. Each image has a connection of its own, so none is kept."""
+class FileDriver:
+    """Fetches files without a key. Each file has a connection of its own, so none is kept."""
 
     def carry_out(self, flow: Flow[T]) -> T:
         return SyncDriver(Sender(NO_SERVICE, API_KEY_HEADER, Secret(""))).carry_out(flow)
@@ -69,26 +70,27 @@ class ImageDriver:
 class ResultDict(ResponseDict):
     """The result of a job as a dict, with what a `Result` has as well."""
 
-    def __init__(self, result: JobResult, caller: Caller | None) -> None:
+    def __init__(self, result: JobResult, caller: Caller | None, kind: Kind | None = None) -> None:
         # Not with the client's driver: many results must not keep the connections of many clients open.
-        super().__init__(Result(result, caller, ImageDriver()))
+        super().__init__(Result(result, caller, FileDriver(), kind))
 
     @property
     def content(self) -> bytes:
-        """The bytes of the image, as `Result.content` has them."""
+        """The bytes of the output, as `Result.content` has them."""
         return cast(Result, self._fields).content
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Saves the image and returns the path of the file, as `Result.save` does."""
+        """Saves the output and returns the path of the file, as `Result.save` does."""
         return cast(Result, self._fields).save(path, overwrite=overwrite)
 
 
 class AsyncJob:
     """A submitted job. (The vendor calls it async because it runs elsewhere; its methods block.)"""
 
-    def __init__(self, handle: JobHandle, caller: Caller | None = None) -> None:
+    def __init__(self, handle: JobHandle, caller: Caller | None = None, kind: Kind | None = None) -> None:
         self._handle = handle
         self._caller = caller
+        self._kind: Kind | None = kind
         self.submit_response = ResponseDict(handle.submitted)
 
     def __repr__(self) -> str:
@@ -111,7 +113,7 @@ class AsyncJob:
 
         Raises InferenceFailed, and InferenceTimeout after `timeout` seconds.
         """
-        return ResultDict(self._handle.wait(deadline=timeout, interval=interval), self._caller)
+        return ResultDict(self._handle.wait(deadline=timeout, interval=interval), self._caller, self._kind)
 
     def status(self) -> ResponseDict:
         """The state of the job. FAILED is a state here, not an error."""
@@ -123,7 +125,7 @@ class AsyncJob:
     def result(self) -> ResultDict:
         """The result of a job that has completed, or the response about one that failed."""
         try:
-            return ResultDict(self._handle.result(), self._caller)
+            return ResultDict(self._handle.result(), self._caller, self._kind)
         except InferenceFailed as error:
             return ResultDict(JobResult(error.status_body, error.response), self._caller)
 
@@ -163,18 +165,17 @@ class SegmindClient(Client):
         """Submits a job, waits until it has completed, and returns its result (v2). Every keyword goes into the body,
         with whatever value: what the service refuses is an error with its status, and is not charged.
         """
-        call = Call()
-        flow = traced(jobs.run(self._caller, call, unchecked(slug), renamed(slug, params)), OPERATION, model=slug)
-        return self._driver.complete(call, then(flow, lambda result: ResultDict(result, self._caller)))
+        call, model = Call(), unchecked(slug)
+        flow = traced(jobs.run(self._caller, call, model, renamed(slug, params)), OPERATION, model=model)
+        return self._driver.complete(call, then(flow, lambda result: ResultDict(result, self._caller, model.output)))
 
     @typed_method
     def run_sync(self, slug: str, **params: Any) -> httpx.Response:
         """One blocking call (v1). Every keyword goes into the body, as with `run`."""
         call, began = Call(is_generation=True), time.monotonic()
         try:
-            flow = traced(
-                operations.generate(self._caller, call, unchecked(slug), renamed(slug, params)), OPERATION, model=slug
-            )
+            model = unchecked(slug)
+            flow = traced(operations.generate(self._caller, call, model, renamed(slug, params)), OPERATION, model=model)
             response, _ = self._driver.carry_out(flow)
             return as_httpx(response, f"{self.base_url}/{slug}", time.monotonic() - began)
         except BaseException as error:
@@ -188,8 +189,10 @@ class SegmindClient(Client):
     def submit_async(self, slug: str, **params: Any) -> AsyncJob:
         """Submits a job (v2). Every keyword goes into the body, as with `run`."""
         call, model = Call(), unchecked(slug)
-        flow = traced(operations.submit(self._caller, call, model, renamed(slug, params)), "submit", model=slug)
-        return self._driver.complete(call, then(flow, lambda job: AsyncJob(self._handle(job, model), self._caller)))
+        flow = traced(operations.submit(self._caller, call, model, renamed(slug, params)), "submit", model=model)
+        return self._driver.complete(
+            call, then(flow, lambda job: AsyncJob(self._handle(job, model), self._caller, model.output))
+        )
 
 
 @typed_function

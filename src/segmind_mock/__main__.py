@@ -18,12 +18,12 @@ DEFAULT_PORT = 4010
 TOKEN_VARIABLE = "SEGMIND_MOCK_ADMIN_TOKEN"  # noqa: S105  the name of a variable
 
 
-def main() -> int:
-    options = parse_arguments(sys.argv[1:])
+def main(arguments: list[str] | None = None, *, prog: str = "segmind-mock") -> int:
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments, prog)
     try:
         return int(options.command(options))
     except ModuleNotFoundError as error:
-        extra = {"redis": "redis", "PIL": "pictures"}.get(str(error.name), "mock")
+        extra = "redis" if error.name == "redis" else "mock"
         print(f"{error.name} is missing; install it with: pip install 'segmind-openapi[{extra}]'", file=sys.stderr)
     except KeyboardInterrupt:
         return 0
@@ -107,8 +107,8 @@ def without_password(url: str) -> str:
     return f"{before}{separator}{after.partition('?')[0].rpartition('@')[2]}" if separator else url
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="segmind-mock", description="A double of Segmind's image API.")
+def parse_arguments(arguments: list[str], prog: str = "segmind-mock") -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=prog, description="A double of Segmind's image API.")
     parser.set_defaults(**{**asdict(Settings()), "command": serve_double, "latency_factor": 1.0})
     add_listener(parser, "127.0.0.1", DEFAULT_PORT)
     parser.add_argument("--key", default=DEFAULT_KEY, help="key of the ready account (default: %(default)s)")
@@ -119,8 +119,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--polls-to-complete", type=int, help="status calls until a job ends, instead of time")
     parser.add_argument("--generate-as", choices=get_args(GenerateAs), help="format of v1 responses")
     parser.add_argument("--generate-seconds", type=float, help="until v1 is cut off with 504 (default: %(default)g)")
-    parser.add_argument("--image-format", choices=get_args(ImageFormat), help="jpeg needs Pillow")
-    parser.add_argument("--captions", action="store_true", help="write the prompt on the image; needs Pillow")
+    parser.add_argument("--image-format", choices=get_args(ImageFormat), help="where no parameter chooses it")
+    parser.add_argument("--strict", action="store_true", help="refuse parameters that the contract lacks")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument(
         "--store", help="memory, sqlite:FILE or redis://HOST (default: memory; SQLite with more workers)"

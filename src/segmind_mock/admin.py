@@ -1,4 +1,4 @@
-"""The double's own paths: images and health for every caller, and the admin interface."""
+"""The double's own paths: files and health for every caller, and the admin interface."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from segmind_mock.calls import JSON, LONGEST_MESSAGE, RESERVED_PREFIX
 from segmind_mock.contract import describe, media_type_of
 from segmind_mock.controls import Controls
 from segmind_mock.faults import MOST_RULES
-from segmind_mock.images import image_named
 from segmind_mock.journal import JournalRow, mask
+from segmind_mock.outputs import output_at
 from segmind_mock.records import Account, FaultRule, Job, UnknownJobError
 
 LONGEST_NAME = 100
@@ -102,21 +102,17 @@ def admin_app(controls: Controls, access: AdminAccess) -> Starlette:
         controls.clock.now()
         return answer({"status": "ok"})
 
-    async def serve_image(request: Request) -> Response:
-        found = image_named(
-            request.path_params["name"],
-            request.query_params.get("caption", ""),
-            controls.settings,
-            made_after=controls.clock.now() - controls.contract.image_retention,
-        )
-        if found is None:
+    # Not async: drawing is for another thread, so that it delays no other call.
+    def serve_file(request: Request) -> Response:
+        oldest = controls.clock.now() - controls.contract.image_retention
+        output = output_at(**request.path_params, made_after=oldest)
+        if output is None:
             raise HTTPException(404)
-        content, image_format = found
-        return Response(content, media_type=f"image/{image_format}")
+        return Response(output.content(), media_type=output.format.media_type)
 
     return Starlette(
         routes=[
-            Route(f"{RESERVED_PREFIX}/images/{{name}}", serve_image),
+            Route(f"{RESERVED_PREFIX}/files/{{fields}}/{{name}}", serve_file),
             Route(f"{RESERVED_PREFIX}/health", report_health),
             route("POST", "/reset", controls.reset),
             route("GET", "/accounts", controls.accounts),

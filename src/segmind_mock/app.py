@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache, partial
 
+import anyio.to_thread
 import orjson
 
 from segmind_mock.asgi import (
@@ -123,6 +124,8 @@ class MockApp:
         try:
             if outcome.finish is not None:
                 outcome = await self._wait_and_finish(outcome, scope, receive, now)
+            if outcome.make_body is not None:
+                outcome.body = await anyio.to_thread.run_sync(outcome.make_body)
             if fault.malformed:
                 outcome.body = b'{"error": '
             if fault.latency:

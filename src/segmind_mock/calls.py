@@ -54,6 +54,8 @@ class Outcome:
     """Whether this is a POST that is charged, now or when its job completes."""
     wait: float = 0.0
     """Seconds before the response is sent."""
+    make_body: Callable[[], bytes] | None = None
+    """Makes the body, where that takes long: after the transaction, on another thread."""
     finish: Callable[[Transaction, float], Outcome] | None = None
     """Called with the time after the wait; returns the final outcome, which depends on other calls during the wait."""
     abandon: Callable[[Transaction], None] | None = None

@@ -15,8 +15,26 @@ from urllib.parse import urlsplit
 
 import jsonschema_rs
 
+from segmind_mock.formats import is_asked_for_by
+
 Node = Mapping[str, Any]
 BASE_URI = "urn:contract"
+
+
+class Schemas:
+    """The schemas of the contract, for validators of requests."""
+
+    def __init__(self, components: Node) -> None:
+        self._components = components
+
+    @cached_property
+    def as_written(self) -> jsonschema_rs.Registry:
+        return jsonschema_rs.Registry([(BASE_URI, {"components": self._components})])
+
+    @cached_property
+    def closed(self) -> jsonschema_rs.Registry:
+        """Without properties that the contract does not name."""
+        return jsonschema_rs.Registry([(BASE_URI, {"components": closed(self._components)})])
 
 
 @dataclass(frozen=True)
@@ -26,7 +44,7 @@ class Model:
     slug: str
     request: dict[str, Any]
     """The schema of its parameters."""
-    registry: jsonschema_rs.Registry
+    schemas: Schemas
     parameters: frozenset[str]
     defaults: Node
     price: float
@@ -37,12 +55,22 @@ class Model:
     """Seconds that one generation usually takes: the middle of a range; 0, if the contract does not say."""
     output: str
     """What it makes: image, video, audio, text or json."""
+    format_parameters: tuple[str, ...]
+    """The parameters that choose its format."""
 
     @cached_property
     def validator(self) -> jsonschema_rs.Draft202012Validator:
         # Made when the model is first called: with many models, making all of them takes seconds.
+        return self._validator(self.schemas.as_written)
+
+    @cached_property
+    def strict_validator(self) -> jsonschema_rs.Draft202012Validator:
+        """Refuses parameters that the contract lacks, those of objects in lists too."""
+        return self._validator(self.schemas.closed)
+
+    def _validator(self, registry: jsonschema_rs.Registry) -> jsonschema_rs.Draft202012Validator:
         return jsonschema_rs.Draft202012Validator(
-            self.request, registry=self.registry, validate_formats=True, formats=FORMATS
+            self.request, registry=registry, validate_formats=True, formats=FORMATS
         )
 
     def own(self, parameters: Node) -> dict[str, Any]:
@@ -70,7 +98,7 @@ class Contract:
 
     def __init__(self, document: Node) -> None:
         self._document = document
-        self._registry = jsonschema_rs.Registry([(BASE_URI, {"components": document["components"]})])
+        self._schemas = Schemas(document["components"])
         self._models: dict[str, Model] = {}
         self.operations = list(self._operations())
         self._by_path: dict[str, dict[str, Operation]] = {}
@@ -163,18 +191,22 @@ class Contract:
         if slug not in self._models:
             written = self._resolve(operation["requestBody"])["content"]["application/json"]["schema"]
             schema = self._resolve(written)
+            output = schema.get("x-output", "image")
             properties: Mapping[str, Node] = {
                 name: self._flattened(property_schema) for name, property_schema in schema.get("properties", {}).items()
             }
             self._models[slug] = Model(
                 slug=slug,
                 request={**written, "$ref": BASE_URI + written["$ref"]},
-                registry=self._registry,
+                schemas=self._schemas,
                 parameters=frozenset(properties),
                 defaults={name: known["default"] for name, known in properties.items() if "default" in known},
                 price=amount(schema.get("x-price-usd"), highest=True),
                 typical_latency=amount(schema.get("x-typical-latency-seconds"), highest=False),
-                output=schema.get("x-output", "image"),
+                output=output,
+                format_parameters=tuple(
+                    name for name, known in properties.items() if is_asked_for_by(name, known, output)
+                ),
             )
         return self._models[slug]
 
@@ -200,6 +232,18 @@ def amount(fact: Node | None, *, highest: bool) -> float:
     if "value" in fact:
         return float(fact["value"])
     return float(fact["to"] if highest else (fact["from"] + fact["to"]) / 2)
+
+
+def closed(schema: Any) -> Any:
+    """A schema whose objects have no properties but those that it lists."""
+    match schema:
+        case [*items]:
+            return [closed(item) for item in items]
+        case {**members}:
+            parts = {name: closed(part) for name, part in members.items()}
+            return {**parts, "additionalProperties": False} if "properties" in parts else parts
+        case _:
+            return schema
 
 
 def is_base64(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from segmind_mock.access import AdminAccess
@@ -42,9 +41,6 @@ class Double(Controls[ClockT_co]):
         admin_access: AdminAccess | None = None,
     ) -> None:
         settings, store = settings or Settings(), store or MemoryStore()
-        if settings.captions or settings.image_format == "jpeg":
-            # A missing Pillow is an error now, not in the middle of a call.
-            import_module("PIL")
         service = Service(contract or Contract.load(), settings, account or Account(DEFAULT_KEY), seed)
         super().__init__(service, store, clock or cast("ClockT_co", SystemClock(store)))
         self.app = MockApp(service, store, self.clock, admin_app(self, admin_access or AdminAccess()))

@@ -1,36 +1,43 @@
-"""The images of jobs: real files that are drawn quickly, their description in a response, and their URLs."""
+"""Images that say what they are: their sizes, and the files."""
 
 from __future__ import annotations
 
+import colorsys
 import hashlib
 import io
 import json
 import math
 import re
 import struct
+import unicodedata
 import zlib
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
-from segmind_mock.calls import RESERVED_PREFIX
-from segmind_mock.contract import Model
-from segmind_mock.records import Job
-from segmind_mock.settings import ImageFormat, Settings
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFont import FreeTypeFont
 
 LONGEST_SIDE = 1024
 """Pixels of the longer side of an image whose aspect ratio is given, not its size."""
 SHAPE = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 """Width to height; a model may also take words, such as auto."""
-PALETTES = 64
 LARGEST_SIDE = 4096
 """Most pixels of a side."""
-LARGE_BLOCK = 100_000
-"""Bytes that are compressed at a time."""
-LONGEST_CAPTION = 200
-FILE_NAME = re.compile(r"[0-9a-f-]{36}-([0-9a-f]{32})-(\d{1,4})x(\d{1,4})-(\d{1,15})\.(png|jpg)")
-"""Request id, digest, width, height, time and format: all that a process needs to draw the image again."""
+SHADES = 16
+"""Colours of an image, from that of the ground to that of the title."""
+BLOCK_HEAD = struct.Struct("<BHH")
+"""Of an uncompressed block of deflate: whether it is the last, its size, and the complement of its size."""
+LARGEST_BLOCK = 0xFFFF
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHUNKS, CHUNK_FRAME, ZLIB_FRAME = 5, 12, 6
+"""Chunks of a PNG file; what each adds to its content; what zlib adds to its blocks."""
+LEAST_SIDE = 64
+"""Pixels of the shorter side from which on an image has texts."""
+SMALLEST_FONT = 9
+ELLIPSIS = "…"
 
 
 def image_size(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
@@ -50,129 +57,157 @@ def image_size(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> tu
     return LONGEST_SIDE, LONGEST_SIDE
 
 
-def is_size(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < math.inf
-
-
 def image_digest(slug: str, parameters: Mapping[str, Any], seed: int) -> str:
     """Identifies an image: the same for the same model, parameters and seed, and different for any other."""
     inputs = json.dumps([slug, {**parameters, "seed": seed}], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:32]
 
 
-def draw(digest: str, width: int, height: int, *, image_format: ImageFormat = "png", caption: str = "") -> bytes:
-    """An image file of exactly this size; its colours depend on the digest, which is also in its comment.
+def draw(
+    digest: str,
+    width: int,
+    height: int,
+    *,
+    image_format: str = "png",
+    title: str = "",
+    text: str = "",
+    note: str = "",
+) -> bytes:
+    """An image file of exactly this size: a title, a text and a note on a calm ground.
 
-    JPEG and captions need Pillow.
+    The ground depends on the digest, which is also in the file's metadata.
     """
-    if image_format == "png" and not caption:
-        return draw_png(digest, width, height)
-    return draw_with_pillow(digest, width, height, image_format, caption)
+    from PIL import Image
+
+    image = Image.new("P", (width, height))
+    image.putpalette(palette_of(digest))
+    write_texts(image, title, text, note)
+    comment = comment_of(digest)
+    if image_format == "png":
+        return png_of(image, comment)
+    file = io.BytesIO()
+    if image_format == "jpeg":
+        image.convert("RGB").save(file, format="jpeg", quality=90, comment=comment)
+    else:
+        image.convert("RGB").save(file, format="webp", lossless=True, method=0, xmp=comment)
+    return file.getvalue()
 
 
-@lru_cache(maxsize=256)
-def draw_with_pillow(digest: str, width: int, height: int, image_format: str, caption: str) -> bytes:
-    from PIL import Image, ImageDraw, PngImagePlugin
-
-    comment = f"made by segmind-mock, {digest}"
-    with Image.open(io.BytesIO(draw_png(digest, width, height))) as image:
-        if caption:
-            ImageDraw.Draw(image).text((8, 8), caption, fill="white", stroke_width=2, stroke_fill="black")
-        file = io.BytesIO()
-        if image_format == "png":
-            text = PngImagePlugin.PngInfo()
-            text.add_text("Comment", comment)
-            image.save(file, format="png", pnginfo=text)
-        else:
-            image.save(file, format="jpeg", quality=90, comment=comment)
-        return file.getvalue()
+def png_size(width: int, height: int) -> int:
+    """The size of every PNG file of `draw` with these sides."""
+    pixels = height * (1 + row_size(width))
+    packed = ZLIB_FRAME + pixels + BLOCK_HEAD.size * math.ceil(pixels / LARGEST_BLOCK)
+    contents = 13 + 3 * SHADES + len(b"Comment\0" + comment_of("0" * 32)) + packed
+    return len(SIGNATURE) + CHUNKS * CHUNK_FRAME + contents
 
 
-def draw_png(digest: str, width: int, height: int) -> bytes:
-    """The pixels are cached by palette and size; the comment makes each file unique."""
+def png_of(image: Image, comment: bytes) -> bytes:
+    """A PNG file that is not compressed: `png_size` tells its size in a response before it is drawn."""
+    width, height = image.size
+    packed, size = image.tobytes("raw", "P;4"), row_size(width)
+    # Each row begins with the number of its filter, none.
+    rows = b"".join(b"\0" + packed[start : start + size] for start in range(0, size * height, size))
     return b"".join(
         (
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-            chunk(b"tEXt", b"Comment\x00made by segmind-mock, " + digest.encode()),
-            pixels(int(digest[:4], 16) % PALETTES, width, height),
+            SIGNATURE,
+            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 4, 3, 0, 0, 0)),
+            chunk(b"PLTE", bytes(image.getpalette() or ())[: 3 * SHADES]),
+            chunk(b"tEXt", b"Comment\0" + comment),
+            chunk(b"IDAT", stored(rows)),
             chunk(b"IEND", b""),
         )
     )
 
 
-@lru_cache(maxsize=256)
-def pixels(palette: int, width: int, height: int) -> bytes:
-    """The chunk with the gradient."""
-    red, green, blue, slope, *_ = hashlib.sha256(bytes((palette,))).digest()
-    step = 1 + slope % 3
-    first_row = bytes((red, green, blue)) + bytes((step % 2, 1, step // 2)) * (width - 1)
-    # PNG filter 2: each later row is stored as its difference from the row above, all zeros or all ones.
-    repeating = (b"\x02" + bytes(3 * width)) * step + b"\x02" + b"\x01" * (3 * width)
-    return chunk(b"IDAT", compress_repeated(b"\x01" + first_row, repeating, (height - 1) * (1 + 3 * width)))
+def comment_of(digest: str) -> bytes:
+    return b"made by segmind-mock, " + digest.encode()
 
 
-def compress_repeated(start: bytes, repeating: bytes, length: int) -> bytes:
-    """Compresses `start` and then `length` bytes of repeated `repeating`, in a fifth of the time of zlib.compress."""
-    packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
-
-    def pack(data: bytes) -> bytes:
-        # Data after a full flush refers to nothing before it, so that its compressed form can be repeated.
-        return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)
-
-    block = repeating * (LARGE_BLOCK // len(repeating) + 1)
-    blocks, rest = divmod(length, len(block))
-    packed = pack(start) + pack(block) * blocks + pack(block[:rest]) + packer.flush()
-    checksum = zlib.adler32(start)
-    for _ in range(blocks):
-        checksum = zlib.adler32(block, checksum)
-    return b"\x78\x01" + packed + struct.pack(">I", zlib.adler32(block[:rest], checksum))
+def row_size(width: int) -> int:
+    """Bytes of a row of pixels, two to a byte."""
+    return (width + 1) // 2
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def digest_of(job: Job) -> str:
-    return job.digest or image_digest(job.slug, job.parameters, job.seed)
+def stored(data: bytes) -> bytes:
+    """A zlib stream without compression, whose size depends on that of the data alone; zlib does not promise that."""
+    starts = range(0, len(data), LARGEST_BLOCK)
+    blocks = ((data[start : start + LARGEST_BLOCK], start == starts[-1]) for start in starts)
+    packed = (BLOCK_HEAD.pack(last, len(block), len(block) ^ 0xFFFF) + block for block, last in blocks)
+    return b"\x78\x01" + b"".join(packed) + struct.pack(">I", zlib.adler32(data))
 
 
-def caption_of(job: Job) -> str:
-    return f"{job.slug}, seed {job.seed}: {prompt_of(job.parameters)[:80]}"
+def palette_of(digest: str) -> list[int]:
+    """From the colour of the ground, which is light, to that of the text."""
+    hue = int(digest[:4], 16) / 0x10000
+    ground, ink = (colorsys.hls_to_rgb(hue, lightness, 0.3) for lightness in (0.9, 0.2))
+    return [
+        round(255 * (start + (end - start) * shade / (SHADES - 1)))
+        for shade in range(SHADES)
+        for start, end in zip(ground, ink, strict=True)
+    ]
 
 
-def image_of(job: Job, model: Model, settings: Settings) -> bytes:
-    width, height = image_size(job.parameters, model.defaults)
-    caption = caption_of(job) if settings.captions else ""
-    return draw(digest_of(job), width, height, image_format=settings.image_format, caption=caption)
+def write_texts(image: Image, title: str, text: str, note: str) -> None:
+    """Writes what fits: the title above a line, the text below it, the note at the bottom."""
+    from PIL.ImageDraw import Draw
+
+    short = min(image.size)
+    margin, draw = short // 16, Draw(image)
+    # Without it, letters in an image with a palette have ragged edges.
+    draw.fontmode = "L"
+    right, bottom = image.width - margin, image.height - margin
+    if short < LEAST_SIDE:
+        return
+    large, middle, small = (font_of(max(SMALLEST_FONT, short // share)) for share in (14, 20, 28))
+    for line in lines_of(note, small, right - margin, 1):
+        draw.text((margin, bottom), line, fill=SHADES - 5, font=small, anchor="ld")
+    top = margin
+    for line in lines_of(title, large, right - margin, 1):
+        draw.text((margin, top), line, fill=SHADES - 1, font=large)
+        top += round(1.4 * large.size)
+        draw.line((margin, top, right, top), fill=SHADES // 3)
+        top += round(0.7 * middle.size)
+    height = round(1.3 * middle.size)
+    for line in lines_of(text, middle, right - margin, (bottom - round(1.5 * small.size) - top) // height):
+        draw.text((margin, top), line, fill=SHADES - 2, font=middle)
+        top += height
 
 
-def describe_image(job: Job, model: Model, settings: Settings, base_url: str, made_at: float) -> dict[str, Any]:
-    """An item of `images` in a response."""
-    width, height = image_size(job.parameters, model.defaults)
-    suffix = "jpg" if settings.image_format == "jpeg" else "png"
-    name = f"{job.request_id}-{digest_of(job)}-{width}x{height}-{int(made_at)}.{suffix}"
-    query = f"?caption={quote(caption_of(job))}" if settings.captions else ""
-    return {
-        "url": f"{base_url}{RESERVED_PREFIX}/images/{name}{query}",
-        "content_type": f"image/{settings.image_format}",
-        "file_name": f"{job.request_id}.{suffix}",
-        "file_size": len(image_of(job, model, settings)),
-    }
+def lines_of(text: str, font: FreeTypeFont, width: int, most: int) -> list[str]:
+    """A text in lines that fit; words break where they are longer. The last line ends in … if there is more text."""
+    rest, lines = plain(text), list[str]()
+    while rest and len(lines) < most:
+        count = longest(rest, "", font, width)
+        if count < len(rest) and len(lines) == most - 1:
+            return [*lines, rest[: longest(rest, ELLIPSIS, font, width)].rstrip() + ELLIPSIS]
+        if count < len(rest) and (space := rest.rfind(" ", 0, count + 1)) > 0:
+            count = space
+        lines.append(rest[:count])
+        rest = rest[count:].lstrip()
+    return lines
 
 
-def image_named(name: str, caption: str, settings: Settings, *, made_after: float) -> tuple[bytes, ImageFormat] | None:
-    """The image that such a URL names; None if there is none, or if it is older."""
-    match = FILE_NAME.fullmatch(name)
-    if match is None or not all(0 < int(side) <= LARGEST_SIDE for side in match.group(2, 3)):
-        return None
-    image_format: ImageFormat = "png" if match[5] == "png" else "jpeg"
-    if int(match[4]) <= made_after or image_format not in ("png", settings.image_format):
-        return None
-    shown = caption[:LONGEST_CAPTION] if settings.captions else ""
-    return draw(match[1], int(match[2]), int(match[3]), image_format=image_format, caption=shown), image_format
+def longest(text: str, end: str, font: FreeTypeFont, width: int) -> int:
+    """How many characters of a text fit with `end` after them; 1 at least."""
+    counts = range(1, len(text) + 1)
+    return max(1, bisect_right(counts, float(width), key=lambda count: font.getlength(text[:count] + end)))
 
 
-def prompt_of(parameters: Mapping[str, Any]) -> str:
-    """The prompt that was sent; empty for a model that takes none."""
-    return str(parameters.get("prompt", ""))
+def plain(text: str) -> str:
+    """A text as the font has it, without accents and line breaks; it shows a box for any other character."""
+    letters = (it for it in unicodedata.normalize("NFKD", text) if not unicodedata.combining(it))
+    return " ".join("".join(letters).split())
+
+
+@lru_cache(maxsize=64)
+def font_of(size: int) -> FreeTypeFont:
+    from PIL.ImageFont import FreeTypeFont, load_default
+
+    font = load_default(size)
+    if not isinstance(font, FreeTypeFont):
+        raise TypeError("Pillow was built without FreeType, which the double needs: install one of its wheels")
+    return font

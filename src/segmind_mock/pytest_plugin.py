@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from segmind_mock.clock import MovableClock
     from segmind_mock.double import Double
+    from segmind_mock.settings import Settings
 
 
 class Stage:
@@ -22,10 +23,17 @@ class Stage:
 
 
 @pytest.fixture
-def segmind_double() -> Double[MovableClock]:
+def segmind_double_settings() -> Settings:
+    """The settings of `segmind_double`. Define a fixture of this name to have others."""
+    settings: Settings = package_with_extra().Settings()
+    return settings
+
+
+@pytest.fixture
+def segmind_double(segmind_double_settings: Settings) -> Double[MovableClock]:
     """A new double in process: jobs complete at once, time stands still until it is moved."""
     segmind_mock = package_with_extra()
-    double: Double[MovableClock] = segmind_mock.Double(clock=segmind_mock.MovableClock())
+    double: Double[MovableClock] = segmind_mock.Double(segmind_double_settings, clock=segmind_mock.MovableClock())
     return double
 
 

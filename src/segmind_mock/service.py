@@ -13,7 +13,7 @@ from segmind_mock import money
 from segmind_mock.calls import JSON, LONGEST_MESSAGE, Call, Outcome, RefusedError, limit_headers
 from segmind_mock.contract import Contract, Model, Operation, describe, media_type_of
 from segmind_mock.faults import Fault, replacement
-from segmind_mock.images import describe_image, digest_of, image_of, prompt_of
+from segmind_mock.outputs import describe_output, digest_of, output_of, prompt_of
 from segmind_mock.records import NEVER, Account, Job, Transaction, new_opening
 from segmind_mock.settings import Settings
 
@@ -125,7 +125,7 @@ class Service:
         model = call.model
         if model.slug in account.forbidden_models:
             raise RefusedError(403, example="model-not-allowed")
-        parameters = model.own(read_parameters(call))
+        parameters = model.own(read_parameters(call, strict=self.settings.strict))
         if not money.can_pay(account, model.price):
             raise RefusedError(406, example="balance-too-low")
         latency = self.latency(model)
@@ -186,16 +186,16 @@ class Service:
         }
         if "seed" in call.model.parameters:
             headers["x-seed-value"] = str(job.seed)
-        body = self._image_fields(call, job, call.model, made_at=job.started_at)
         outcome = Outcome(200, b"", headers=headers, accepted=True)
-        match self.settings.generate_as:
-            case "text":
-                outcome.body, outcome.content_type = body["output"].encode(), "text/plain"
-            case "image":
-                outcome.body = image_of(job, call.model, self.settings)
-                outcome.content_type = body["images"][0]["content_type"]
-            case _:
-                outcome.body = orjson.dumps(body)
+        if self.settings.generate_as == "image":
+            output = output_of(job, call.model, self.settings)
+            outcome.make_body, outcome.content_type = output.content, output.format.media_type
+            return outcome
+        fields = self._output_fields(call, job, call.model, made_at=job.started_at)
+        if self.settings.generate_as == "text":
+            outcome.body, outcome.content_type = fields["output"].encode(), "text/plain"
+        else:
+            outcome.body = orjson.dumps(fields)
         return outcome
 
     def _submit(self, tx: Transaction, call: Call, account: Account, fault: Fault) -> Outcome:
@@ -260,7 +260,7 @@ class Service:
         body = job_body(job, call.now)
         if body["status"] != "COMPLETED":
             raise RefusedError(404, example="not-completed")
-        fields = self._image_fields(call, job, self.contract.models[job.slug], made_at=job.ended_at)
+        fields = self._output_fields(call, job, self.contract.models[job.slug], made_at=job.ended_at)
         return Outcome(200, orjson.dumps({**body, **fields, "error": None}))
 
     def _credits(self, _tx: Transaction, _call: Call, account: Account, _: Fault) -> Outcome:
@@ -280,10 +280,11 @@ class Service:
             "response_url": base_url + self._job_paths["result"] % request_id,
         }
 
-    def _image_fields(self, call: Call, job: Job, model: Model, *, made_at: float) -> dict[str, Any]:
-        """The fields of a response about the image of a job."""
-        image = describe_image(job, model, self.settings, call.base_url, made_at)
-        fields = {"output": image["url"], "images": [image], "prompt": prompt_of(job.parameters)}
+    def _output_fields(self, call: Call, job: Job, model: Model, *, made_at: float) -> dict[str, Any]:
+        """The fields of a response about what a job made."""
+        output = output_of(job, model, self.settings)
+        fields = describe_output(output, job.request_id, call.base_url, made_at)
+        fields["prompt"] = prompt_of(job.parameters)
         return {**fields, "seed": job.seed} if "seed" in model.parameters else fields
 
 
@@ -292,7 +293,7 @@ def truncated(value: Any) -> Any:
     return value[:LONGEST_TEXT] if isinstance(value, str) else value
 
 
-def read_parameters(call: Call) -> dict[str, Any]:
+def read_parameters(call: Call, *, strict: bool) -> dict[str, Any]:
     """The validated body of a call. Raises RefusedError."""
     if media_type_of(call.headers) != JSON:
         raise RefusedError(406, example="content-type")
@@ -300,8 +301,9 @@ def read_parameters(call: Call) -> dict[str, Any]:
         parameters = orjson.loads(call.body)
     except orjson.JSONDecodeError as error:
         raise RefusedError(400, body={"error": f"the body is not valid JSON: {error}"}) from error
-    if not call.model.validator.is_valid(parameters):
-        problem = next(call.model.validator.iter_errors(parameters))
+    validator = call.model.strict_validator if strict else call.model.validator
+    if not validator.is_valid(parameters):
+        problem = next(validator.iter_errors(parameters))
         raise RefusedError(400, body={"error": describe(problem)[:LONGEST_MESSAGE]})
     return cast(dict[str, Any], parameters)
 

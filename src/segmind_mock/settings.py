@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 GenerateAs = Literal["json", "text", "image"]
-ImageFormat = Literal["png", "jpeg"]
+ImageFormat = Literal["png", "jpeg", "webp"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Settings:
     generate_seconds: float = 60.0
     """Seconds until a v1 call is cut off with 504. The default is inferred: the service documents no number."""
     image_format: ImageFormat = "png"
-    captions: bool = False
-    """Whether images show model, prompt and seed. JPEG and captions need the extra `pictures`."""
+    """Of images whose format no parameter chooses."""
+    strict: bool = False
+    """Whether parameters that the contract lacks are refused; the contract leaves requests open."""
     largest_body: int = 1_000_000
     """Most bytes of a request body."""
 
@@ -37,7 +38,7 @@ class Settings:
         if polls is not None and polls < 1:
             raise ValueError("expected 1 poll or more until a job completes")
         if self.generate_as not in get_args(GenerateAs) or self.image_format not in get_args(ImageFormat):
-            raise ValueError("expected generate_as json, text or image, and image_format png or jpeg")
+            raise ValueError("expected generate_as json, text or image, and image_format png, jpeg or webp")
         if not 0 < self.generate_seconds < math.inf:
             raise ValueError("expected more than 0 generate_seconds")
         if self.largest_body < 1:

@@ -294,7 +294,7 @@ class TestHooksOverSockets:
 @pytest.mark.parametrize("url", ["http://a..b/x.png", f"http://{'a' * 64}/x.png"])
 def test_an_image_at_a_host_that_cannot_be_one_is_not_fetched(url: str) -> None:
     driver = SyncDriver(Sender("https://service.example", "x-api-key", Secret("SG_1")))
-    with closing(driver.http), pytest.raises(errors.DownloadFailed, match="image"):
+    with closing(driver.http), pytest.raises(errors.DownloadFailed, match="the URL of the file cannot be requested"):
         _ = Result(JobResult({"output": url}), Caller(Options(attempts=1)), driver).content
 
 

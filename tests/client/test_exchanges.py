@@ -220,7 +220,7 @@ def test_the_connection_of_an_image_is_closed_when_it_has_come(images: Images, w
         server.wait_until(lambda: server.closed == server.opened - 1)
 
     assert outcomes(way, images.url, images.get, images.content, wait)[1] == PICTURE
-    assert [request.headers["accept"] for request in images.fetched] == ["image/*"]
+    assert [request.headers["accept"] for request in images.fetched] == ["*/*"]
 
 
 CREDITS = b'{"credits": 1.0}'

@@ -32,7 +32,7 @@ from segmind_client import (
 )
 from segmind_client.errors import in_words
 from segmind_mock import DEFAULT_KEY, Double, MovableClock, Settings
-from tests.support.internals import BASE_URL_VARIABLE, Caller, formats, results
+from tests.support.internals import BASE_URL_VARIABLE, Caller, formats, savable
 
 SLUG = next(iter(MODELS))
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -124,8 +124,8 @@ class TestResult:
 
 
 KINDS: dict[str, tuple[Settings, type, bytes, str]] = {
-    "fields": (Settings(), GenerationOutput, PNG, "application/json"),
-    "a text": (Settings(generate_as="text"), str, PNG, "text/plain"),
+    "fields": (Settings(), GenerationOutput, PNG, "image/png"),
+    "a text": (Settings(generate_as="text"), str, PNG, "image/png"),
     "a PNG": (Settings(generate_as="image"), bytes, PNG, "image/png"),
     "a JPEG": (Settings(generate_as="image", image_format="jpeg"), bytes, JPEG, "image/jpeg"),
 }
@@ -162,26 +162,31 @@ class TestGeneration:
 
 
 def generation(body: bytes, content_type: str, output: Any) -> Generation:
-    return Generation(ApiResponse(200, {"content-type": content_type}, body), output)
+    return Generation(ApiResponse(200, {"content-type": content_type}, body), output, "image")
+
+
+def image_result(**fields: Any) -> Result:
+    return Result(JobResult(fields), kind="image")
 
 
 WITHOUT_IMAGE: dict[str, Result | Generation] = {
-    "a result that is a text": Result(JobResult({"request_id": "id", "output": "once upon a time"})),
-    "a result that is a list": Result(JobResult({"output": ["https://images.example/a.png"]})),
-    "a result without output": Result(JobResult({})),
-    "a result that is a file": Result(JobResult({"output": "file:///etc/hostname"})),
-    "a result whose images are none": Result(JobResult({"images": [{"url": None}]})),
-    "fields without an address": generation(b"{}", "application/json", GenerationOutput({})),
-    "a text that is no address": generation(b"no", "text/plain", "see https://images.example/a.png"),
+    "a result that is a text": image_result(request_id="id", output="once upon a time"),
+    "a result that is a list": image_result(output=["https://images.example/a.png"]),
+    "a result without output": image_result(),
+    "a result that is a file": image_result(output="file:///etc/hostname"),
+    "a result whose images are none": image_result(images=[{"url": None}]),
+    "fields without a URL": generation(b"{}", "application/json", GenerationOutput({})),
+    "a text that is no URL": generation(b"no", "text/plain", "see https://images.example/a.png"),
 }
 
 
 @pytest.mark.parametrize("result", WITHOUT_IMAGE.values(), ids=WITHOUT_IMAGE.keys())
-def test_what_holds_no_image_says_so(result: Result | Generation, tmp_path: Path) -> None:
+def test_a_result_without_the_image_of_an_image_model_says_so(result: Result | Generation, tmp_path: Path) -> None:
     assert result.image_url is None
+    assert result.output_url is None
     with pytest.raises(errors.NoImage, match="there is no image to save"):
         result.save(tmp_path)
-    with pytest.raises(errors.NoImage):
+    with pytest.raises(errors.NoOutput):
         _ = result.content
 
 
@@ -350,7 +355,7 @@ def test_a_save_that_is_dropped_halfway_is_no_interruption(
         return work(*arguments)
 
     # Nothing but the download waits here: there is no event loop.
-    monkeypatch.setattr(results, "on_worker", at_once)
+    monkeypatch.setattr(savable, "on_worker", at_once)
     driver: Any = Suspended()
     result = AsyncResult(JobResult({"output": "https://images.example/a.png"}), Caller(), driver)
     for coroutine in (result.save(tmp_path), result.content()):
@@ -461,8 +466,8 @@ def test_sync_and_async_have_the_same_names_with_the_same_parameters(sync: type,
         return {
             name: re.sub("Async|Sync", "", str(inspect.signature(member))) if inspect.isfunction(member) else ""
             for name, member in inspect.getmembers_static(kind)
-            # A property of the sync classes, a method of the async ones.
-            if name != "content" and (not name.startswith("_") or name == "__init__")
+            # Properties of the sync classes, methods of the async ones.
+            if name not in ("content", "text") and (not name.startswith("_") or name == "__init__")
         }
 
     assert surface(sync) == surface(awaited)
@@ -474,7 +479,7 @@ def test_what_is_awaited_is_what_may_call_the_service(sync: type, awaited: type)
         return {name for name, member in inspect.getmembers(kind) if inspect.iscoroutinefunction(member)}
 
     calls = {"run", "submit", "generate", "run_model", "submit_model", "generate_model", "credits", "close"}
-    calls |= {"status", "result", "wait", "content", "save"}
+    calls |= {"status", "result", "wait", "content", "text", "json", "save"}
     assert {name for name in coroutines(awaited) if not name.startswith("_")} == {
         name for name, member in inspect.getmembers(awaited) if name in calls and inspect.isfunction(member)
     }

@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
+import attrs
 import pytest
 
 from segmind_api.types import ApiRequest
 from segmind_client.errors import ConnectionLost
 from tests.support.internals import (
-    LARGEST_BODY,
-    LARGEST_IMAGE_BODY,
     Call,
     MemorySink,
     RequestBody,
@@ -109,13 +108,29 @@ def test_a_decoded_body_may_have_exactly_as_many_bytes_as_are_allowed(size: int,
             decoded(sent)
 
 
-def test_an_image_body_may_be_larger_than_others() -> None:
+@pytest.mark.parametrize(
+    ("output", "largest"),
+    [
+        ("image", 100_000_000),
+        ("video", 1_000_000_000),
+        ("audio", 240_000_000),
+        ("text", 100_000_000),
+        ("json", 100_000_000),
+        (None, 1_000_000_000),
+    ],
+)
+def test_the_body_of_a_v1_response_may_be_as_large_as_what_the_model_makes(output: Any, largest: int) -> None:
+    step: Any = next(World([]).caller().generate(Call(), attrs.evolve(MODEL, output=output), PROMPT))
+    assert step.sent.largest == largest
+
+
+def test_the_body_of_a_result_may_be_as_large_as_a_text_and_no_other_body_of_a_job_may() -> None:
     caller = World([]).caller()
-    step: Any = next(caller.generate(Call(), MODEL, PROMPT))
-    assert step.sent.largest == LARGEST_IMAGE_BODY == 100_000_000
-    for flow in (caller.submit(Call(), MODEL, PROMPT), caller.status(REQUEST_ID), caller.result(REQUEST_ID)):
+    step: Any = next(caller.result(REQUEST_ID))
+    assert step.sent.largest == 50_000_000
+    for flow in (caller.submit(Call(), MODEL, PROMPT), caller.status(REQUEST_ID)):
         step = next(flow)
-        assert step.sent.largest == LARGEST_BODY == 4_000_000
+        assert step.sent.largest == 4_000_000
 
 
 def test_the_credits_are_asked_for_over_a_fresh_connection_since_their_response_names_no_job() -> None:

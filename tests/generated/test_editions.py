@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
-from generator.contract import Contract, is_list
-from generator.editions import codegen_edition, strict_requests_edition
+from generator.contract import Contract, check_openapi, checked_contract, is_list
+from generator.editions import codegen_edition, one_error_edition, strict_requests_edition, write_editions
 from tests.conftest import ROOT
 from tests.support.contract import nodes
 
@@ -196,3 +197,51 @@ def test_the_edition_with_strict_requests_refuses_unknown_parameters_of_nested_o
     schemas["Imagen4Request"]["properties"]["shots"] = {"type": "array", "items": {"$ref": "#/components/schemas/Shot"}}
     strict = strict_requests_edition(codegen_edition(Contract(document)))
     assert strict["components"]["schemas"]["Shot"]["additionalProperties"] is False
+
+
+EDITS: dict[str, tuple[str, Any]] = {
+    "a parameter with a format": ("schemas/Imagen4Request/properties/mask", {"type": "string", "format": "uri"}),
+    "a parameter that may be null": ("schemas/Imagen4Request/properties/style", {"type": ["string", "null"]}),
+    "a list of numbers": (
+        "schemas/Imagen4Request/properties/weights",
+        {"type": "array", "items": {"type": "number"}, "default": [0.5]},
+    ),
+    "another default": ("schemas/Imagen4FastRequest/properties/width/default", 768),
+    "another price": ("schemas/ImagenRequest/x-price-usd", {"from": 0.01, "to": 0.02, "source": "page"}),
+    "another value of an enum": ("schemas/AspectRatio/enum", ["1:1", "4:3", "3:4", "9:16", "16:9", "21:9"]),
+    "a number in a response": ("schemas/JobResult/properties/score", {"type": "number", "format": "float"}),
+    "a list in a response": ("schemas/JobResult/properties/tags", {"type": "array", "items": {"type": "string"}}),
+    "a link in a response": ("schemas/JobStatus/properties/log", {"$ref": "#/components/schemas/ImageUrl"}),
+    "a property of an error": ("schemas/ErrorResponse/properties/code", {"type": "integer", "minimum": 1}),
+}
+
+
+def edited(document: Any, *names: str) -> Contract:
+    for name in names:
+        place, value = EDITS[name]
+        *parents, key = place.split("/")
+        node = document["components"]
+        for parent in parents:
+            node = node[parent]
+        node[key] = value
+    return checked_contract(document)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_of_the_contract_shows_in_an_edition_that_stays_valid(
+    name: str, document: Any, contract: Contract
+) -> None:
+    codegen = codegen_edition(edited(document, name))
+    assert codegen != codegen_edition(contract)
+    for made in (codegen, strict_requests_edition(codegen), one_error_edition(codegen)):
+        check_openapi(made, version="3.1")
+
+
+def test_a_contract_with_all_edits_makes_each_edition_and_document(document: Any, tmp_path: Path) -> None:
+    write_editions(edited(document, *EDITS), tmp_path / "made", source=b"")
+    committed = {path.name for path in (ROOT / "generated" / "segmind_openapi").glob("*.json")}
+    assert {path.name for path in (tmp_path / "made").glob("*.json")} == committed
+    schemas = json.loads((tmp_path / "made" / "segmind.codegen-3.0.3.json").read_text())["components"]["schemas"]
+    assert schemas["JobResult"]["properties"]["score"] == {"type": "number", "nullable": True, "format": "double"}
+    assert schemas["ErrorBody"]["properties"]["code"] == {"type": "integer", "nullable": True}
+    assert schemas["Imagen4Request"]["properties"]["style"] == {"type": "string", "nullable": True}

@@ -9,7 +9,7 @@ import pytest
 
 from generator.contract import Contract, GenerationError
 from generator.grammar import Grammar
-from segmind_api import checks
+from segmind_api import checks, files
 from segmind_api.checks import Check, Refused
 from segmind_api.types import RequestBody
 
@@ -34,7 +34,7 @@ def grammar() -> Grammar:
 
 
 def check_of(schema: dict[str, Any]) -> Check:
-    made: Check = eval(grammar().value(schema, PLACE).check, {"checks": checks, "Shot": RequestBody})  # noqa: S307  ours
+    made: Check = eval(grammar().value(schema, PLACE).check, {"checks": checks, "files": files, "Shot": RequestBody})  # noqa: S307  ours
     return made
 
 

@@ -287,25 +287,6 @@ class TestGenerateAs:
         assert image.startswith(b"\x89PNG")
 
 
-class TestPictures:
-    @pytest.fixture(params=["png", "jpeg"])
-    def settings(self, request: pytest.FixtureRequest) -> Settings:
-        return Settings(image_format=request.param, captions=True)
-
-    def test_captions_and_jpeg_are_drawn_with_pillow(self, call: httpx.Client, settings: Settings) -> None:
-        described = call.post("/v1/imagen-4-fast", json={"prompt": "a fox & a hound", "seed": 7}).json()["images"][0]
-        captioned = call.get(described["url"])
-        assert captioned.headers["content-type"] == described["content_type"] == f"image/{settings.image_format}"
-        assert len(captioned.content) == described["file_size"]
-        suffix = {"png": ".png", "jpeg": ".jpg"}[settings.image_format]
-        assert described["file_name"].endswith(suffix)
-        assert described["url"].partition("?")[0].endswith(suffix)
-        assert captioned.content != call.get(described["url"].partition("?")[0]).content
-        other = call.post("/v1/imagen-4-fast", json={"prompt": "a fox & a hound", "seed": 8}).json()["images"][0]
-        plain = [call.get(it["url"].partition("?")[0]).content for it in (described, other)]
-        assert plain[0] != plain[1]
-
-
 @pytest.mark.parametrize(
     "properties",
     [

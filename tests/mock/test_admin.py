@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -268,18 +267,6 @@ class TestDouble:
         assert double.billed_requests() == []
         clock.advance(60)
         assert [len(double.billed_requests(key=key)) for key in (None, DEFAULT_KEY, "bob", "eve")] == [3, 1, 2, 0]
-
-    @pytest.mark.parametrize("settings", [Settings(captions=True), Settings(image_format="jpeg")], ids=str)
-    def test_pillow_is_missed_at_once_where_it_is_needed(
-        self, monkeypatch: pytest.MonkeyPatch, settings: Settings
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "PIL", None)
-        with pytest.raises(ModuleNotFoundError):
-            Double(settings)
-
-    def test_pillow_is_not_missed_where_it_is_not_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "PIL", None)
-        assert Double().account().credits == 100
 
 
 class TestJournal:

@@ -84,19 +84,6 @@ class TestImages:
         with Image.open(io.BytesIO(httpx.get(url).content)) as image:
             assert image.size == (700, 512)
 
-    @pytest.mark.parametrize(
-        ("size", "status"),
-        [("1x1", 200), ("4096x1", 200), ("1x4096", 200), ("4097x1", 404), ("1x4097", 404)]
-        + [(size, 404) for size in ("0x10", "10x0", "9999x10", "10x", "99999x1")],
-    )
-    def test_an_image_of_an_absurd_size_is_404(self, call: httpx.Client, size: str, status: int) -> None:
-        name = f"7c9e6679-7425-40de-944b-e07fc1f90ae7-{'0' * 32}-{size}-1800000000"
-        assert call.get(f"/_mock/images/{name}.png").status_code == status
-
-    def test_an_image_of_another_format_than_the_doubles_is_404(self, call: httpx.Client) -> None:
-        url = call.post("/v1/imagen", json={"prompt": "x"}).json()["output"]
-        assert call.get(f"{url.removesuffix('.png')}.jpg").status_code == 404
-
 
 DATED = [
     ("POST", "/v2/imagen", 200),
@@ -106,7 +93,7 @@ DATED = [
     ("GET", "/nothing", 404),
     ("GET", "/_mock/accounts", 200),
     ("GET", "/_mock/nothing", 404),
-    ("GET", "/_mock/images/nothing", 404),
+    ("GET", "/_mock/files/nothing", 404),
 ]
 
 

@@ -119,7 +119,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "generate_as": "json",
         "generate_seconds": 60.0,
         "image_format": "png",
-        "captions": False,
+        "strict": False,
         "largest_body": 1_000_000,
         "workers": 1,
         "store": None,
@@ -245,12 +245,10 @@ class TestOptions:
             url = running.call.post("/v1/imagen", json=PROMPT).json()["output"]
             assert running.call.get(url).content.startswith(b"\xff\xd8\xff")
 
-    def test_captions_write_the_prompt_on_the_picture(self, start: Start) -> None:
-        with start("--latency-factor", "0", "--captions") as running:
-            url = running.call.post("/v1/imagen", json=PROMPT).json()["output"]
-            captioned, plain = running.call.get(url), running.call.get(url.partition("?")[0])
-        assert captioned.content.startswith(b"\x89PNG")
-        assert captioned.content != plain.content
+    def test_strict_refuses_parameters_that_the_contract_lacks(self, start: Start) -> None:
+        with start("--latency-factor", "0", "--strict") as running:
+            responses = [running.call.post("/v2/imagen", json={**PROMPT, **more}) for more in ({}, {"aspect": "1:1"})]
+        assert [response.status_code for response in responses] == [200, 400]
 
     def test_store_is_where_the_state_is_and_stays(self, start: Start, tmp_path: Path) -> None:
         store = f"sqlite:{tmp_path / 'state.db'}"
@@ -417,10 +415,6 @@ class TestProxy:
         (
             ModuleNotFoundError("", name="redis"),
             "redis is missing; install it with: pip install 'segmind-openapi[redis]'",
-        ),
-        (
-            ModuleNotFoundError("", name="PIL"),
-            "PIL is missing; install it with: pip install 'segmind-openapi[pictures]'",
         ),
         (
             ModuleNotFoundError("", name="orjson"),

@@ -20,7 +20,7 @@ CALLS = [
     (method, re.compile(path.replace("{request_id}", "[^/]+")), name) for name, (method, path, _) in OPERATIONS.items()
 ]
 PATHS = [path.format(request_id=REQUEST_ID) for _, path, _ in OPERATIONS.values()]
-ODD_PATHS = ["/", "//", "/_mock", "/_mock/images/x.png", "/v2/requests/", "/v2/requests/%00/status", "/v1/../v2"]
+ODD_PATHS = ["/", "//", "/_mock", "/_mock/files/x.png", "/v2/requests/", "/v2/requests/%00/status", "/v1/../v2"]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "BREW"]
 PARAMETERS = ["prompt", "width", "height", "steps", "guidance_scale", "seed", "aspect_ratio", "scheduler", "other"]
 CONTENT_TYPES = ["application/json", "text/plain", "", "application/json; charset=utf-16", ";"]

@@ -13,7 +13,7 @@ import urllib.request
 import httpx
 import pytest
 
-from segmind_mock import DEFAULT_KEY
+from segmind_mock import DEFAULT_KEY, Settings
 
 KEY = {"x-api-key": DEFAULT_KEY}
 
@@ -41,6 +41,16 @@ def test_the_fixture_serves_on_a_port_and_is_reset_between_tests(segmind_double,
     assert response.headers["x-remaining-credits"] == "99.940000"
 
 
+class TestOtherSettings:
+    @pytest.fixture
+    def segmind_double_settings(self):
+        return Settings(strict=True)
+
+    def test_a_fixture_of_the_suite_changes_the_settings(self, segmind_double_url):
+        response = httpx.post(f"{segmind_double_url}/v1/imagen", json={"prompt": "x", "promt": "x"}, headers=KEY)
+        assert response.status_code == 400
+
+
 def test_the_double_is_called_without_any_client_library(segmind_double_url):
     request = urllib.request.Request(f"{segmind_double_url}/v1/get-user-credits", headers=KEY)
     with urllib.request.urlopen(request, timeout=5) as response:
@@ -58,7 +68,7 @@ def test_a_suite_that_imports_nothing_gets_its_fixtures(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout
-    assert "4 passed" in run.stdout
+    assert "5 passed" in run.stdout
 
 
 def test_a_suite_without_the_extra_is_told_what_to_install(tmp_path: Path) -> None:

@@ -66,6 +66,14 @@ def serve_until_interrupted(command: str) -> None:
             process.terminate()
 
 
+def run_in_an_empty_folder(command: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        finished = subprocess.run(
+            shlex.split(command), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
 def run_against_a_double(command: str) -> None:
     stage = Stage()
     stage.let_jobs_live()
@@ -98,6 +106,7 @@ OTHERWISE: dict[str, Callable[[str], None]] = {
     "make generate": run_dry,
     "pip install": resolve_only,
     ".venv/bin/python scripts/pages.py": run_with_a_saved_page,
+    "segmind ": run_in_an_empty_folder,
     "segmind-mock": serve_until_interrupted,
 }
 """Commands that are not simply run, by how they begin; the longest beginning counts."""

@@ -13,6 +13,7 @@ import pytest
 
 from generator.contract import Contract
 from tests.conftest import ROOT
+from tests.support.models import add_model, generate
 
 SLUG = "Flux-1.1.5"
 SCHEMAS: dict[str, Any] = {
@@ -42,6 +43,12 @@ SCHEMAS: dict[str, Any] = {
                 "items": {"type": "string", "format": "uri"},
                 "maxItems": 2,
             },
+            "last_image": {
+                "description": "The picture to end with.",
+                "type": "string",
+                "format": "uri",
+                "x-file": {"value": "data-url", "source": "inferred"},
+            },
             "multi_prompt": {
                 "description": "The parts.",
                 "type": "array",
@@ -68,6 +75,7 @@ with serve(double.app) as address, Client(DEFAULT_KEY, base_url=address) as clie
         class_="wild",
         p_2d=True,
         image_urls=["https://images.example/a.png"],
+        last_image=b"GIF89a",
         multi_prompt=[Shot(prompt="y"), {"prompt": "z", "duration": 0}],
         fps=None,
     )
@@ -98,6 +106,7 @@ client.run("Flux-1.1.5", prompt="x", image_urls=[1])
 client.run("Flux-1.1.5", prompt="x", multi_prompt=[{"prompt": "y", "duration": "3"}])
 client.run("Flux-1.1.5", prompt="x", fps=25)
 client.run("Flux-1.1.5", prompt="x", width=512)
+client.run("Flux-1.1.5", prompt="x", last_image=5)
 """
 
 
@@ -106,39 +115,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory, contract: Contract) -> P
     """What scripts/generate.py makes of a copy of the contract with a fifth model in it."""
     folder = tmp_path_factory.mktemp("fifth")
     document = json.loads(json.dumps(contract.document))
-    template = document["paths"]["/v2/imagen-4"]["post"]
-    document["components"]["schemas"] |= SCHEMAS
-    document["components"]["requestBodies"]["Flux115"] = {
-        "description": "The parameters of a made-up model.",
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/Flux115Request"},
-                "examples": {"least": {"summary": "Nothing but a prompt", "value": {"prompt": "x"}}},
-            }
-        },
-    }
-    for version, role, operation_id in (("v1", "generate", "generateFlux115"), ("v2", "submit", "submitFlux115")):
-        document["paths"][f"/{version}/{SLUG}"] = {
-            "post": {
-                **template,
-                "operationId": operation_id,
-                "x-role": role,
-                "requestBody": {"$ref": "#/components/requestBodies/Flux115"},
-                "responses": document["paths"][f"/{version}/imagen-4"]["post"]["responses"],
-            }
-        }
-    changed = folder / "segmind.yaml"
-    # JSON is YAML.
-    changed.write_text(json.dumps(document), encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "generate.py", "--contract", changed, "--output", folder / "generated"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return folder / "generated"
+    document["components"]["schemas"]["Shot"] = SCHEMAS["Shot"]
+    add_model(document, SLUG, "Flux115", SCHEMAS["Flux115Request"], {"prompt": "x"})
+    return generate(document, folder)
 
 
 def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(generated: Path) -> None:
@@ -158,6 +137,7 @@ def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(g
                 "class": "wild",
                 "2d": True,
                 "image_urls": ["https://images.example/a.png"],
+                "last_image": "data:image/gif;base64,R0lGODlh",
                 "multi_prompt": [{"prompt": "y"}, {"prompt": "z", "duration": 0}],
                 "fps": None,
             }
@@ -172,7 +152,7 @@ def test_a_fifth_model_is_called_by_slug_through_the_client_against_the_double(g
 
 
 @pytest.mark.parametrize(
-    ("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7, 8, 9, 10, 11])], ids=["right", "wrong"]
+    ("program", "lines"), [(RIGHT, []), (WRONG, [4, 5, 6, 7, 8, 9, 10, 11, 12])], ids=["right", "wrong"]
 )
 def test_the_calls_of_a_fifth_model_are_checked_by_type(
     generated: Path, tmp_path: Path, program: str, lines: list[int]

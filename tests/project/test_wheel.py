@@ -36,8 +36,8 @@ def settings() -> Settings:
     return Settings()
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def run(*command: str | Path, cwd: Path | None = None, umask: int = -1) -> str:
+    finished = subprocess.run(command, cwd=cwd, umask=umask, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
 
@@ -48,6 +48,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
     (built,) = folder.glob("*.whl")
     return built
+
+
+def test_the_packages_are_the_same_from_another_folder_and_with_another_umask(wheel: Path, tmp_path: Path) -> None:
+    source = tmp_path / "another folder"
+    source.mkdir()
+    for name in (".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "generated", "openapi", "pyproject.toml", "src"):
+        run("cp", "--recursive", "--no-preserve=all", "--parents", name, source, cwd=ROOT, umask=0o077)
+    build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist")
+    run(*build, source, umask=0o077)
+    for package in (wheel, *wheel.parent.glob("*.tar.gz")):
+        assert (tmp_path / "dist" / package.name).read_bytes() == package.read_bytes(), package.name
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from segmind_client import (
     operations,
     pool,
     reading,
-    results,
     retry,
+    savable,
     sinks,
     steps,
     threads,
@@ -30,7 +30,7 @@ from segmind_client.decoding import decoded
 from segmind_client.downloads import fetch
 from segmind_client.drivers import AsyncDriver, SyncDriver
 from segmind_client.file_sink import FileSink, safe_name
-from segmind_client.formats import BY_EXTENSION, FORMATS, Format, format_of
+from segmind_client.formats import BY_EXTENSION, FORMATS, LARGEST, Format, format_of
 from segmind_client.line import CAUTIOUS_SECONDS, CONNECTIONS, HEARTBEAT_SECONDS, RESERVED, Line, Rank, Turn
 from segmind_client.masking import MOST_KEYS, Secret, masked
 from segmind_client.operations import Submission
@@ -51,13 +51,13 @@ from segmind_client.polling import (
 )
 from segmind_client.pool import Idle
 from segmind_client.reading import job_in_part, may_have_been_accepted
-from segmind_client.results import AsyncSavable, GenerationFields
+from segmind_client.results import GenerationFields
+from segmind_client.savable import AsyncSavable
 from segmind_client.settings import BASE_URL_VARIABLE
 from segmind_client.sinks import MemorySink
 from segmind_client.steps import (
     BODY_SECONDS,
     LARGEST_BODY,
-    LARGEST_IMAGE_BODY,
     WRITE_SECONDS,
     Fetch,
     Flow,
@@ -97,8 +97,8 @@ __all__ = [
     "ENOUGH",
     "FORMATS",
     "HEARTBEAT_SECONDS",
+    "LARGEST",
     "LARGEST_BODY",
-    "LARGEST_IMAGE_BODY",
     "LONGEST",
     "LONGEST_OF_ALL",
     "MODELS_KEPT",
@@ -160,9 +160,9 @@ __all__ = [
     "operations",
     "pool",
     "reading",
-    "results",
     "retry",
     "safe_name",
+    "savable",
     "sinks",
     "steps",
     "threads",

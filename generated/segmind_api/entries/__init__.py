@@ -27,8 +27,8 @@ class Model:
     submit_path: str
     """Path that queues a job (v2)."""
     read_submitted: Callable[[ApiResponse], Answer[SubmittedJob, ErrorResponse | str]]
-    output: Literal["image", "video", "audio", "text", "json"] = "image"
-    """What it makes."""
+    output: Literal["image", "video", "audio", "text", "json"] | None = "image"
+    """What it makes; None for a model that the contract does not know."""
     price_usd: float | None = None
     """US dollars for one generation, at most; None where nobody says."""
     price_range_usd: tuple[float, float] | None = None

@@ -17,14 +17,14 @@ DATE_TIME = re.compile(
 )
 # RFC 3986, appendix A.
 ESCAPED = "%[0-9A-Fa-f]{2}"
-PCHAR = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|{ESCAPED})"
-USER = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|{ESCAPED})*"
-NAME = rf"(?:[A-Za-z0-9._~!$&'()*+,;=-]|{ESCAPED})*"
+# Possessive quantifiers: a data: URL may have megabytes, and backtracking would keep each character.
+USER = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:-]++|{ESCAPED})*+"
+NAME = rf"(?:[A-Za-z0-9._~!$&'()*+,;=-]++|{ESCAPED})*+"
+PATH = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]++|{ESCAPED})*+"
+QUERY = rf"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|{ESCAPED})*+"
 HOST = rf"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+\]|{NAME})"
 URI = re.compile(
-    rf"[A-Za-z][A-Za-z0-9+.-]*:"
-    rf"(?://(?:{USER}@)?{HOST}(?::[0-9]*)?(?:/{PCHAR}*)*|/(?:{PCHAR}+(?:/{PCHAR}*)*)?|{PCHAR}+(?:/{PCHAR}*)*|)"
-    rf"(?:\?(?:{PCHAR}|[/?])*)?(?:\#(?:{PCHAR}|[/?])*)?"
+    rf"[A-Za-z][A-Za-z0-9+.-]*+:(?://(?:{USER}@)?{HOST}(?::[0-9]*+)?(?:/{PATH})?|(?!//){PATH})(?:\?{QUERY})?(?:\#{QUERY})?"
 )
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from segmind_api.types import ApiResponse
 from segmind_client import Client
-from segmind_client.errors import ConnectionLost, DownloadFailed, NoImage, NotSaved, NotSent
+from segmind_client.errors import ConnectionLost, DownloadFailed, NoOutput, NotSaved, NotSent
 from tests.support.clock import PauseClock
 from tests.support.images import PICTURE, SECRET, WHOLE_PNG, ImageService, closed_after, endless, image_response
 from tests.support.internals import (
+    LARGEST,
     Caller,
     CustomSender,
     MemorySink,
@@ -71,12 +72,12 @@ NOT_THE_IMAGE: dict[str, tuple[Script | bytes, str]] = {
     "JSON": (image_response(b"{}", "application/json"), "not an image but application/json"),
     "an image called text": (image_response(media_type="text/plain"), "not an image but text/plain"),
     "something compressed": (image_response(content_encoding="gzip"), "compressed"),
-    "404": (image_response(b"", status=404), "no longer: the service keeps images for 7 days"),
-    "410": (image_response(b"", status=410), "no longer: the service keeps images for 7 days"),
-    "403": (image_response(b"", status=403), "responded with 403 instead of the image"),
-    "500": (image_response(b"", status=500), "responded with 500 instead of the image"),
-    "a part": (image_response(status=206), "responded with 206 instead of the image"),
-    "a redirect to nowhere": (image_response(b"", status=302), "responded with 302 instead of the image"),
+    "404": (image_response(b"", status=404), "no longer: the service keeps files for 7 days"),
+    "410": (image_response(b"", status=410), "no longer: the service keeps files for 7 days"),
+    "403": (image_response(b"", status=403), "responded with 403 instead of the file"),
+    "500": (image_response(b"", status=500), "responded with 500 instead of the file"),
+    "a part": (image_response(status=206), "responded with 206 instead of the file"),
+    "a redirect to nowhere": (image_response(b"", status=302), "responded with 302 instead of the file"),
     "a redirect to itself": (redirect("/a.png"), "more than 5 redirects"),
     "a redirect to a file": (redirect("file:///etc/hostname"), NO_URL),
     "a redirect to a port that cannot be": (redirect("http://127.0.0.1:99999/"), NO_URL),
@@ -95,7 +96,7 @@ def test_what_is_not_the_image_ends_in_an_error_and_leaves_nothing(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sinks, "LARGEST_IMAGE", 100_000)
+    monkeypatch.setitem(LARGEST, "image", 100_000)
     server.serve(script)
     with pytest.raises(DownloadFailed, match=message) as raised:
         save(folder / "cabin.png")
@@ -109,7 +110,7 @@ def test_the_error_of_a_host_that_is_not_reached_says_whether_it_is_the_services
 ) -> None:
     with closed_port() as port:
         server.set_image_url(f"http://127.0.0.1:{port}/a.png")
-        with pytest.raises(DownloadFailed, match="the host of the image was not reached"):
+        with pytest.raises(DownloadFailed, match="the host of the file was not reached"):
             save(folder / "cabin.png")
         with (
             Client(SECRET, base_url=f"http://127.0.0.1:{port}", attempts=1) as client,
@@ -121,7 +122,7 @@ def test_the_error_of_a_host_that_is_not_reached_says_whether_it_is_the_services
 def test_an_image_of_exactly_the_largest_size_is_saved(
     server: ImageService, save: Save, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sinks, "LARGEST_IMAGE", len(PICTURE))
+    monkeypatch.setitem(LARGEST, "image", len(PICTURE))
     server.serve(image_response())
     assert save(folder / "cabin.png").read_bytes() == PICTURE
 
@@ -131,7 +132,7 @@ def test_a_url_that_cannot_be_parsed_is_an_error_before_anything_is_sent(
     server: ImageService, save: Save, folder: Path, url: str
 ) -> None:
     server.set_image_url(url)
-    with pytest.raises((DownloadFailed, NoImage)) as raised:
+    with pytest.raises((DownloadFailed, NoOutput)) as raised:
         save(folder)
     assert raised.value.request_id == REQUEST_ID
     assert server.count("GET", f"/v2/requests/{REQUEST_ID}") == len(server.requests) == 1
@@ -248,8 +249,8 @@ class TestKey:
         ("script", "message"),
         [
             (image_response(b"", status=403), "/a.png responded"),
-            (image_response(length=len(PICTURE) + 1), "no image came from http://.*/a.png: "),
-            (b"", "no image came from http://.*/a.png: "),
+            (image_response(length=len(PICTURE) + 1), "no file came from http://.*/a.png: "),
+            (b"", "no file came from http://.*/a.png: "),
         ],
         ids=["403", "cut short", "closed"],
     )

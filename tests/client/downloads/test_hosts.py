@@ -12,7 +12,7 @@ import pytest
 
 from segmind_api.models import JobResult
 from segmind_client import AsyncResult, Client, Result
-from segmind_client.errors import DownloadFailed, NoImage, SegmindError
+from segmind_client.errors import DownloadFailed, NoOutput, SegmindError
 from tests.support.images import PICTURE, SECRET, ImageService
 from tests.support.internals import AsyncDriver, AsyncSender, Caller, Secret, Sender, SyncDriver, downloads, urls
 from tests.support.servers import REQUEST_ID
@@ -145,7 +145,7 @@ class TestAServiceOnHttps:
         hosts = Hosts(url)
         with pytest.raises(SegmindError) as raised:
             hosts.content()
-        assert isinstance(raised.value, DownloadFailed | NoImage)
+        assert isinstance(raised.value, DownloadFailed | NoOutput)
         assert raised.value.request_id == REQUEST_ID
         assert hosts.asked == []
         assert "pw" not in str(raised.value)

@@ -268,7 +268,8 @@ SAVED_AS: dict[str, tuple[str, bytes, str, str]] = {
     "the extension of another format": ("image/jpeg", JPEG_PICTURE, "cabin.png", "cabin.jpg"),
     "the extension of another format in capitals": ("image/jpeg", JPEG_PICTURE, "cabin.PNG", "cabin.jpg"),
     "no extension": ("image/png", PICTURE, "cabin", "cabin.png"),
-    "an extension that belongs to no image": ("image/png", PICTURE, "cabin.txt", "cabin.txt.png"),
+    "an extension of no format": ("image/png", PICTURE, "cabin.doc", "cabin.doc.png"),
+    "the extension of a text": ("image/png", PICTURE, "cabin.txt", "cabin.png"),
     "an extension that is a version": ("image/png", PICTURE, "cabin v1.2", "cabin v1.2.png"),
     "an extension that would run": ("image/png", PICTURE, "cabin.php", "cabin.php.png"),
     "a PNG that is said to be a JPEG": ("image/jpeg", PICTURE, "cabin.png", "cabin.png"),
@@ -429,4 +430,4 @@ def test_an_image_at_hand_is_saved_even_if_it_was_cut_short(folder: Path, conten
 
 
 def test_an_image_without_any_usable_name_gets_a_plain_one() -> None:
-    assert safe_name(["", "..", "///"], (".png",)) == "image.png"
+    assert safe_name(["", "..", "///"], (".png",)) == "output.png"

@@ -160,7 +160,7 @@ def keys() -> Iterator[Defect]:
         def check(self: Service, tx: Any, call: Call, fault: Any) -> Any:
             if call.operation.model is not None and not fault.replaces_the_call:
                 try:
-                    service.read_parameters(call)
+                    service.read_parameters(call, strict=False)
                 except RefusedError as error:
                     body = error.body or {"error": "content type"}
                     return Outcome(error.status, orjson.dumps(body))
@@ -427,8 +427,8 @@ def pictures() -> Iterator[Defect]:
     yield in_code(
         "one pixel too few",
         images,
-        "draw_png",
-        lambda draw: lambda digest, width, height: draw(digest, width - 1, height),
+        "draw",
+        lambda draw: lambda digest, width, height, **texts: draw(digest, width - 1, height, **texts),
     )
     yield in_code(
         "one image for all seeds",

@@ -1,0 +1,1 @@
+"""The command line: `segmind run MODEL PROMPT` and its like. Needs the extra `cli`."""
