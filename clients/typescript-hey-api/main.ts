@@ -40,9 +40,9 @@ function told(error: unknown): string {
 }
 
 // The status of a response and what the service said, read through the generated type of the error.
-function said({ error, response }: { error?: { error?: string } | string; response: { status: number } }): string {
-  const message = typeof error === 'object' ? error.error : undefined;
-  return message === undefined ? `${response.status}` : `${response.status} ${message}`;
+function said({ error, response }: { error?: { error?: string | null } | string; response?: { status: number } }): string {
+  const message = typeof error === 'object' ? error.error : null;
+  return `${response?.status} ${message ?? ''}`.trim();
 }
 
 await line('v2 with polling', async () => {
@@ -51,7 +51,7 @@ await line('v2 with polling', async () => {
 });
 await line('v1 as JSON', async () => {
   const { data } = await sdk.generateImagen4({ client: at('v1-json'), body: PROMPT });
-  return `${(data as { images?: object[] }).images?.length} image`;
+  return `${(data as unknown as { images?: object[] }).images?.length} image`;
 });
 await line('v1 as image bytes', async () => {
   const { data } = await sdk.generateImagen4({ client: at('v1-image'), body: PROMPT, parseAs: 'arrayBuffer' });

@@ -1,7 +1,7 @@
 // What a generator cannot know: how to wait for a job, and what may be sent again without paying twice.
 // Works with every client whose calls give { data, error, response }.
 type Called<T> = { data?: T; error?: unknown; response?: Response };
-type Job = { request_id?: string; status?: string };
+type Job = { request_id?: string | null; status?: string | null };
 export class NotSent extends Error {}
 export class MayHaveBeenAccepted extends Error {}
 export class TimedOut extends Error {}
