@@ -6,18 +6,18 @@ export REDOCLY_TELEMETRY = off
 
 .DELETE_ON_ERROR:
 .PHONY: demo help setup test format lint types contract drift change imports tests defects chaos mutants models-long \
-	contract-long contract-live contract-prism generate release lock node-tools redis-server
+	languages languages-quick contract-long contract-live contract-prism generate release lock node-tools redis-server
 
 demo: .venv/demo-ready  ## one image with each model, against the double (ARGS=--live: the service)
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
-# `make test` and `make generate` run without a network then.
+# `make generate` and `make test` run without a network then, but for languages-quick the first time.
 setup: .venv/dev-ready node-tools redis-server  ## install all that the other targets need
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' Makefile | expand -t 18
 
-test: format lint types contract drift change imports tests  ## every check and every test
+test: format lint types contract drift change imports languages-quick tests  ## every check and every test
 	@echo "Every check passed."
 
 format: .venv/dev-ready  ## check the format of the Python files
@@ -47,6 +47,9 @@ imports: .venv/dev-ready  ## check which package may import which
 tests: .venv/dev-ready node-tools redis-server  ## pytest, with coverage
 	$(BIN)/pytest --cov=segmind_client --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
+languages-quick: .venv/dev-ready  ## TypeScript, Go and Java call the double through generated clients
+	PYTHONPATH=scripts $(BIN)/python -m languages --quick
+
 # Not part of `make test`: what takes minutes, or another seed each time, or money.
 defects: .venv/dev-ready  ## every known defect of a double, made one at a time
 	PYTHONPATH=scripts $(BIN)/python -m tests.contract.defects $(ARGS)
@@ -56,6 +59,9 @@ chaos: .venv/dev-ready  ## 20,000 submits while everything goes wrong
 
 mutants: .venv/dev-ready  ## small mistakes in a module (ARGS=src/…), and whether its tests notice
 	PYTHONPATH=scripts $(BIN)/python -m tests.mutants $(ARGS)
+
+languages: .venv/dev-ready  ## all languages of clients/, and docs/languages.md (ARGS="php ruby": some)
+	PYTHONPATH=scripts $(BIN)/python -m languages $(ARGS)
 
 models-long: .venv/dev-ready node-tools  ## 200 drawn contracts: generated classes, double and jsonschema agree
 	PYTHONPATH=scripts $(BIN)/python -m tests.generated.differential $(ARGS)

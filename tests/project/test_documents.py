@@ -99,6 +99,7 @@ OTHERWISE: dict[str, Callable[[str], None]] = {
     "make contract-": run_dry,
     "make defects": run_dry,
     "make mutants": run_dry,
+    "make languages": run_dry,
     "st run": run_against_a_double,
     "make setup": run_dry,
     "make test": run_dry,

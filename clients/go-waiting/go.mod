@@ -1,0 +1,3 @@
+module segmind-example/waiting
+
+go 1.24
