@@ -8,6 +8,7 @@ python -m languages NAME …      those that are named by their folder
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,8 +43,10 @@ def main() -> int:
         for report in pool.map(run, chosen):
             print(summary(report), flush=True)
             reports.append(report)
-    failed = [report for report in reports if not report.is_as_expected]
-    if not failed and len(chosen) == len(recipes) and options.editions is None:
+    # A contributor may lack a compiler; CI may not.
+    lenient = options.quick and os.environ.get("CI") != "true"
+    failed = [report for report in reports if not (report.is_as_expected or (lenient and report.missing))]
+    if all(report.is_as_expected for report in reports) and len(chosen) == len(recipes) and options.editions is None:
         (ROOT / "docs" / "languages.md").write_text(render(recipes, expectations))
     if failed:
         print(f"{len(failed)} of {len(reports)} are not as expected.", file=sys.stderr)
