@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard
 
 from .checks import Check, Refused
 
@@ -57,7 +57,8 @@ def file(url: Check, *, allowed: str) -> Check:
 
 def is_path(value: object) -> TypeGuard[PathLike[str]]:
     # A path can be of bytes, which pathlib does not take.
-    return isinstance(value, PathLike) and isinstance(fspath(cast("PathLike[Any]", value)), str)
+    path = getattr(value, "__fspath__", None)
+    return path is not None and isinstance(path(), str)
 
 
 def content_of(path: Path, allowed: str) -> bytes:

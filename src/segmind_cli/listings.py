@@ -23,14 +23,16 @@ LARGEST_JOURNAL = 200_000_000
 """Bytes."""
 
 
-def completed(words: list[str], beginning: str) -> list[str]:
-    return [word for word in words if word.startswith(beginning)]
+def complete_models(_context: click.Context, _argument: click.Parameter, beginning: str) -> list[str]:
+    return [slug for slug in contract.slugs() if slug.startswith(beginning)]
+
+
+def complete_editions(_context: click.Context, _argument: click.Parameter, beginning: str) -> list[str]:
+    return [edition for edition in editions() if edition.startswith(beginning)]
 
 
 @click.command
-@click.argument(
-    "model", required=False, metavar="[MODEL]", shell_complete=lambda _, __, word: completed(contract.slugs(), word)
-)
+@click.argument("model", required=False, metavar="[MODEL]", shell_complete=complete_models)
 @click.pass_context
 def models(context: click.Context, model: str | None) -> None:
     """Print the models of the contract, or the parameters of one."""
@@ -101,9 +103,7 @@ def editions() -> list[str]:
 
 
 @click.command
-@click.argument(
-    "edition", required=False, metavar="[EDITION]", shell_complete=lambda _, __, word: completed(editions(), word)
-)
+@click.argument("edition", required=False, metavar="[EDITION]", shell_complete=complete_editions)
 @click.option("--path", is_flag=True, help="Print the path of the file instead of its text.")
 @click.option("--list", "lists", is_flag=True, help="Print the names of the editions.")
 @click.pass_context

@@ -465,6 +465,8 @@ def test_completion_scripts_call_the_command(shell: Shell, shell_name: str) -> N
         ("segmind run imagen-4 --aspect-r", "--aspect-ratio"),
         ("segmind run imagen-4 --aspect-ratio 16", "16:9"),
         ("segmind models --j", "--json"),
+        ("segmind models imagen-4-f", "imagen-4-fast"),
+        ("segmind spec segmind.j", "segmind.json"),
     ],
 )
 def test_tab_completes(words: str, expected: str) -> None:
