@@ -245,6 +245,12 @@ class TestJobs:
         assert "The prompt was blocked" in shell.json["error"]["message"]
 
 
+def heed_signals() -> None:
+    """A shell makes the processes that it starts in the background ignore Ctrl-C, and their children do too."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals for one process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_with_the_job_and_the_command_that_gets_it(number: signal.Signals) -> None:
@@ -252,13 +258,21 @@ def test_a_signal_ends_a_run_with_the_job_and_the_command_that_gets_it(number: s
     with serve(double.app) as url:
         environment = {**os.environ, "SEGMIND_API_KEY": DEFAULT_KEY, "SEGMIND_BASE_URL": url}
         command = [sys.executable, "-m", "segmind_cli", "run", "imagen-4", "x", "--json"]
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-        )
-        assert process.stderr is not None
-        lines = [process.stderr.readline(), process.stderr.readline()]
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        with subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_signals,
+        ) as process:
+            assert process.stderr is not None
+            lines = [process.stderr.readline(), process.stderr.readline()]
+            process.send_signal(number)
+            try:
+                out, err = process.communicate(timeout=60)
+            finally:
+                process.kill()
     (job,) = double.jobs()
     assert lines[0] == f"Submitted: request {job.request_id}.\n"
     assert process.returncode == 128 + number
