@@ -68,8 +68,7 @@ class Savable(WithOutput):
         try:
             return self._content()
         except BaseException as error:
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     @property
     def text(self) -> str:
@@ -110,8 +109,7 @@ class Savable(WithOutput):
             if sink is not None:
                 # Again, since an interruption may have ended the first.
                 sink.discard()
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     def _content(self) -> bytes:
         output = self._output
@@ -151,8 +149,7 @@ class AsyncSavable(WithOutput):
         try:
             return await self._content()
         except BaseException as error:
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     async def text(self) -> str:
         """The content as text, as `Savable.text` has it: `await result.text()`."""
@@ -173,8 +170,7 @@ class AsyncSavable(WithOutput):
             if sink is not None:
                 # Again, since an interruption may have ended the first.
                 sink.discard()
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     async def _content(self) -> bytes:
         output = self._output

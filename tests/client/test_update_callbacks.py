@@ -95,6 +95,21 @@ def test_an_exception_of_the_function_is_logged_and_the_wait_goes_on(
     )
 
 
+def test_an_exception_without_a_readable_message_is_logged_and_the_wait_goes_on(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unreadable(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    def fail(_: JobUpdate) -> None:
+        raise Unreadable
+
+    with caplog.at_level(logging.WARNING):
+        result = client.with_options(on_update=fail).run_model(SLUG, PARAMETERS)
+    assert f"on_update failed for the job {result.request_id}; the wait goes on: Unreadable" in caplog.text
+
+
 def test_ctrl_c_in_the_function_ends_the_wait_and_names_the_job(client: Client, double: Double) -> None:
     def interrupt(_: JobUpdate) -> None:
         raise KeyboardInterrupt
