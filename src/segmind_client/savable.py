@@ -14,7 +14,7 @@ from segmind_client.file_sink import FileSink
 from segmind_client.masking import logged_only
 from segmind_client.outputs import Output
 from segmind_client.retry import Caller
-from segmind_client.sinks import MemorySink, OutputSink
+from segmind_client.sinks import LONGEST_BEGINNING, MemorySink, OutputSink
 from segmind_client.steps import Flow
 from segmind_client.threads import on_worker
 
@@ -113,11 +113,11 @@ class Savable(WithOutput):
 
     def _content(self) -> bytes:
         output = self._output
-        output.check()
+        check(output)
         if output.content is None:
             sink = MemorySink(output.expected)
             self._fill(sink)
-            output.media_type, output.content = sink.media_type, sink.content
+            output.content = sink.content
         return output.content
 
     def _write(self, sink: FileSink) -> Path:
@@ -136,6 +136,7 @@ class Savable(WithOutput):
             raise output.without_client()
         else:
             self._driver.carry_out(fetch(self._caller, output.url, sink))
+        output.media_type = sink.media_type
 
 
 class AsyncSavable(WithOutput):
@@ -174,11 +175,11 @@ class AsyncSavable(WithOutput):
 
     async def _content(self) -> bytes:
         output = self._output
-        output.check()
+        check(output)
         if output.content is None:
             sink = MemorySink(output.expected)
             await self._fill(sink)
-            output.media_type, output.content = sink.media_type, sink.content
+            output.content = sink.content
         return output.content
 
     async def _write(self, sink: FileSink) -> Path:
@@ -197,3 +198,11 @@ class AsyncSavable(WithOutput):
             raise output.without_client()
         else:
             await self._driver.carry_out(fetch(self._caller, output.url, sink))
+        output.media_type = sink.media_type
+
+
+def check(output: Output) -> None:
+    """Raises NoOutput for a result without an output, and DownloadFailed for a received one that a sink refuses."""
+    output.check()
+    if output.content is not None:
+        MemorySink(output.expected).take(output.media_type, output.content[:LONGEST_BEGINNING], output.url)
