@@ -38,7 +38,7 @@ class WithOutput(ABC):
     @property
     def image_url(self) -> str | None:
         """`output_url` of an image; None if the model makes something else."""
-        return self.output_url if self._output.kind in ("image", None) else None
+        return self.output_url if self._output.expected in ("image", None) else None
 
     @property
     def content_type(self) -> str | None:

@@ -543,3 +543,10 @@ def test_a_response_that_is_too_large_is_fetched_once(way: str, monkeypatch: pyt
     assert raised.value.response is not None
     assert raised.value.response.content.startswith(b"{")
     assert paths.count(f"/v2/requests/{REQUEST_ID}") == 1
+
+
+@pytest.mark.parametrize(("name", "is_image"), [("a.png", True), ("a", True), ("a.mp4", False), ("a.wav", False)])
+def test_the_name_of_a_file_says_whether_it_is_an_image_if_the_model_is_not_known(name: str, is_image: bool) -> None:
+    url = f"https://files.example/{name}"
+    result = Result(JobResult({"request_id": REQUEST_ID, "output": url}))
+    assert result.image_url == (url if is_image else None)

@@ -122,3 +122,10 @@ def test_ctrl_c_in_the_function_ends_the_wait_and_names_the_job(client: Client, 
 def test_what_is_not_a_function_is_refused(client: Client) -> None:
     with pytest.raises(errors.InvalidParameter, match=r"on_update.*a function of one argument, or None"):
         client.with_options(on_update="print")  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_an_async_function_is_refused_since_it_would_not_be_awaited(client: Client) -> None:
+    async def tell(_: JobUpdate) -> None: ...
+
+    with pytest.raises(errors.InvalidParameter, match=r"on_update.*not an async function"):
+        client.with_options(on_update=tell)
