@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from segmind_client.downloads import fetch
 from segmind_client.drivers import AsyncDriver
@@ -19,6 +20,7 @@ from segmind_client.steps import Flow
 from segmind_client.threads import on_worker
 
 T = TypeVar("T")
+KeptT = TypeVar("KeptT", bound="WithOutput")
 
 
 class Driver(Protocol):
@@ -45,12 +47,31 @@ class WithOutput(ABC):
         """The media type of the output, such as image/png; None until it is downloaded."""
         return self._output.media_type or None
 
+    def _restoring(self, *arguments: Any) -> tuple[Any, ...]:
+        """How to make a copy, for pickle: with the content, which the service may have removed since."""
+        return restored, (type(self), arguments, self._output.content, self._output.media_type)
+
     @cached_property
     def _output(self) -> Output:
         return self._find_output()
 
+    def __copy__(self) -> Self:
+        # Immutable, like a tuple.
+        return self
+
+    def keep(self, content: bytes | None, media_type: str) -> None:
+        """Sets what was downloaded."""
+        self._output.content, self._output.media_type = content, media_type
+
     @abstractmethod
     def _find_output(self) -> Output: ...
+
+
+def restored(kind: Callable[..., KeptT], arguments: tuple[Any, ...], content: bytes | None, media_type: str) -> KeptT:
+    """A copy of a result, with the content that was downloaded."""
+    made = kind(*arguments)
+    made.keep(content, media_type)
+    return made
 
 
 class Savable(WithOutput):

@@ -550,3 +550,13 @@ def test_the_name_of_a_file_says_whether_it_is_an_image_if_the_model_is_not_know
     url = f"https://files.example/{name}"
     result = Result(JobResult({"request_id": REQUEST_ID, "output": url}))
     assert result.image_url == (url if is_image else None)
+
+
+def test_a_copy_of_a_result_keeps_what_was_downloaded() -> None:
+    async def use(client: Any) -> None:
+        result = client.job(REQUEST_ID).wait()
+        content = result.content
+        for restored in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):  # noqa: S301  made here
+            assert (restored.content, restored.content_type) == (content, "image/png")
+
+    play("sync", service_of("PNG", "v2"), use)
