@@ -22,6 +22,10 @@ SIGNATURES = (
     (0, b"fLaC", "audio/flac"),
     (0, b"OggS", "audio/ogg"),
     (0, b"\x1aE\xdf\xa3", "video/webm"),
+    *((4, b"ftyp" + brand, "image/heic") for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")),
+    *((4, b"ftyp" + brand, "image/avif") for brand in (b"avif", b"avis")),
+    (4, b"ftypM4A ", "audio/mp4"),
+    (4, b"ftypqt  ", "video/quicktime"),
     (4, b"ftyp", "video/mp4"),
     (0, b"%PDF-", "application/pdf"),
 )
@@ -40,6 +44,8 @@ def file(url: Check, *, allowed: str) -> Check:
             name, content = path.name, content_of(path, allowed)
         else:
             return checked(value)
+        if not content:
+            raise Refused(value, f"{allowed} (the file is empty)")
         media_type = media_type_of(content) or mimetypes.guess_type(name)[0]
         if media_type is None:
             problem = "its format is unknown: name its media type in a data: URL"

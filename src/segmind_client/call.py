@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from segmind_api.types import ApiResponse
 from segmind_client.errors import NotSent, SegmindError, mask_keys
-from segmind_client.masking import without_key
+from segmind_client.masking import described_error, without_key
 from segmind_client.reading import DOUBT, is_refusal, job_in_part, may_have_been_accepted
 from segmind_client.steps import Sent
 
@@ -54,7 +54,7 @@ class Call:
         return error
 
     def _unexpected(self, error: Exception, request_id: str | None, charges: str) -> SegmindError:
-        what = f"{type(error).__name__}: {error}"
+        what = described_error(error)
         failure: SegmindError
         if self.sent is None or self.request_id is not None:
             failure = SegmindError(f"unexpected failure ({what}). {charges}".strip(), request_id=request_id)

@@ -13,14 +13,16 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def decoded(sent: Sent, *, already: bool = False) -> ApiResponse:
-    """The response with its body decoded. Raises ConnectionLost for a body that is incomplete, or too large.
+    """The response with its body decoded. Raises ConnectionLost for a body that is incomplete, and TooLarge.
 
     A body that is not encoded as its headers say is left as it is: it may be paid for.
     """
     encoding = "" if already else sent.encoding
     content, complete = decompressed(encoding, bytes(sent.received), sent.largest)
     if not complete:
-        raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete or larger than {sent.largest} bytes")
+        if len(content) >= sent.largest:
+            raise sent.too_large()
+        raise ConnectionLost(f"the body, encoded as {encoding}, is incomplete")
     return ApiResponse(sent.status or 0, sent.headers, content)
 
 

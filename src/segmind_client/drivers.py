@@ -18,7 +18,7 @@ from segmind_client.connections import CONNECTION_FAILURES
 from segmind_client.custom import CustomAsyncSender, CustomFailure, CustomSender
 from segmind_client.errors import ClientUnusable, ConnectionLost, NotSent, SegmindError
 from segmind_client.masking import masked, without_key
-from segmind_client.steps import Fetch, Flow, Pause, Send
+from segmind_client.steps import Fetch, Flow, Pause, Send, TooLarge
 from segmind_client.transport import AsyncSender, Carrier, Sender
 
 T = TypeVar("T")
@@ -167,7 +167,7 @@ def as_outcome(error: BaseException, step: Send | Pause, http: Carrier) -> BaseE
     is_post = step.sent.request.body is not None
     if isinstance(error, SegmindError) and not is_custom:
         # After a POST was sent, others are about another request: a signal handler may have used a client.
-        if isinstance(error, ConnectionLost) or not (is_post and step.sent.begun):
+        if isinstance(error, ConnectionLost | TooLarge) or not (is_post and step.sent.begun):
             return error
     elif not is_custom and not isinstance(error, CONNECTION_FAILURES):
         return error

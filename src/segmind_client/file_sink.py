@@ -44,10 +44,10 @@ class FileSink(OutputSink):
         overwrite: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises InvalidParameter for what is not a path."""
+        """Raises InvalidParameter for what is not a path, and NotSaved for a relative one without a folder."""
         super().__init__(kind, monotonic=monotonic)
         # The working directory may change meanwhile.
-        self._path = Path.cwd() / as_path(path)
+        self._path = absolute(path)
         # Path drops a separator at the end, and a dot after it.
         self._names_folder = os.path.split(os.fspath(path))[1] in FOLDER_ENDS
         self.target = self._path
@@ -134,7 +134,8 @@ class FileSink(OutputSink):
             self.target = folder / safe_name(self._names, found.extensions)
         else:
             self.target = with_extension(self._path, found)
-            self._renamed_for = found if self.target != self._path else None
+            is_kept = self.target.name.startswith(self._path.name)
+            self._renamed_for = None if is_kept else found
         if not self._overwrite and os.path.lexists(self.target):
             raise FileExistsError
 
@@ -182,12 +183,17 @@ def name_target(error: OSError, target: Path) -> None:
         del error.filename2
 
 
-def as_path(path: Any) -> Path:
-    """Raises InvalidParameter for what is not a path."""
+def absolute(path: Any) -> Path:
+    """Raises InvalidParameter for what is not a path, and NotSaved for a relative path if the working directory is
+    gone.
+    """
     try:
-        return Path(path)
+        return Path(path).absolute()
     except TypeError as error:
         raise InvalidParameter("save", "path", path, "the path of a file or of a folder") from error
+    except OSError as error:
+        detail = f"{path} was not written: the working directory is gone ({error.strerror}); pass an absolute path"
+        raise NotSaved(detail) from error
 
 
 def with_extension(path: Path, found: Format) -> Path:

@@ -72,6 +72,14 @@ def masked(text: str) -> str:
     return DOCUMENTED.sub(MASK, text)
 
 
+def described_error(error: BaseException) -> str:
+    """The class of an exception and its message, if it has one that can be read."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
 def without_key(error: BaseException) -> BaseException | None:
     """The exception with its message masked, to be the cause of another; None if its traceback shows a key."""
     error.args = tuple(masked(value) if isinstance(value, str) else value for value in error.args)
@@ -114,4 +122,4 @@ def logged_only(what: str) -> Generator[None]:
         yield
     except Exception as error:
         # Without the traceback, which may show a key that the service repeats.
-        logger.warning("%s: %s: %s", what, type(error).__name__, error)
+        logger.warning("%s: %s", what, described_error(error))

@@ -36,6 +36,8 @@ from segmind_client.reading import (
 from segmind_client.retry import Caller
 from segmind_client.steps import LARGEST_GENERATION, Flow
 
+LARGEST_RESULT = 6 * LARGEST["text"]
+"""Bytes of a result's body: JSON may write each byte of a text as six, such as \\u001f."""
 logger = logging.getLogger("segmind_client")
 
 
@@ -98,7 +100,7 @@ def result(
     request = get_job_result.build(request_id)
     until = caller.deadline() if until is None else until
     response = yield from caller.exchange(
-        request, Rank.RESULT, until=until, expires=expires, request_id=request_id, largest=LARGEST["json"]
+        request, Rank.RESULT, until=until, expires=expires, request_id=request_id, largest=LARGEST_RESULT
     )
     return check_completed(expect(get_job_result.read(response), request_id), request_id)
 

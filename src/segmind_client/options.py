@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
@@ -42,8 +43,9 @@ def count(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 
 def function_or_none(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and not callable(value):
-        raise InvalidParameter(type(instance).__name__, attribute.name, value, "a function of one argument, or None")
+    if value is not None and (not callable(value) or iscoroutinefunction(value)):
+        allowed = "a function of one argument, or None; it is not awaited, so not an async function"
+        raise InvalidParameter(type(instance).__name__, attribute.name, value, allowed)
 
 
 def yes_or_no(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:

@@ -8,7 +8,7 @@ import logging
 import re
 import reprlib
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -27,7 +27,7 @@ from segmind_client.errors import (
     mask_keys,
 )
 from segmind_client.formats import BY_EXTENSION, MEDIA, TEXTS, Kind, format_of, is_json
-from segmind_client.masking import masked, shown_url
+from segmind_client.masking import described_error, masked, shown_url, without_key
 from segmind_client.urls import is_url
 
 LARGEST_PLAYED = 20_000_000
@@ -87,8 +87,7 @@ class Output:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
             failure = UnreadableResponse(f"the output is not JSON: {error}; `content` has its bytes")
-            self.add_to(failure)
-            raise failure from None
+            raise self._named(failure) from None
 
     def shown(self, content: bytes) -> dict[str, Any]:
         """The output for notebooks, by media type."""
@@ -111,20 +110,45 @@ class Output:
             f"{shown_url(self.url)} by other means"
         )
 
-    def add_to(self, error: BaseException) -> None:
-        """Adds what was paid for, and how to get it again, to an exception that ended a download."""
+    def fail(self, error: BaseException) -> NoReturn:
+        """Raises an exception that ended a download as a SegmindError, or an interruption such as KeyboardInterrupt
+        with a note. Both say what was paid for, and how to get it again.
+        """
+        try:
+            failure = self._failure(error)
+        except BaseException as interruption:
+            # A signal handler has raised meanwhile.
+            failure = self._failure(interruption)
+        try:
+            raise failure
+        finally:
+            # The frame and the exception would refer to each other, and keep the download until garbage is collected.
+            del error, failure
+
+    def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, SegmindError):
-            error.request_id = error.request_id or self.request_id
-            error.response = error.response or self.response
-            if isinstance(error, NotSaved | InvalidParameter | ClientUnusable):
-                error.detail += f". {self._way_back()}"
-            mask_keys(error)
-        elif not isinstance(error, GeneratorExit):
-            named = f" of the request {self.request_id}" if self.request_id else ""
-            note = masked(f"Getting the output{named} was interrupted. {self._way_back()}")
-            logger.warning("%s: %s", type(error).__name__, note)
-            error.add_note(note)
-            error.__dict__.update(request_id=self.request_id, response=self.response)
+            return self._named(error)
+        if isinstance(error, GeneratorExit):
+            return error
+        of_request = f" of the request {self.request_id}" if self.request_id else ""
+        note = masked(f"Getting the output{of_request} was interrupted. {self._way_back()}")
+        if isinstance(error, Exception):
+            failure = self._named(SegmindError(f"unexpected failure ({described_error(error)}). {note}"))
+            failure.__cause__ = without_key(error)
+            return failure
+        logger.warning("%s: %s", type(error).__name__, note)
+        error.add_note(note)
+        error.__dict__.update(request_id=self.request_id, response=self.response)
+        return error
+
+    def _named(self, error: SegmindError) -> SegmindError:
+        """The error with the request id and the response of the result."""
+        error.request_id = error.request_id or self.request_id
+        error.response = error.response or self.response
+        if isinstance(error, NotSaved | InvalidParameter | ClientUnusable):
+            error.detail += f". {self._way_back()}"
+        mask_keys(error)
+        return error
 
     def _way_back(self) -> str:
         stays = f"; its file stays at {shown_url(self.url)} for {in_words(IMAGE_RETENTION_SECONDS)}" if self.url else ""

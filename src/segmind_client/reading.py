@@ -25,7 +25,7 @@ from segmind_client.errors import (
 )
 from segmind_client.formats import MEDIA, UNTYPED, Kind, format_of, kind_of
 from segmind_client.masking import masked
-from segmind_client.steps import Sent
+from segmind_client.steps import Sent, TooLarge
 from segmind_client.urls import origin_of
 
 ResultT = TypeVar("ResultT")
@@ -44,6 +44,8 @@ REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]{1,1000})"')
 
 def is_transient(error: SegmindError) -> bool:
     """Whether the same GET may succeed later."""
+    if isinstance(error, TooLarge):
+        return False
     if error.status is None:
         return isinstance(error, NotSent | ConnectionLost)
     return error.status in RETRIED["GET"] or isinstance(error, UnreadableResponse)

@@ -32,7 +32,7 @@ class ResultFields(JobResult, WithOutput):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the client, which has a key and connections.
-        return type(self), (JobResult(self.to_dict(), self.response), None, None, self._kind)
+        return self._restoring(JobResult(self.to_dict(), self.response), None, None, self._kind)
 
 
 class Result(ResultFields, Savable):
@@ -90,7 +90,7 @@ class GenerationFields(WithOutput):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the client, which has a key and connections.
-        return type(self), (self.response, self.output, self._kind)
+        return self._restoring(self.response, self.output, self._kind)
 
 
 @attrs.frozen

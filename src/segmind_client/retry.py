@@ -35,6 +35,7 @@ from segmind_client.steps import (
     Send,
     Sent,
     Sink,
+    TooLarge,
 )
 
 FIRST_BACKOFF = 0.5
@@ -193,7 +194,7 @@ class Caller:
         """The response to a request, retried where that is safe, until a monotonic time at the latest.
 
         The response to a GET about a job names the job, or comes over a connection that has carried nothing before.
-        Raises NotSent, ConnectionLost, MayHaveBeenAccepted and RateLimited.
+        Raises NotSent, ConnectionLost, UnreadableResponse, MayHaveBeenAccepted and RateLimited.
         """
         sending = ServiceRequest(
             request=request,
@@ -245,6 +246,10 @@ class Caller:
                 outcome = error
             except ConnectionLost as error:
                 outcome = sending.lost(step.sent, error)
+            except TooLarge as error:
+                if request.method == "GET":
+                    raise
+                outcome = sending.lost(step.sent, ConnectionLost(error.detail))
             now = self.clock.monotonic()
             if isinstance(outcome, ApiResponse):
                 if outcome.status == 429 and (request.method == "GET" or not may_be_accepted(outcome)):

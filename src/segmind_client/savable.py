@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from segmind_client.downloads import fetch
 from segmind_client.drivers import AsyncDriver
@@ -14,11 +15,12 @@ from segmind_client.file_sink import FileSink
 from segmind_client.masking import logged_only
 from segmind_client.outputs import Output
 from segmind_client.retry import Caller
-from segmind_client.sinks import MemorySink, OutputSink
+from segmind_client.sinks import LONGEST_BEGINNING, MemorySink, OutputSink
 from segmind_client.steps import Flow
 from segmind_client.threads import on_worker
 
 T = TypeVar("T")
+KeptT = TypeVar("KeptT", bound="WithOutput")
 
 
 class Driver(Protocol):
@@ -38,19 +40,38 @@ class WithOutput(ABC):
     @property
     def image_url(self) -> str | None:
         """`output_url` of an image; None if the model makes something else."""
-        return self.output_url if self._output.kind in ("image", None) else None
+        return self.output_url if self._output.expected in ("image", None) else None
 
     @property
     def content_type(self) -> str | None:
         """The media type of the output, such as image/png; None until it is downloaded."""
         return self._output.media_type or None
 
+    def _restoring(self, *arguments: Any) -> tuple[Any, ...]:
+        """How to make a copy, for pickle: with the content, which the service may have removed since."""
+        return restored, (type(self), arguments, self._output.content, self._output.media_type)
+
     @cached_property
     def _output(self) -> Output:
         return self._find_output()
 
+    def __copy__(self) -> Self:
+        # Immutable, like a tuple.
+        return self
+
+    def keep(self, content: bytes | None, media_type: str) -> None:
+        """Sets what was downloaded."""
+        self._output.content, self._output.media_type = content, media_type
+
     @abstractmethod
     def _find_output(self) -> Output: ...
+
+
+def restored(kind: Callable[..., KeptT], arguments: tuple[Any, ...], content: bytes | None, media_type: str) -> KeptT:
+    """A copy of a result, with the content that was downloaded."""
+    made = kind(*arguments)
+    made.keep(content, media_type)
+    return made
 
 
 class Savable(WithOutput):
@@ -68,8 +89,7 @@ class Savable(WithOutput):
         try:
             return self._content()
         except BaseException as error:
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     @property
     def text(self) -> str:
@@ -110,16 +130,15 @@ class Savable(WithOutput):
             if sink is not None:
                 # Again, since an interruption may have ended the first.
                 sink.discard()
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     def _content(self) -> bytes:
         output = self._output
-        output.check()
+        check(output)
         if output.content is None:
             sink = MemorySink(output.expected)
             self._fill(sink)
-            output.media_type, output.content = sink.media_type, sink.content
+            output.content = sink.content
         return output.content
 
     def _write(self, sink: FileSink) -> Path:
@@ -138,6 +157,7 @@ class Savable(WithOutput):
             raise output.without_client()
         else:
             self._driver.carry_out(fetch(self._caller, output.url, sink))
+        output.media_type = sink.media_type
 
 
 class AsyncSavable(WithOutput):
@@ -151,8 +171,7 @@ class AsyncSavable(WithOutput):
         try:
             return await self._content()
         except BaseException as error:
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     async def text(self) -> str:
         """The content as text, as `Savable.text` has it: `await result.text()`."""
@@ -173,16 +192,15 @@ class AsyncSavable(WithOutput):
             if sink is not None:
                 # Again, since an interruption may have ended the first.
                 sink.discard()
-            self._output.add_to(error)
-            raise
+            self._output.fail(error)
 
     async def _content(self) -> bytes:
         output = self._output
-        output.check()
+        check(output)
         if output.content is None:
             sink = MemorySink(output.expected)
             await self._fill(sink)
-            output.media_type, output.content = sink.media_type, sink.content
+            output.content = sink.content
         return output.content
 
     async def _write(self, sink: FileSink) -> Path:
@@ -201,3 +219,11 @@ class AsyncSavable(WithOutput):
             raise output.without_client()
         else:
             await self._driver.carry_out(fetch(self._caller, output.url, sink))
+        output.media_type = sink.media_type
+
+
+def check(output: Output) -> None:
+    """Raises NoOutput for a result without an output, and DownloadFailed for a received one that a sink refuses."""
+    output.check()
+    if output.content is not None:
+        MemorySink(output.expected).take(output.media_type, output.content[:LONGEST_BEGINNING], output.url)

@@ -98,6 +98,11 @@ class OutputSink(ABC):
         self._add(content)
         self._finish()
 
+    @property
+    def media_type(self) -> str:
+        """That of the format, as the media type in the response may be missing or wrong."""
+        return self._format.media_type if self._format else self._media_type
+
     @abstractmethod
     def discard(self) -> None:
         """Removes everything but a complete output. May be called more than once."""
@@ -188,7 +193,6 @@ class MemorySink(OutputSink):
     """Keeps the output in memory."""
 
     content = b""
-    media_type = ""
 
     def discard(self) -> None: ...
 
@@ -200,6 +204,4 @@ class MemorySink(OutputSink):
 
     def _complete(self) -> None:
         self._check_end(self._pieces)
-        # That of the format, as the media type in the response may be missing or wrong.
-        self.media_type = self._format.media_type if self._format else self._media_type
         self.content = self._pieces.getvalue()

@@ -10,7 +10,7 @@ import attrs
 import httpx
 
 from segmind_api.types import ApiRequest, ApiResponse
-from segmind_client.errors import ConnectionLost
+from segmind_client.errors import ConnectionLost, UnreadableResponse
 from segmind_client.line import Line, Turn
 
 T = TypeVar("T")
@@ -32,6 +32,10 @@ LARGEST_GENERATION = 100_000_000
 
 CheckAddress = Callable[[str], None]
 """Raises for an IP address that is not to be connected to."""
+
+
+class TooLarge(UnreadableResponse):
+    """A response that is not read to its end. A retry would end in the same way."""
 
 
 class Sink(Protocol):
@@ -124,11 +128,15 @@ class Sent:
             raise ConnectionLost("the request was given up")
 
     def receive(self, piece: bytes) -> None:
-        """Raises ConnectionLost for a body that is too large, or of a request that was given up."""
+        """Raises TooLarge, and ConnectionLost for a request that was given up in the meantime."""
         self.check_wanted()
         self.received += piece
         if len(self.received) > self.largest:
-            raise ConnectionLost(f"the response is larger than {self.largest} bytes")
+            raise self.too_large()
+
+    def too_large(self) -> TooLarge:
+        detail = f"the response is larger than {self.largest} bytes; `response` has its beginning"
+        return TooLarge(detail, response=ApiResponse(self.status or 0, self.headers, bytes(self.received)))
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):

@@ -517,3 +517,46 @@ def test_the_vendors_names_return_results_of_each_kind(model: Callable[[str | No
         results = [untyped.run(SLUG, prompt="x"), job.wait(), job.result()]
     # A text, since the model makes texts: not the file at a URL.
     assert [result.content for result in results] == [URL.encode()] * 3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_response_that_is_too_large_is_fetched_once(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmind_client.operations.LARGEST_RESULT", 10_000)
+
+    async def fetch_async(url: str) -> None:
+        async with AsyncClient(KEY, base_url=url) as client:
+            await client.job(REQUEST_ID).wait()
+
+    def fetch(url: str) -> None:
+        if way == "sync":
+            with Client(KEY, base_url=url) as client:
+                client.job(REQUEST_ID).wait()
+        else:
+            anyio.run(fetch_async, url, backend=way)
+
+    completed = {"request_id": REQUEST_ID, "status": "COMPLETED", "output": "x" * 10_000}
+    with HostileServer(respond_with(completed)) as server:
+        with pytest.raises(errors.UnreadableResponse, match="larger than 10000 bytes") as raised:
+            fetch(server.url)
+        paths = [request.path for request in server.requests]
+    assert raised.value.request_id == REQUEST_ID
+    assert raised.value.response is not None
+    assert raised.value.response.content.startswith(b"{")
+    assert paths.count(f"/v2/requests/{REQUEST_ID}") == 1
+
+
+@pytest.mark.parametrize(("name", "is_image"), [("a.png", True), ("a", True), ("a.mp4", False), ("a.wav", False)])
+def test_the_name_of_a_file_says_whether_it_is_an_image_if_the_model_is_not_known(name: str, is_image: bool) -> None:
+    url = f"https://files.example/{name}"
+    result = Result(JobResult({"request_id": REQUEST_ID, "output": url}))
+    assert result.image_url == (url if is_image else None)
+
+
+def test_a_copy_of_a_result_keeps_what_was_downloaded() -> None:
+    async def use(client: Any) -> None:
+        result = client.job(REQUEST_ID).wait()
+        content = result.content
+        for restored in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):  # noqa: S301  made here
+            assert (restored.content, restored.content_type) == (content, "image/png")
+
+    play("sync", service_of("PNG", "v2"), use)

@@ -211,7 +211,7 @@ class TestPickling:
     @pytest.mark.parametrize("method", ["run_model", "generate_model"])
     def test_a_restored_result_says_what_it_cannot_do(self, method: str, tmp_path: Path) -> None:
         with Client() as client:
-            restored = copy.copy(getattr(client, method)(SLUG, PARAMETERS))
+            restored = copy.deepcopy(getattr(client, method)(SLUG, PARAMETERS))
             with pytest.raises(errors.ClientUnusable, match="has no client") as raised:
                 restored.save(tmp_path)
         assert raised.value.request_id
@@ -219,7 +219,7 @@ class TestPickling:
     def test_a_restored_result_of_an_async_client_says_what_it_cannot_do(self, tmp_path: Path) -> None:
         async def use() -> None:
             async with AsyncClient() as client:
-                restored = copy.copy(await client.run_model(SLUG, PARAMETERS))
+                restored = copy.deepcopy(await client.run_model(SLUG, PARAMETERS))
                 with pytest.raises(errors.ClientUnusable, match="has no client"):
                     await restored.save(tmp_path)
 

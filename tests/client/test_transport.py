@@ -24,7 +24,14 @@ import trio.testing
 
 from segmind_api.catalog import MODELS
 from segmind_client import AsyncClient
-from segmind_client.errors import ClientUnusable, ConnectionLost, MayHaveBeenAccepted, NotSent, SegmindError
+from segmind_client.errors import (
+    ClientUnusable,
+    ConnectionLost,
+    MayHaveBeenAccepted,
+    NotSent,
+    SegmindError,
+    UnreadableResponse,
+)
 from tests.support.internals import (
     CONNECTIONS,
     AsyncDriver,
@@ -244,7 +251,7 @@ class TestConnections:
             service.body = PROCESSING
 
         outcomes = play(gets(1), recover, gets(1), connections=1)
-        assert isinstance(outcomes[0], ConnectionLost)
+        assert isinstance(outcomes[0], UnreadableResponse)
         assert names_the_job(outcomes[1:])
 
     def test_a_response_that_cannot_be_decoded_does_not_use_up_a_connection(

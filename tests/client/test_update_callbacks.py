@@ -95,6 +95,21 @@ def test_an_exception_of_the_function_is_logged_and_the_wait_goes_on(
     )
 
 
+def test_an_exception_without_a_readable_message_is_logged_and_the_wait_goes_on(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unreadable(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    def fail(_: JobUpdate) -> None:
+        raise Unreadable
+
+    with caplog.at_level(logging.WARNING):
+        result = client.with_options(on_update=fail).run_model(SLUG, PARAMETERS)
+    assert f"on_update failed for the job {result.request_id}; the wait goes on: Unreadable" in caplog.text
+
+
 def test_ctrl_c_in_the_function_ends_the_wait_and_names_the_job(client: Client, double: Double) -> None:
     def interrupt(_: JobUpdate) -> None:
         raise KeyboardInterrupt
@@ -107,3 +122,10 @@ def test_ctrl_c_in_the_function_ends_the_wait_and_names_the_job(client: Client, 
 def test_what_is_not_a_function_is_refused(client: Client) -> None:
     with pytest.raises(errors.InvalidParameter, match=r"on_update.*a function of one argument, or None"):
         client.with_options(on_update="print")  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_an_async_function_is_refused_since_it_would_not_be_awaited(client: Client) -> None:
+    async def tell(_: JobUpdate) -> None: ...
+
+    with pytest.raises(errors.InvalidParameter, match=r"on_update.*not an async function"):
+        client.with_options(on_update=tell)

@@ -62,6 +62,10 @@ def test_a_text_is_a_url_and_is_sent_as_it_is(text: str) -> None:
         (b"OggS", "audio/ogg"),
         (b"\x1aE\xdf\xa3", "video/webm"),
         (b"\0\0\0\x18ftypmp42", "video/mp4"),
+        (b"\0\0\0\x18ftypheic", "image/heic"),
+        (b"\0\0\0\x18ftypavif", "image/avif"),
+        (b"\0\0\0\x18ftypM4A ", "audio/mp4"),
+        (b"\0\0\0\x18ftypqt  ", "video/quicktime"),
         (b"%PDF-1.7", "application/pdf"),
     ],
 )
@@ -89,6 +93,12 @@ def refusal(value: object, **keywords: Any) -> str:
 
 def test_bytes_of_an_unknown_format_are_refused() -> None:
     assert refusal(b"hello").endswith("(its format is unknown: name its media type in a data: URL)")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    for value in (b"", tmp_path / "empty.png"):
+        assert refusal(value).endswith("(the file is empty)")
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pathlib
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 import httpx
@@ -17,8 +19,8 @@ from anyio import to_thread
 
 from segmind_api.models import JobResult
 from segmind_api.types import ApiResponse
-from segmind_client import AsyncClient, Client, Generation, Result
-from segmind_client.errors import NotSaved
+from segmind_client import AsyncClient, AsyncResult, Client, Generation, Result
+from segmind_client.errors import NotSaved, SegmindError
 from tests.support.images import PICTURE, SECRET, ImageService, image_response, refuse_links
 from tests.support.internals import Caller, Fetch, FileSink, Flow, downloads
 from tests.support.servers import REQUEST_ID, Request, Step
@@ -45,9 +47,11 @@ class Feeding:
         raise AssertionError
 
 
+AT_URL = JobResult({"request_id": REQUEST_ID, "output": "https://images.example/a.png"})
+
+
 def at_url() -> Result:
-    fields = JobResult({"request_id": REQUEST_ID, "output": "https://images.example/a.png"})
-    return Result(fields, Caller(), Feeding())
+    return Result(AT_URL, Caller(), Feeding())
 
 
 def at_hand() -> Generation:
@@ -185,6 +189,56 @@ class TestInterruption:
         with pytest.raises(KeyboardInterrupt):
             at_hand().save(folder / "cabin.png")
         assert (folder / "cabin.png").read_bytes() == PICTURE
+
+    def test_a_signal_handler_that_raises_is_an_error_that_names_the_job(self, folder: Path) -> None:
+        class Timer:
+            """Downloads, during which a signal handler raises."""
+
+            def carry_out(self, flow: Flow[T]) -> T:
+                flow.close()
+                signal.raise_signal(signal.SIGALRM)
+                raise AssertionError
+
+        class AsyncTimer:
+            async def carry_out(self, flow: Flow[T]) -> T:
+                flow.close()
+                signal.raise_signal(signal.SIGALRM)
+                raise AssertionError
+
+        def handle(*_: object) -> None:
+            raise raised
+
+        result = Result(AT_URL, Caller(), Timer())
+        awaited = AsyncResult(AT_URL, Caller(), cast(Any, AsyncTimer()))
+        downloads: list[Callable[[], object]] = [
+            lambda: result.content,
+            lambda: result.save(folder),
+            lambda: anyio.run(awaited.content),
+            lambda: anyio.run(awaited.save, folder),
+        ]
+        before = signal.signal(signal.SIGALRM, handle)
+        try:
+            for download, raised in product(downloads, (RuntimeError("late"), TimeoutError("late"), KeyError("late"))):
+                with pytest.raises(SegmindError, match=r"unexpected failure .*late.*paid for and kept") as error:
+                    download()
+                assert (error.value.request_id, error.value.__cause__) == (REQUEST_ID, raised)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert list(folder.iterdir()) == []
+
+    def test_a_key_press_while_an_error_is_described_names_the_job(self, folder: Path) -> None:
+        class Pressed(Exception):
+            def __str__(self) -> str:
+                raise KeyboardInterrupt
+
+        class Failing:
+            def carry_out(self, flow: Flow[T]) -> T:
+                flow.close()
+                raise Pressed
+
+        with pytest.raises(KeyboardInterrupt) as raised:
+            Result(AT_URL, Caller(), Failing()).save(folder)
+        assert REQUEST_ID in raised.value.__notes__[0]
 
     def test_a_thread_that_nobody_waits_for_any_more_writes_nothing(self, folder: Path) -> None:
         sink = FileSink(folder / "cabin.png", (), overwrite=False)

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from segmind_api.types import ApiResponse
-from segmind_client import Client, Generation
+from segmind_client import AsyncGeneration, Client, Generation
 from segmind_client.errors import DownloadFailed, FileExists, InvalidParameter, NotSaved
 from tests.support.images import PICTURE, SECRET, WHOLE_PNG, ImageService, endless, image_response, refuse_links
 from tests.support.internals import FileSink, MemorySink, safe_name
@@ -159,6 +160,45 @@ def test_an_image_is_saved_where_its_path_led_to_when_save_was_called(
     assert [path.name for path in folder.iterdir()] == ["cabin.png"]
 
 
+class TestAWorkingDirectoryThatIsGone:
+    @pytest.fixture(autouse=True)
+    def gone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+
+    def test_does_not_matter_to_an_absolute_path(self, server: ImageService, save: Save, folder: Path) -> None:
+        server.serve(image_response())
+        assert save(folder / "cabin.png").read_bytes() == PICTURE
+
+    def test_is_named_for_a_relative_path(self, server: ImageService, save: Any) -> None:
+        server.serve(image_response())
+        with pytest.raises(NotSaved, match=r"cabin\.png was not written: .*pass an absolute path") as raised:
+            save("cabin.png")
+        assert raised.value.request_id == REQUEST_ID
+
+
+def test_a_saved_image_has_a_media_type(server: ImageService, folder: Path) -> None:
+    server.serve(image_response(media_type="application/octet-stream"))
+    with Client(SECRET, base_url=server.url) as client:
+        result = client.job(REQUEST_ID).result()
+        result.save(folder)
+        assert result.content_type == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("body", "contents"), [(b"", "empty"), (b"<!doctype html><title>503</title>", "a web page")], ids=["empty", "page"]
+)
+def test_a_v1_response_without_an_image_has_no_content(body: bytes, contents: str) -> None:
+    response = ApiResponse(200, {"content-type": "image/png", "x-request-id": REQUEST_ID}, body)
+    with pytest.raises(DownloadFailed, match=f"the response is not an image but {contents}") as raised:
+        _ = Generation(response, body, "image").content
+    with pytest.raises(DownloadFailed, match=f"the response is not an image but {contents}"):
+        anyio.run(AsyncGeneration(response, body, "image").content)
+    assert (raised.value.request_id, raised.value.response) == (REQUEST_ID, response)
+
+
 BAD_TARGETS: dict[str, tuple[str, str]] = {
     "a folder that is missing": ("missing/cabin.png", "there is no folder .*missing, make it first"),
     "a folder that is a file": ("file/cabin.png", "there is no folder .*file, make it first"),
@@ -295,7 +335,8 @@ def test_the_extension_is_that_of_the_images_own_bytes(
     assert path.read_bytes() == body
     assert list(folder.iterdir()) == [path]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == (name not in ("", expected))
+    # A name that is kept and gets an extension after it is what the documentation recommends.
+    assert len(warnings) == (not expected.startswith(name))
     assert all(str(path) in warning for warning in warnings)
 
 
