@@ -50,7 +50,7 @@ def speakeasy_polling(contract: Contract, status: Node) -> dict[str, Any]:
             {"condition": "$statusCode == 200"},
             {"condition": f'$response.body#/{name} == "{value}"'},
         ],
-        "failureCriteria": [{"condition": failed_status(contract, status)}],
+        "failureCriteria": failed_status(contract, status),
     }
 
 
@@ -104,11 +104,10 @@ def job_steps(contract: Contract, roles: Operations, submit: Node) -> list[dict[
                 {"condition": f"$response.body#/{name} == '{value}'"},
             ],
             "onFailure": [
-                {
-                    "name": "failed",
-                    "type": "end",
-                    "criteria": [{"condition": failed_status(contract, status)}],
-                },
+                *(
+                    {"name": "failed", "type": "end", "criteria": [condition]}
+                    for condition in failed_status(contract, status)
+                ),
                 {
                     "name": "poll-again",
                     "type": "retry",
@@ -156,10 +155,10 @@ def completed_state(contract: Contract) -> tuple[str, str]:
     raise GenerationError("#/paths", "no operation has the role result")
 
 
-def failed_status(contract: Contract, status: Node) -> str:
-    """The condition that a job has failed: the status of the error that has a job's state in it."""
+def failed_status(contract: Contract, status: Node) -> list[dict[str, str]]:
+    """The condition that a job has failed: the status of the error that has a job's state in it, if there is one."""
     failed = [it for it, response in status["responses"].items() if it != "200" and state_of(contract, response)]
-    return f"$statusCode == {failed[0]}"
+    return [{"condition": f"$statusCode == {it}"} for it in failed[:1]]
 
 
 def state_of(contract: Contract, response: Node) -> tuple[str, str] | None:

@@ -76,7 +76,7 @@ def test_it_reports_where_a_service_differs(address: str, tmp_path: Path, defect
 def test_the_first_call_that_is_accepted_and_should_not_be_is_the_last_that_is_risked(
     double: Double, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def take_anything(_: Call) -> dict[str, str]:
+    def take_anything(_: Call, **_options: object) -> dict[str, str]:
         return {"prompt": "x"}
 
     monkeypatch.setattr("segmind_mock.service.read_parameters", take_anything)

@@ -89,10 +89,11 @@ def test_the_client_alone_installs_little_and_no_server(python: Path) -> None:
 
 def test_each_package_says_that_it_is_typed(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for package in ("segmind_api", "segmind_client", "segmind_mock", "segmind_openapi"):
+    for package in ("segmind_api", "segmind_cli", "segmind_client", "segmind_mock", "segmind_openapi"):
         assert f"{package}/py.typed" in names
     assert {name.partition("/")[0] for name in names} == {
         "segmind_api",
+        "segmind_cli",
         "segmind_client",
         "segmind_mock",
         "segmind_openapi",

@@ -303,7 +303,7 @@ def bodies() -> Iterator[Defect]:
     """How the body of a call is read."""
 
     def read_with(read: Callable[[Call], Call]) -> Callable[[Any], Any]:
-        return lambda read_parameters: lambda call: read_parameters(read(call))
+        return lambda read_parameters: lambda call, **options: read_parameters(read(call), **options)
 
     def reparsed(change: Callable[[Any], Any]) -> Callable[[Call], Call]:
         def read(call: Call) -> Call:
